@@ -1,0 +1,200 @@
+package spec_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/adit-tunnel/adit"
+
+// policy says which packages of the module each may import. Do not widen a row
+// to make a build pass: the rows are the architecture.
+var policy = []struct {
+	pkg   string // itself, and what lies below it unless that has a row of its own
+	code  string // packages, and all below those that end in /...
+	tests string // what its tests may import besides
+}{
+	{"spec", "", ""},
+	{"spec/wire", "", "spec"},
+	{"spec/internal", "spec", ""}, // never the codec: a wrong field would pass on both sides
+
+	{"reference/session", "spec spec/wire", "reference/session/memsocket"},
+	{"reference/session/memsocket", "reference/session", ""},
+	{"reference/forward", "", ""}, // knows no frames
+	{"reference/store", "spec", ""},
+	{"reference/api", "spec", ""},
+	{"reference/config", "spec", ""},
+	{"reference/client", "spec spec/wire reference/session reference/forward", ""},
+	{"reference/server", "spec spec/wire reference/session reference/forward reference/api reference/store", "reference/client"},
+	{"reference/cmd", "reference/...", ""},
+	{"reference/e2e", "spec spec/wire", ""}, // runs the binaries
+	{"reference/deploy", "", "spec"},
+
+	// Their own frame reader and writer, proven by the vectors alone. They run
+	// the reference's binaries, as they run anyone's.
+	{"conformance", "spec conformance/...", ""},
+	{"conformance/subject", "spec", ""},
+	{"loadgen", "spec conformance/subject loadgen/...", ""},
+}
+
+// mustNotLink says what a package's build, tests apart, keeps out.
+var mustNotLink = []struct{ pkg, dep, because string }{
+	{"reference/cmd/adit-client", "modernc.org/sqlite", "the client has no database"},
+	{"reference/cmd/adit-client", module + "/reference/store", "the client has no database"},
+	{"reference/cmd/adit-client", module + "/reference/server", "the client listens for nobody"},
+	{"reference/...", "github.com/onsi", "test frameworks stay in tests"},
+	{"reference/...", "github.com/testcontainers", "containers belong to the tools"},
+	{"reference/...", "github.com/shirou/gopsutil", "measuring belongs to the load generator"},
+	{"reference/...", "testing", "a shipped binary holds no test code"},
+	{"conformance/engine", "github.com/onsi", "the engine is plain Go; only the command hosts Ginkgo"},
+	{"conformance/cases", "github.com/onsi", "cases are values"},
+	{"conformance/...", module + "/spec/wire", "one wrong field would pass on both sides"},
+	{"conformance/...", module + "/reference", "the suite treats the reference as anyone's"},
+	{"loadgen/...", module + "/reference", "the load generator treats the reference as anyone's"},
+	{"loadgen/...", "github.com/onsi", "test frameworks stay in tests"},
+}
+
+// inOneFile are modules that a single file of ours stands for.
+var inOneFile = []string{"github.com/testcontainers/testcontainers-go", "github.com/shirou/gopsutil"}
+
+// below reports whether path is root or lies below it.
+func below(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+// matches reports whether path is named by a list of packages and patterns.
+func matches(path, list string) bool {
+	return slices.ContainsFunc(strings.Fields(list), func(p string) bool {
+		root, all := strings.CutSuffix(p, "/...")
+		return path == p || all && below(path, root)
+	})
+}
+
+type listed struct{ path, imports, tests, deps string }
+
+// packages lists the packages of the module, paths relative to it.
+func packages(t *testing.T) []listed {
+	t.Helper()
+	const format = `{{.ImportPath}}|{{join .Imports " "}}|{{join .TestImports " "}} {{join .XTestImports " "}}|{{join .Deps " "}}`
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-f", format, module+"/...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for l := range strings.Lines(string(out)) {
+		f := strings.Split(strings.TrimSpace(l), "|")
+		if len(f) != 4 {
+			t.Fatalf("go list printed %q", l)
+		}
+		all = append(all, listed{strings.TrimPrefix(f[0], module+"/"), f[1], f[2], f[3]})
+	}
+	if len(all) == 0 {
+		t.Fatal("go list finds no packages")
+	}
+	return all
+}
+
+func TestImportArrows(t *testing.T) {
+	for _, p := range packages(t) {
+		row := -1
+		for i, r := range policy {
+			if below(p.path, r.pkg) && (row < 0 || len(r.pkg) > len(policy[row].pkg)) {
+				row = i
+			}
+		}
+		if row < 0 {
+			t.Errorf("%s has no row in the policy; say what it may import", p.path)
+			continue
+		}
+		check := func(imports, allowed, what string) {
+			for imp := range strings.FieldsSeq(imports) {
+				ours, ok := strings.CutPrefix(imp, module+"/")
+				if ok && ours != p.path && !matches(ours, allowed) {
+					t.Errorf("%s of %s imports %s; it may import %q", what, p.path, ours, allowed)
+				}
+			}
+		}
+		check(p.imports, policy[row].code, "the code")
+		check(p.tests, policy[row].code+" "+policy[row].tests, "a test")
+	}
+}
+
+func TestSpecIsStandardLibraryOnly(t *testing.T) {
+	for _, p := range packages(t) {
+		if !below(p.path, "spec") {
+			continue
+		}
+		for dep := range strings.FieldsSeq(p.deps) {
+			first, _, _ := strings.Cut(dep, "/")
+			if strings.Contains(first, ".") && !below(dep, module+"/spec") {
+				t.Errorf("%s links %s; spec has the standard library only", p.path, dep)
+			}
+		}
+	}
+}
+
+func TestMustNotLink(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, r := range mustNotLink {
+			if !matches(p.path, r.pkg) {
+				continue
+			}
+			for dep := range strings.FieldsSeq(p.deps) {
+				if below(dep, r.dep) {
+					t.Errorf("%s links %s: %s", p.path, dep, r.because)
+				}
+			}
+		}
+	}
+}
+
+// goFiles parses every Go file of the module.
+func goFiles(t *testing.T, mode parser.Mode) map[string]*ast.File {
+	t.Helper()
+	files := map[string]*ast.File{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() && path != ".." && (name[0] == '.' || name[0] == '_' || name == "testdata") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) == ".go" {
+			files[path], err = parser.ParseFile(token.NewFileSet(), path, nil, mode)
+		}
+		return err
+	})
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d Go files, %v", len(files), err)
+	}
+	return files
+}
+
+func TestInOneFile(t *testing.T) {
+	users := map[string][]string{}
+	for path, f := range goFiles(t, parser.ImportsOnly) {
+		for _, mod := range inOneFile {
+			if slices.ContainsFunc(f.Imports, func(s *ast.ImportSpec) bool {
+				imp, err := strconv.Unquote(s.Path.Value)
+				return err == nil && below(imp, mod)
+			}) && !strings.HasSuffix(path, "_test.go") {
+				users[mod] = append(users[mod], path)
+			}
+		}
+	}
+	for mod, paths := range users {
+		if len(paths) > 1 {
+			slices.Sort(paths)
+			t.Errorf("%s is imported by %v; want one file that stands for it", mod, paths)
+		}
+	}
+}

@@ -1,0 +1,21 @@
+// Package spec is PROTOCOL.md as data: the requirement catalogue, the state
+// tables, limits and registries, and the golden vectors. It imports the
+// standard library only and embeds everything it serves. The JSON files can be
+// used without Go; README.md describes them.
+//
+//	requirement.go      Requirement, Requirements, Lookup   requirements.json
+//	state.go            StateTable, States                  states.json
+//	limit.go            Limit, Limits, LimitOf              limits.json
+//	registry.go         Types, Statuses, Scopes             types.json statuses.json errors.json
+//	vector.go           Vector, Vectors                     vectors/*.json
+//	octets.go           Octets, the notation of octets in vectors
+//	wire/               the codec
+//	internal/extract/   makes the JSON files beside this one from PROTOCOL.md
+//	internal/vecgen/    makes the vectors, without the codec
+//
+// The tests of this package also hold the rules of the whole module: which
+// package may import which, and that each has a package comment.
+package spec
+
+//go:generate go run ./internal/extract -in ../PROTOCOL.md -out .
+//go:generate go run ./internal/vecgen -out vectors
