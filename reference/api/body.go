@@ -1,0 +1,94 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// maxBody bounds a request's body, in octets.
+const maxBody = 64 << 10
+
+const want = `send one JSON object like {"port": 10022}`
+
+// body reads exactly one JSON object with known fields of the right types into the struct that v points to
+// (API-013). encoding/json alone takes names in any case, and the last of two values.
+func (h *handler) body(w http.ResponseWriter, r *http.Request, v any) error {
+	octets, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body is longer than %d octets; %s", e.Limit, want)}
+	}
+	if err != nil {
+		return Errorf("", "the body did not arrive: %v", err)
+	}
+	octets = bytes.TrimSpace(octets)
+	switch {
+	case len(octets) == 0:
+		return Errorf("", "the body is empty; %s", want)
+	case !json.Valid(octets):
+		return Errorf("", "the body is not JSON: %v; %s", json.Unmarshal(octets, new(any)), want)
+	case octets[0] != '{':
+		return Errorf("", "the body is JSON, and no object; %s", want)
+	}
+	if err := checkNames(octets, fields(v)); err != nil {
+		return err
+	}
+	err = json.Unmarshal(octets, v)
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return Errorf(e.Field, "%s must be %s, not a JSON %s", e.Field, kind(e.Type), e.Value)
+	}
+	return err
+}
+
+// checkNames refuses fields of a valid JSON object that are not known, or there twice.
+func checkNames(object []byte, known []string) error {
+	d := json.NewDecoder(bytes.NewReader(object))
+	_, err := d.Token() // {
+	var seen []string
+	for err == nil && d.More() {
+		var token json.Token
+		if token, err = d.Token(); err != nil {
+			break
+		}
+		name := token.(string) // what an object's names are
+		switch {
+		case !slices.Contains(known, name):
+			return Errorf(name, "there is no field %q; there are %s", name, strings.Join(known, ", "))
+		case slices.Contains(seen, name):
+			return Errorf(name, "%s is there twice; give it once", name)
+		}
+		seen = append(seen, name)
+		err = d.Decode(new(json.RawMessage))
+	}
+	return err
+}
+
+// kind names the JSON type that a Go type is read from.
+func kind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	}
+	return "a JSON object"
+}
+
+// fields lists the JSON names of the fields of the struct that v points to.
+func fields(v any) []string {
+	var names []string
+	t := reflect.TypeOf(v).Elem()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}

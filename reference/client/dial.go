@@ -1,0 +1,122 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/adit-tunnel/adit/reference/session"
+)
+
+// dialer connects to services as the policy allows. Its methods may be called at the same time.
+type dialer struct {
+	policy Policy
+	host   string // for requests that name none
+
+	// The network; replaced by tests.
+	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	connect func(ctx context.Context, network string, local, remote netip.AddrPort) (*net.TCPConn, error)
+}
+
+func newDialer(policy Policy, host string) *dialer {
+	return &dialer{
+		policy: policy, host: host,
+		lookup:  net.DefaultResolver.LookupNetIP,
+		connect: new(net.Dialer).DialTCP,
+	}
+}
+
+// errDenied marks what the policy forbids.
+var errDenied = errors.New("not allowed by the client's policy")
+
+// service is the Dial function of a session, which logs a failure and answers it with the error's status.
+func (d *dialer) service(ctx context.Context, target session.Target) (session.Socket, error) {
+	host := cmp.Or(target.Host, d.host) // OPEN-003: for the short form a host of its own choice
+	conn, err := d.dial(ctx, host, target.Port)
+	if err != nil {
+		return nil, &session.DialError{Status: statusOf(err), Err: err}
+	}
+	return session.TCP(conn)
+}
+
+// statusOf is the status of section 6.2 that names the reason (OPEN-007).
+func statusOf(err error) session.Status {
+	switch {
+	case errors.Is(err, errDenied):
+		return session.StatusDenied
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return session.StatusTooMany
+	}
+	return session.StatusOf(err)
+}
+
+// dial resolves host once, connects to the first of the allowed addresses that answers, and says in its
+// error what stood in the way. The end of ctx, its deadline (OPEN-012) or the visitor's (OPEN-024), ends it.
+func (d *dialer) dial(ctx context.Context, host string, port uint16) (*net.TCPConn, error) {
+	addrs, err := d.resolve(ctx, host, port)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for i, addr := range addrs {
+		conn, err := d.try(ctx, netip.AddrPortFrom(addr, port), len(addrs)-i)
+		if err == nil {
+			return conn, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, first
+}
+
+// try connects to one address, within an equal share of the time that is left, so that one that never
+// answers does not use up what the others need.
+func (d *dialer) try(ctx context.Context, addr netip.AddrPort, left int) (*net.TCPConn, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	return d.connect(ctx, "tcp", netip.AddrPort{}, addr)
+}
+
+// resolve returns the addresses of host that may be dialled, at least one. The session has checked that
+// host and port are usable (OPEN-008, OPEN-009).
+func (d *dialer) resolve(ctx context.Context, host string, port uint16) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if !d.policy.allowsAddr(addr, port) { // SEC-001: only what its own policy allows
+			return nil, fmt.Errorf("%w: add %s to allow it", errDenied, remedy(host, port))
+		}
+		return []netip.Addr{addr}, nil
+	}
+	addrs, err := d.lookup(ctx, "ip", host)
+	if err == nil && len(addrs) == 0 {
+		err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.policy.allowsName(host, port) {
+		return addrs, nil
+	}
+	// SEC-003: connect to an address that was checked, resolved once.
+	var allowed []netip.Addr
+	for _, addr := range addrs {
+		if d.policy.allowsAddr(addr, port) {
+			allowed = append(allowed, addr)
+		}
+	}
+	if len(allowed) == 0 {
+		return nil, fmt.Errorf("%w: %s resolves to %v; add %s to allow it", errDenied, host, addrs, remedy(host, port))
+	}
+	return allowed, nil
+}

@@ -1,0 +1,13 @@
+// Package client is the end of a tunnel behind NAT: it dials the server, connects the server's visitors to
+// services that its policy allows, and dials again whenever the tunnel is lost, for ever.
+//
+// Use: fill a [Config], call [New] and [Client.Run], which returns when its context ends and the open
+// connections have finished. Run has one goroutine of its own beside the session's.
+//
+// Files:
+//
+//	client.go  Config, Client: connect, serve, wait, drain
+//	retry.go   how long to wait before the next attempt
+//	dial.go    from a request to a service: resolve, check, connect, status of a failure
+//	policy.go  which hosts and ports may be dialled; the rules of -allow
+package client

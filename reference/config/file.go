@@ -1,0 +1,166 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// read sets fields from a YAML file. It walks the syntax tree itself: the library's decoder converts types in
+// silence, ignores keys without a value, and forgets on which line it was.
+func (k *checker) read(name string, fields []field) error {
+	octets, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("flag -config: %w; name a YAML file that can be read", err)
+	}
+	k.name = name
+	file, err := parser.ParseBytes(octets, 0, parser.AllowDuplicateMapKey()) // section refuses them by name
+	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
+		return fmt.Errorf("%s:%d: this is not YAML: %s", name, e.GetToken().Position.Line, e.GetMessage())
+	}
+	if err != nil {
+		return fmt.Errorf("%s: this is not YAML: %w", name, err)
+	}
+	documents := 0
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if documents++; documents > 1 {
+			k.failAt(line(doc.Body), "", "a second document begins here; put all keys into one")
+			break
+		}
+		k.section(doc.Body, "", fields)
+	}
+	return errors.Join(k.errs...)
+}
+
+// section reads the keys below prefix, which is empty or ends with a dot.
+func (k *checker) section(n ast.Node, prefix string, fields []field) {
+	var pairs []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		pairs = n.Values
+	case *ast.MappingValueNode:
+		pairs = []*ast.MappingValueNode{n}
+	case *ast.NullNode: // a section whose keys are all commented out
+		return
+	default:
+		k.failAt(line(n), strings.TrimSuffix(prefix, "."), "%s where keys are expected; write NAME: VALUE here, with a NAME of %s", kind(n), names(prefix, fields))
+		return
+	}
+	for _, pair := range pairs {
+		name, ok := pair.Key.(*ast.StringNode)
+		if !ok {
+			k.failAt(line(pair.Key), "", "%s is no key; there are %s", pair.Key, names(prefix, fields))
+			continue
+		}
+		key, at := prefix+name.Value, line(name)
+		if before, twice := k.lines[key]; twice {
+			k.failAt(at, key, "already defined on line %d; remove one", before)
+			continue
+		}
+		k.lines[key] = at
+		switch i := slices.IndexFunc(fields, func(f field) bool { return f.key == key }); {
+		case i >= 0:
+			if err := fields[i].read(pair.Value); err != nil {
+				k.failAt(at, key, "%v", err)
+			}
+		case slices.ContainsFunc(fields, func(f field) bool { return strings.HasPrefix(f.key, key+".") }):
+			k.section(pair.Value, key+".", fields)
+		default:
+			k.failAt(at, key, "unknown field %q; there are %s", name.Value, names(prefix, fields))
+		}
+	}
+}
+
+// read sets the field to what the file gives for it.
+func (f field) read(n ast.Node) error {
+	if !f.isList() {
+		return f.scalar(n)
+	}
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return fmt.Errorf("%s where a list is expected; write [a, b], or each element on a line of its own after a dash", kind(n))
+	}
+	f.value.Set(reflect.MakeSlice(f.value.Type(), 0, len(list.Values)))
+	for _, n := range list.Values {
+		element := field{f.key, f.help, reflect.New(f.value.Type().Elem()).Elem()}
+		if err := element.scalar(n); err != nil {
+			return err
+		}
+		f.value.Set(reflect.Append(f.value, element.value))
+	}
+	return nil
+}
+
+// scalar sets a field that is no list. The file's type has to be the field's.
+func (f field) scalar(n ast.Node) error {
+	if _, null := n.(*ast.NullNode); null {
+		return errors.New("has no value; give one, or remove the key")
+	}
+	text := n.GetToken().Value
+	switch f.value.Interface().(type) {
+	case bool:
+		if _, ok := n.(*ast.BoolNode); !ok {
+			return fmt.Errorf("%s %q where true or false is expected", kind(n), text)
+		}
+	case int, *int:
+		// Other notations of numbers mean different things to different YAML libraries.
+		v, err := strconv.Atoi(text)
+		if _, ok := n.(*ast.IntegerNode); !ok || err != nil || strconv.Itoa(v) != text {
+			return fmt.Errorf("%s %q where a whole number is expected; write decimal digits without quotes", kind(n), text)
+		}
+	default:
+		if _, ok := n.(*ast.StringNode); !ok {
+			if f.isDuration() {
+				return fmt.Errorf("%s %q is not a duration like 500ms or 10s", kind(n), text)
+			}
+			return fmt.Errorf("%s %q where text is expected; put it into quotes", kind(n), text)
+		}
+	}
+	return f.set(text)
+}
+
+// kind names what stands in the file for a person who has never heard of nodes.
+func kind(n ast.Node) string {
+	switch n.(type) {
+	case *ast.StringNode:
+		return "text"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "number"
+	case *ast.BoolNode:
+		return "boolean"
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.SequenceNode:
+		return "list"
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "section"
+	}
+	return "anchor, alias, tag or block text, which is not supported,"
+}
+
+// names lists the keys and sections directly below prefix.
+func names(prefix string, fields []field) string {
+	var all []string
+	for _, f := range fields {
+		if rest, ok := strings.CutPrefix(f.key, prefix); ok {
+			name, _, _ := strings.Cut(rest, ".")
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func line(n ast.Node) int { return n.GetToken().Position.Line }

@@ -1,0 +1,183 @@
+package e2e
+
+import (
+	"database/sql"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite" // to hold a lock on the server's database
+)
+
+// TestBadServerStart starts the server with what it has to refuse: it ends with an error that names the
+// field, before it listens or stores anything.
+func TestBadServerStart(t *testing.T) {
+	bin := needBinaries(t)
+	taken, err := net.Listen("tcp", loopback(freePort(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	takenPort := fmt.Sprint(portOf(t, taken.Addr().String()))
+
+	for _, c := range []struct {
+		name   string
+		config string // content of config.yaml; "" for none
+		args   []string
+		code   int
+		words  []string // in the last lines that it wrote
+	}{
+		{"unknown section", "tunel:\n  enabled: true\n", nil, 2, []string{"config.yaml", "1", "tunel"}},
+		{"unknown field", "api:\n  listen_prot: 1\n", nil, 2, []string{"config.yaml", "2", "listen_prot"}},
+		{"text for a port", "api:\n  listen_port: many\n", nil, 2, []string{"config.yaml", "2", "listen_port"}},
+		{"port above 65535", "tunnel:\n  listen_port: 70000\n", nil, 2, []string{"tunnel.listen_port", "70000"}},
+		{"negative port", "tunnel:\n  listen_port: -1\n", nil, 2, []string{"tunnel.listen_port"}},
+		{"range upside down", "port_range:\n  from: 2000\n  end: 1000\n", nil, 2, []string{"port_range"}},
+		{"no known form", "tunnel:\n  connect_request: long\n", nil, 2, []string{"tunnel.connect_request", "long"}},
+		{"TLS, not implemented yet", "security:\n  tunnel:\n    enable_tls: true\n", nil, 2, []string{"config.yaml", "3", "security.tunnel.enable_tls"}},
+		{"API keys, not implemented yet", "security:\n  api:\n    enable_auth: true\n", nil, 2, []string{"config.yaml", "3", "security.api.enable_auth"}},
+		{"timer above its bound", "", []string{"-tunnel.timers.stall_limit", "1m"}, 2, []string{"tunnel.timers.stall_limit", "1m"}},
+		{"broken YAML", "tunnel: [\n", nil, 2, []string{"config.yaml"}},
+		{"key given twice", "api:\n  listen_port: 1\napi:\n  listen_port: 2\n", nil, 2, []string{"config.yaml", "api"}},
+		{"no such file", "", []string{"-config", "/nowhere/config.yaml"}, 2, []string{"/nowhere/config.yaml"}},
+		{"unknown flag", "", []string{"-nonsense"}, 2, []string{"nonsense"}},
+		{"flag without its value", "", []string{"-api.listen_port"}, 2, []string{"api.listen_port"}},
+		{"flag with a wrong value", "", []string{"-api.listen_port", "x"}, 2, []string{"api.listen_port"}},
+		{"stray word", "", []string{"start"}, 2, []string{"start"}},
+		{"map: no port", "", []string{"-map", "ssh"}, 2, []string{"map", "ssh"}},
+		{"map: port 0", "", []string{"-map", "0=127.0.0.1:22"}, 2, []string{"map"}},
+		{"map: port 70000", "", []string{"-map", "70000=127.0.0.1:22"}, 2, []string{"map", "70000"}},
+		{"map: no target port", "", []string{"-map", "20000=127.0.0.1"}, 2, []string{"map", "20000=127.0.0.1"}},
+		{"map: the same port twice", "", []string{"-map", "20000=127.0.0.1:1", "-map", "20000=127.0.0.1:2"}, 2, []string{"map", "20000"}},
+		{"tunnel port taken", "", []string{"-tunnel.listen_port", takenPort}, 1, []string{"tunnel.listen_port", takenPort}},
+		{"API port taken", "", []string{"-api.listen_port", takenPort}, 1, []string{"api.listen_port", takenPort}},
+		{"mapped port taken", "", []string{"-map", takenPort + "=127.0.0.1:22"}, 1, []string{"map", takenPort}},
+		{"database is a folder", "", []string{"-database.path", "."}, 1, []string{"database.path"}},
+		{"database is something else", "", []string{"-database.path", "garbage"}, 1, []string{"database.path", "garbage"}},
+		{"database below a file", "", []string{"-database.path", "garbage/mappings.db"}, 1, []string{"database.path"}},
+		{"database in a file system without files", "", []string{"-database.path", "/proc/mappings.db"}, 1, []string{"database.path"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tun := &tunnel{bin: bin, dir: t.TempDir(), tunnelPort: freePort(t), apiPort: freePort(t)}
+			writeFile(t, filepath.Join(tun.dir, "garbage"), "%s", strings.Repeat("this is no database\n", 500))
+			cmd := tun.serverCommand(c.args...)
+			if c.config != "" {
+				// Flags win over the file, so only those that keep the server off the default ports stay away.
+				config := writeFile(t, filepath.Join(tun.dir, "config.yaml"), "%s", c.config)
+				cmd = exec.Command(cmd.Path, "-config", config, "-database.path", filepath.Join(tun.dir, "mappings.db"))
+				cmd.Dir = tun.dir
+			}
+			wantRefusal(t, "adit-server", cmd, c.code, c.words)
+			for _, port := range []int{tun.tunnelPort, tun.apiPort} {
+				if answers(loopback(port)) == nil {
+					t.Errorf("port %d has a listener", port)
+				}
+			}
+			if c.code == 2 {
+				if _, err := os.Stat(filepath.Join(tun.dir, "mappings.db")); err == nil {
+					t.Error("it made a database")
+				}
+			}
+		})
+	}
+}
+
+// wantRefusal runs a command that has to end by itself with that exit code and all words in what it wrote.
+func wantRefusal(t *testing.T, name string, cmd *exec.Cmd, code int, words []string) {
+	t.Helper()
+	p := start(t, name, syscall.SIGTERM, cmd)
+	got := p.exit(t, soon)
+	if wrote := p.log.text(); got != code || !containsAll(wrote, words) || strings.Contains(wrote, "panic") {
+		t.Errorf("exit code %d, wanted %d with the words %q; it wrote:\n%s", got, code, words, wrote)
+	}
+}
+
+// TestDatabaseLocked starts the server while somebody else holds its database: an error, and the database
+// is as it was.
+func TestDatabaseLocked(t *testing.T) {
+	tun := openServer(t, nil)
+	port := freePort(t)
+	tun.create(t, fmt.Sprintf(`{"port": %d, "target_port": 22}`, port))
+	before := tun.list(t)
+	tun.server.kill(t)
+
+	db, err := sql.Open("sqlite", filepath.Join(tun.dir, "mappings.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, "adit-server", tun.serverCommand(), 1, []string{"database.path", "mappings.db"})
+	if _, err := db.Exec("ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	tun.startServer(t)
+	if after := tun.list(t); len(after) != 1 || after[0] != before[0] {
+		t.Errorf("mappings before: %v, after: %v", before, after)
+	}
+}
+
+// TestSecondServer starts a second server on the database of the first one: it is refused, and the first one
+// goes on.
+func TestSecondServer(t *testing.T) {
+	tun := openServer(t, nil)
+	second := &tunnel{bin: tun.bin, dir: tun.dir, tunnelPort: freePort(t), apiPort: freePort(t)}
+	wantRefusal(t, "second adit-server", second.serverCommand(), 1, []string{"database.path", "mappings.db"})
+	tun.create(t, fmt.Sprintf(`{"port": %d, "target_port": 22}`, freePort(t)))
+}
+
+// TestBadClientStart starts the client with what it has to refuse.
+func TestBadClientStart(t *testing.T) {
+	bin := needBinaries(t)
+	for _, c := range []struct {
+		name  string
+		args  []string
+		words []string
+	}{
+		{"server without a port", []string{"-server", "localhost"}, []string{"server", "localhost"}},
+		{"server with port 99999", []string{"-server", "localhost:99999"}, []string{"server", "99999"}},
+		{"no server", []string{"-server", ""}, []string{"server"}},
+		{"allow: no host", []string{"-allow", "no host!"}, []string{"allow", "no host!"}},
+		{"allow: wrong prefix", []string{"-allow", "10.0.0.0/99"}, []string{"allow", "10.0.0.0/99"}},
+		{"allow: wrong port", []string{"-allow", "127.0.0.1:99999"}, []string{"allow", "99999"}},
+		{"unknown flag", []string{"-nonsense"}, []string{"nonsense"}},
+		{"stray word", []string{"localhost:9000"}, []string{"localhost:9000"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wantRefusal(t, "adit-client", exec.Command(filepath.Join(bin, "adit-client"), c.args...), 2, c.words)
+		})
+	}
+}
+
+// TestUnreachableServer starts the client before its server: it says so, keeps trying, and connects.
+func TestUnreachableServer(t *testing.T) {
+	tun := &tunnel{bin: needBinaries(t), dir: t.TempDir(), tunnelPort: freePort(t), apiPort: freePort(t)}
+	tun.client = start(t, "adit-client", syscall.SIGTERM, tun.clientCommand())
+	tun.client.log.wait(t, 0, loopback(tun.tunnelPort), "refused")
+	tun.startServer(t)
+	tun.connected(t)
+}
+
+// TestHelp prints every flag and succeeds.
+func TestHelp(t *testing.T) {
+	bin := needBinaries(t)
+	for program, flags := range map[string][]string{
+		"adit-server": {"-config", "-map", "-tunnel.listen_port", "-api.listen_port", "-database.path"},
+		"adit-client": {"-server", "-allow", "-debug"},
+	} {
+		p := start(t, program, syscall.SIGTERM, exec.Command(filepath.Join(bin, program), "-help"))
+		if code := p.exit(t, 5*time.Second); code != 0 || !containsAll(p.log.text(), flags) {
+			t.Errorf("%s -help: exit code %d, wanted the flags %q; it wrote:\n%s", program, code, flags, p.log.text())
+		}
+	}
+}

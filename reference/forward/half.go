@@ -1,0 +1,80 @@
+package forward
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	bufferSize = 64 << 10 // one small read; a read that fills it starts bulk
+	bulkChunk  = 1 << 20  // octets handed to the kernel at a time, so that counts stay live
+
+	// bulkPatience bounds the wait for one chunk. A stream slower than chunk/patience (10 MiB/s) goes back
+	// to small reads, whose counts are exact.
+	bulkPatience = 100 * time.Millisecond
+)
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// half is one direction of a relay, owned by the goroutine that copies it.
+type half struct {
+	dst, src *net.TCPConn
+	reader   reader // of src
+	count    *atomic.Int64
+}
+
+// copy returns nil at the end of src's stream.
+func (h *half) copy() error {
+	for {
+		bulk, err := h.small()
+		if bulk && err == nil {
+			err = h.bulk()
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// small moves one buffer. It reports bulk when the buffer came back full, and [io.EOF] at the end.
+func (h *half) small() (bulk bool, err error) {
+	buf, n, err := h.reader.read()
+	if buf != nil {
+		defer buffers.Put(buf)
+	}
+	if err != nil {
+		return false, err
+	}
+	n, err = h.dst.Write(buf[:n])
+	h.count.Add(int64(n))
+	return n == bufferSize, err
+}
+
+// bulk moves chunks by [net.TCPConn.ReadFrom], which splices inside the kernel where it can, until the
+// stream slows down (nil) or ends ([io.EOF]).
+func (h *half) bulk() error {
+	chunk := io.LimitedReader{R: h.src}
+	for {
+		chunk.N = bulkChunk
+		h.src.SetReadDeadline(time.Now().Add(bulkPatience)) // fails only on a closed socket, as the next read does
+		n, err := h.dst.ReadFrom(&chunk)
+		h.count.Add(n)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// Nothing is lost: ReadFrom has written all that it read.
+			return h.src.SetReadDeadline(time.Time{})
+		case err != nil:
+			return err
+		case n < bulkChunk:
+			return io.EOF
+		}
+	}
+}

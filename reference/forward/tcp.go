@@ -1,0 +1,54 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// ErrBusy is returned for a visitor beyond [TCP.Max], which was reset.
+var ErrBusy = errors.New("forward: as many connections as allowed are open")
+
+// TCP forwards visitors to targets. Set the fields before first use; methods may be called at the same
+// time from any number of goroutines.
+type TCP struct {
+	DialTimeout time.Duration // bounds resolving and dialling; 0: 10 s
+	Max         int64         // most visitors at once, those still dialling included; 0: no bound
+
+	active atomic.Int64
+}
+
+// Forward dials target, host:port, and relays until both directions have ended, adding to counts as it
+// goes. It owns visitor from the call on. A visitor that cannot be served, because the dial fails or too
+// many are open, is reset with no octet sent. The end of ctx ends the dial, or resets both sockets.
+func (t *TCP) Forward(ctx context.Context, visitor *net.TCPConn, target string, counts *Counts) error {
+	defer t.active.Add(-1)
+	if n := t.active.Add(1); t.Max > 0 && n > t.Max {
+		Reset(visitor)
+		return ErrBusy
+	}
+	service, err := t.dial(ctx, target)
+	if err != nil {
+		Reset(visitor)
+		return fmt.Errorf("forward to %s: %w", target, err)
+	}
+	return Relay(ctx, visitor, service, counts)
+}
+
+// Active is the number of visitors being served or dialled for.
+func (t *TCP) Active() int64 { return t.active.Load() }
+
+func (t *TCP) dial(ctx context.Context, target string) (*net.TCPConn, error) {
+	timeout := t.DialTimeout
+	if timeout == 0 {
+		timeout = 10 * time.Second
+	}
+	conn, err := (&net.Dialer{Timeout: timeout}).DialContext(ctx, "tcp", target)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil // what network "tcp" gives
+}

@@ -1,0 +1,211 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/forward"
+	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/store"
+)
+
+// Config tunes a server. It is copied by Listen and not modified afterwards. In every port 0 means one that
+// is free; in every host empty means every address.
+type Config struct {
+	TunnelEnabled  bool
+	TunnelHost     string
+	TunnelPort     int
+	AllowedClients []netip.Prefix // addresses that tunnels may come from; none: any
+	MaxTunnels     int            // tunnels at once, each of which has a read buffer; 0: no bound
+
+	APIHost    string
+	APIPort    int
+	APIAllowed []netip.Prefix // addresses that may use the API; none: any
+
+	VisitorHost       string // where mapped ports listen
+	PortFrom, PortEnd int    // ports that the API may map
+	Blacklist         []int  // ports that nobody may map
+	TargetOffset      int    // an omitted target port is the mapped port less this
+
+	DialTimeout  time.Duration // of direct mappings; 0: 10 s
+	MaxDirect    int           // visitors at once of all direct mappings; 0: no bound
+	DrainTimeout time.Duration // how long connections may go on once Run's context ended; 0: 30 s, negative: not at all
+
+	// Store keeps the mappings; the caller closes it after Run. Required.
+	Store *store.Store
+	// Maps are made at start and not stored.
+	Maps []api.CreateRequest
+	// Session is the template of every tunnel's session. Role and Logger are the server's to set.
+	Session session.Config
+	// Logger for everything the server reports; nil discards.
+	Logger *slog.Logger
+}
+
+var (
+	errDrainTimeout = errors.New("connections did not finish in time")
+	errStopping     = &api.Error{Status: http.StatusServiceUnavailable, Message: "the server is stopping"}
+)
+
+// Server is a running server. Its goroutines: one each for the tunnel listener, the API and every mapping,
+// one for each tunnel beside those of its session, and two for each visitor of a direct mapping. All have
+// ended when Run returns.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	started  time.Time
+	registry registry
+	mappings *manager
+	direct   forward.TCP
+
+	tunnelListener *net.TCPListener // nil: the tunnel is off
+	apiListener    *net.TCPListener
+	api            *http.Server
+
+	lastTunnel atomic.Int64
+	listeners  sync.WaitGroup // those of tunnels and of the API
+	tunnels    sync.WaitGroup // serveTunnel
+	relays     sync.WaitGroup // forwardVisit
+	relaying   context.Context
+	cutRelays  context.CancelFunc
+}
+
+// Listen binds the ports of the server and of its mappings. It fails with nothing left behind when the
+// tunnel's port, the API's or one of cfg.Maps cannot be bound, or the store not be read. A stored
+// mapping that cannot be bound is tried again later.
+func Listen(cfg Config) (*Server, error) {
+	cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, 30*time.Second)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger, started: time.Now()}
+	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
+	s.relaying, s.cutRelays = context.WithCancel(context.Background())
+	s.mappings = newManager(&s.cfg, s.log, s.acceptVisitor)
+	s.api = api.NewServer(api.Config{Control: s, Allowed: cfg.APIAllowed, Logger: s.log})
+	if err := s.bind(); err != nil {
+		s.unbind()
+		s.mappings.close()
+		s.cutRelays()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) bind() (err error) {
+	if s.cfg.TunnelEnabled {
+		if s.tunnelListener, err = listen("tunnel.listen_port", s.cfg.TunnelHost, s.cfg.TunnelPort); err != nil {
+			return err
+		}
+	}
+	if s.apiListener, err = listen("api.listen_port", s.cfg.APIHost, s.cfg.APIPort); err != nil {
+		return err
+	}
+	rows, err := s.cfg.Store.List(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := s.mappings.restore(row); err != nil {
+			return fmt.Errorf("stored mapping of port %d: %w", row.Port, err)
+		}
+	}
+	for _, r := range s.cfg.Maps {
+		row, err := s.cfg.plan(r)
+		if err == nil {
+			row.CreatedAt = s.started
+			_, err = s.mappings.create(context.Background(), row, false)
+		}
+		if err != nil {
+			return fmt.Errorf("map %d: %w", r.Port, err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) unbind() {
+	for _, l := range []*net.TCPListener{s.tunnelListener, s.apiListener} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// TunnelAddr is where clients connect; nil when the tunnel is off.
+func (s *Server) TunnelAddr() net.Addr {
+	if s.tunnelListener == nil {
+		return nil
+	}
+	return s.tunnelListener.Addr()
+}
+
+// APIAddr is where the API listens.
+func (s *Server) APIAddr() net.Addr { return s.apiListener.Addr() }
+
+// Run serves until ctx ends. Then it accepts no more visitors and tunnels, keeps what is open, and the API,
+// until it ends by itself or DrainTimeout has passed, closes the rest, and returns.
+func (s *Server) Run(ctx context.Context) {
+	if s.tunnelListener != nil {
+		s.listeners.Go(func() { accept(s.tunnelListener, s.log, s.acceptTunnel) })
+	}
+	s.listeners.Go(s.serveAPI)
+	s.logReady()
+	<-ctx.Done()
+	s.drain()
+	s.api.Close()
+	s.listeners.Wait()
+	s.log.Info("stopped")
+}
+
+// logReady writes the line that other programs may wait for.
+func (s *Server) logReady() {
+	tunnel := "off"
+	if s.tunnelListener != nil {
+		tunnel = s.tunnelListener.Addr().String()
+	}
+	s.log.Info("ready", "tunnel", tunnel, "api", s.apiListener.Addr(),
+		"ports", fmt.Sprintf("%d-%d", s.cfg.PortFrom, s.cfg.PortEnd), "mappings", len(s.mappings.all()))
+}
+
+// serveAPI answers HTTP requests. Run starts it; closing the HTTP server ends it.
+func (s *Server) serveAPI() {
+	if err := s.api.Serve(s.apiListener); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("the API has ended", "error", err)
+	}
+}
+
+// drain ends everything but the API in good order, within DrainTimeout.
+func (s *Server) drain() {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), s.cfg.DrainTimeout, errDrainTimeout)
+	defer cancel()
+	s.mappings.close()
+	if s.tunnelListener != nil {
+		s.tunnelListener.Close()
+	}
+	s.log.Info("stopping: no new visitors", "within", s.cfg.DrainTimeout)
+	defer context.AfterFunc(ctx, s.cutRelays)()
+	var closing sync.WaitGroup
+	for _, t := range s.registry.all() {
+		closing.Go(func() { s.closeTunnel(ctx, t) })
+	}
+	closing.Wait()
+	s.relays.Wait()
+	s.tunnels.Wait()
+	s.cutRelays()
+}
+
+// closeTunnel lets the connections of one tunnel finish and closes it. drain starts one for each.
+func (s *Server) closeTunnel(ctx context.Context, t *tunnel) {
+	if err := t.session.Close(ctx); err != nil {
+		t.log.Warn("tunnel cut", "connections", t.session.Active(), "error", err)
+	}
+}

@@ -1,0 +1,73 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/adit-tunnel/adit/reference/session/memsocket"
+	"github.com/adit-tunnel/adit/spec/wire"
+)
+
+// FuzzPeer feeds a session octets of any kind, cut anywhere: it never panics, ends with the tunnel, and
+// what it holds for the peer stays bounded.
+func FuzzPeer(f *testing.F) {
+	for _, server := range []bool{true, false} {
+		for _, seed := range [][]byte{
+			nil,
+			[]byte("GET / HTTP/1.1\r\n"),
+			{1, 3, 0, 0x10, 0, 0, 0, 0, 0, 0},
+			slices.Concat(keepAlive(), data(0, "x"), closeFrame(0), data(5, ""), []byte{1, 0x80, 0, 0, 0, 2, 1, 2}),
+			slices.Concat(response(0, 0), data(0, "hello"), response(1, 2), closeFrame(0)),
+			slices.Concat(request(7, 22, "127.0.0.1"), shortRequest(8, 0), data(7, "x"), closeFrame(7), request(7, 22, "h")),
+		} {
+			f.Add(server, uint8(3), seed)
+		}
+	}
+	f.Fuzz(func(t *testing.T, server bool, step uint8, octets []byte) {
+		cfg := Config{Role: Client, MaxConnections: 4, MaxQueue: 4096, StallLimit: time.Millisecond, Dial: dialMemory}
+		if server {
+			cfg.Role = Server
+		}
+		near, peer := memsocket.Pipe(1 << 20)
+		s := New(near, cfg)
+		for range 2 {
+			if server {
+				visitor, _ := memsocket.Pipe(16)
+				if err := s.Open(visitor, home); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		go feed(peer, octets, int(step)+1)
+		err := s.Run(context.Background())
+		if _, violated := errors.AsType[*wire.Violation](err); err == nil || !violated && !errors.Is(err, io.EOF) {
+			t.Fatalf("Run = %v; want io.EOF or a violation", err)
+		}
+		if s.Active() != 0 || len(s.ids.conns) != 0 {
+			t.Fatalf("%d connections and %d IDs are left", s.Active(), len(s.ids.conns))
+		}
+		if s.out.size+s.flying.size != 0 {
+			t.Fatalf("%d octets are left to write", s.out.size+s.flying.size)
+		}
+	})
+}
+
+// dialMemory connects to a service that takes everything and says nothing.
+func dialMemory(context.Context, Target) (Socket, error) {
+	near, _ := memsocket.Pipe(1 << 30)
+	return near, nil
+}
+
+// feed writes octets in steps and then ends the stream.
+func feed(peer *memsocket.Socket, octets []byte, step int) {
+	for part := range slices.Chunk(octets, step) {
+		if _, err := peer.Write(part); err != nil {
+			break
+		}
+	}
+	peer.CloseWrite()
+}

@@ -1,0 +1,262 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/adit-tunnel/adit/reference/store"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv("STORE_TEST_VICTIM"); path != "" {
+		victim(path)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func open(t *testing.T, path string) *store.Store {
+	t.Helper()
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestLifeOfAMapping(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new folder", "map ?%#.db")
+	s := open(t, path)
+	made, err := s.Create(t.Context(), store.Mapping{Port: 10022, TargetHost: "127.0.0.1", TargetPort: 22, UseTunnel: true, Client: "192.0.2.0/24"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Create(t.Context(), store.Mapping{Port: 10022}); !errors.Is(err, store.ErrExists) {
+		t.Errorf("a second Create for the port = %v; want ErrExists", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	all, err := s.List(t.Context())
+	if err != nil || len(all) != 1 || !all[0].CreatedAt.Equal(made.CreatedAt) {
+		t.Fatalf("List() after reopening = %v, %v; want %v", all, err, made)
+	}
+	all[0].CreatedAt = made.CreatedAt
+	if all[0] != made {
+		t.Errorf("List() after reopening = %+v; want %+v", all[0], made)
+	}
+	if err := s.Remove(t.Context(), 10022); err != nil {
+		t.Error(err)
+	}
+	if err := s.Remove(t.Context(), 10022); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a second Remove = %v; want ErrNotFound", err)
+	}
+	again, err := s.Create(t.Context(), store.Mapping{Port: 10022, TargetHost: "::1", TargetPort: 1})
+	if err != nil || again.ID == made.ID {
+		t.Errorf("Create after Remove = %+v, %v; want a new ID", again, err)
+	}
+}
+
+// execute changes a database behind the store's back.
+func execute(t *testing.T, path, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadFilesAreExplained(t *testing.T) {
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.db")
+	if err := os.WriteFile(garbage, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	foreign, newer := filepath.Join(dir, "foreign.db"), filepath.Join(dir, "newer.db")
+	execute(t, foreign, "CREATE TABLE mappings (id INTEGER PRIMARY KEY, source_port INTEGER)")
+	execute(t, newer, "PRAGMA user_version = 1000")
+	locked := filepath.Join(dir, "locked.db")
+	open(t, locked)
+	for _, c := range []struct{ name, path, remedy string }{
+		{"not a database", garbage, "not a database"},
+		{"a folder", dir, "cannot be written"},
+		{"below a file", filepath.Join(file, "x.db"), "folder cannot be made"},
+		{"of another program", foreign, "another program"},
+		{"of a newer server", newer, "newer server"},
+		{"empty", "", "name a file"},
+		{"locked by another server", locked, "another process holds"},
+	} {
+		s, err := store.Open(c.path)
+		if err == nil {
+			_ = s.Close()
+			t.Errorf("%s: Open(%s) succeeds", c.name, c.path)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.path) || !strings.Contains(err.Error(), c.remedy) || !strings.Contains(err.Error(), "database.path") {
+			t.Errorf("%s: Open = %q; want the path, the key and %q", c.name, err, c.remedy)
+		}
+	}
+}
+
+// victim creates and removes mappings from four goroutines, each with ports of its own, tells each change on
+// standard output before it asks for it and after it was acknowledged, and waits to be killed.
+func victim(path string) {
+	s, err := store.Open(path)
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	var out sync.Mutex
+	say := func(what string, port int) {
+		out.Lock()
+		defer out.Unlock()
+		fmt.Println(what, port)
+	}
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			there := map[int]bool{}
+			for {
+				port := 1000*(g+1) + rand.IntN(20)
+				if there[port] {
+					say("remove", port)
+					err = s.Remove(context.Background(), port)
+				} else {
+					say("create", port)
+					_, err = s.Create(context.Background(), row(port))
+				}
+				if err != nil {
+					say("error: "+err.Error(), port)
+					os.Exit(1)
+				}
+				there[port] = !there[port]
+				say("done", port)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// row is what victim stores for a port, long enough to span pages of the file.
+func row(port int) store.Mapping {
+	return store.Mapping{Port: port, TargetHost: strings.Repeat("h", 2000), TargetPort: port, UseTunnel: true, Client: "c"}
+}
+
+// API-003: killed at 50 random instants during concurrent creates and removes, every acknowledged change is
+// there, and of those that were under way each is there whole or not at all.
+func TestKilledAtRandomInstants(t *testing.T) {
+	rounds := 50
+	if testing.Short() {
+		rounds = 5
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	acknowledged, underWay := 0, 0
+	for round := range rounds {
+		path := filepath.Join(dir, fmt.Sprint(round))
+		there, open := killed(t, self, path)
+		acknowledged, underWay = acknowledged+len(there), underWay+len(open)
+		have := map[int]bool{}
+		for _, m := range list(t, path) {
+			have[m.Port] = true
+			want := row(m.Port)
+			want.ID, want.CreatedAt = m.ID, m.CreatedAt
+			if m != want || m.ID == 0 || time.Since(m.CreatedAt) > time.Hour {
+				t.Errorf("round %d: mapping half there: %+v", round, m)
+			}
+		}
+		for port := range have {
+			if _, told := there[port]; !told && !open[port] {
+				t.Errorf("round %d: port %d has a mapping that nobody asked for", round, port)
+			}
+		}
+		for port, want := range there {
+			if have[port] != want && !open[port] {
+				t.Errorf("round %d: port %d has a mapping: %v; acknowledged was %v", round, port, have[port], want)
+			}
+		}
+	}
+	if acknowledged < rounds || underWay < rounds/2 {
+		t.Errorf("%d rounds with %d ports changed and %d changes under way prove nothing", rounds, acknowledged, underWay)
+	}
+}
+
+// killed runs victim on path and kills it at a random instant. It returns which ports had a mapping by the
+// last acknowledged change of each, and the ports with a change under way.
+func killed(t *testing.T, self, path string) (there, open map[int]bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), "STORE_TEST_VICTIM="+path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	there, open = map[int]bool{}, map[int]bool{}
+	creating := map[int]bool{}
+	most := 8 + rand.IntN(150) // lines before the kill
+	lines := bufio.NewScanner(out)
+	for n := 0; lines.Scan(); n++ {
+		var verb string
+		var port int
+		if _, err := fmt.Sscan(lines.Text(), &verb, &port); err != nil {
+			if strings.HasPrefix(lines.Text(), "error") {
+				t.Errorf("the child said %q", lines.Text())
+			}
+			continue // cut off by the kill
+		}
+		if verb == "done" {
+			there[port] = creating[port]
+			delete(open, port)
+		} else {
+			creating[port], open[port] = verb == "create", true
+		}
+		if n == most {
+			_ = cmd.Process.Kill() // what is in the pipe is still read
+		}
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != -1 {
+		t.Errorf("the child ended by itself: %v", cmd.ProcessState)
+	}
+	return there, open
+}
+
+func list(t *testing.T, path string) []store.Mapping {
+	t.Helper()
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	all, err := s.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
