@@ -1,0 +1,37 @@
+// Package cases holds the conformance cases as plain values, one file for
+// each section of PROTOCOL.md that has requirements, s03_tunnel.go to
+// s20_security.go, and api.go for Appendix B. exceptions.go says why a
+// requirement has no case.
+//
+// # How to add a case
+//
+// Append a value to the section's slice. Run gets an *engine.T and reads like
+// the clause. Each expectation is an English sentence; the first one that
+// turns out wrong ends the case and is charged to the case's ID:
+//
+//	{
+//		ID: "CLOSE-007", Role: Both, Title: "Close for an ID that was never used",
+//		Run: func(t *T) {
+//			n := t.Tunnel()
+//			id := n.UnusedID()
+//			n.Send(Close(id))
+//			n.ExpectNone("Close for an idle ID gets no answer", AnythingFor(id))
+//		},
+//	},
+//
+// Rules:
+//   - Role Both whenever the clause binds both: T.Tunnel, T.Open, T.Requested,
+//     Conn and Socket mean the same for either role.
+//   - Absence is proven with a barrier (ExpectNone, ExpectOpen), never by waiting.
+//   - A deadline is Within(a bound of engine/limits.go); "exactly" in section 17
+//     is Exactly or Between. Set Wait when a case waits 4 s or longer by design;
+//     more than 60 s runs with --slow only.
+//   - Do the valid neighbour of a bad input first, on the same tunnel, so that
+//     a subject that drops everything earns nothing.
+//   - Ending the tunnel passes only where the text says tunnel error: use ExpectClosed there alone.
+//   - Unknown types are 0x06 to 0x0F and 0x40 to 0xFF. Either form of
+//     ConnectRequest from a server is right. Types 0x10 to 0x3F are never judged.
+//   - A requirement that holds in every case (no Data after its own Close, …) is
+//     also an oracle (engine/oracle.go), charged to its own ID whatever the case.
+//   - Also names other requirements that the case is bound to show when they are broken.
+package cases

@@ -1,0 +1,132 @@
+package cases
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every requirement ends as tested, tested by construction, or excepted with
+// a reason, for each role that it binds.
+func TestEveryRequirementIsCoveredOrExcused(t *testing.T) {
+	have := map[string]bool{}
+	for _, c := range All(Lookup) {
+		have[c.ID+"/"+string(c.Role)] = true
+	}
+	if len(IDs()) < 50 {
+		t.Fatalf("%d requirements in the catalogue; something is wrong with it", len(IDs()))
+	}
+	for _, id := range IDs() {
+		r, _ := Lookup(id)
+		for _, role := range Roles(r) {
+			_, reason, excused := Excuse(id, role)
+			switch tested := have[id+"/"+string(role)]; {
+			case !tested && !excused:
+				t.Errorf("%s (%s, role %s) has neither a case nor a written reason: %s", id, r.Level, role, r.Text)
+			case tested && excused:
+				t.Errorf("%s (role %s) has a case, and a reason for having none: %s", id, role, reason)
+			case excused && len(reason) < 15:
+				t.Errorf("%s (role %s): %q is no reason", id, role, reason)
+			}
+		}
+	}
+}
+
+func TestRequirementSetIsThatOfTheText(t *testing.T) {
+	text, err := os.ReadFile("../../PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "| Requirement set | "+RequirementSet+":") {
+		t.Errorf("PROTOCOL.md does not say that it has the requirement set %s", RequirementSet)
+	}
+}
+
+func TestExcusesNameRequirements(t *testing.T) {
+	for _, table := range []map[string]string{Exceptions, byConstruction} {
+		for key := range table {
+			id, role, _ := strings.Cut(key, "/")
+			r, ok := Lookup(id)
+			if !ok {
+				t.Errorf("an excuse for %s, which PROTOCOL.md does not have", key)
+			}
+			bound := role == ""
+			for _, b := range Roles(r) {
+				bound = bound || role == string(b)
+			}
+			if !bound {
+				t.Errorf("an excuse for %s, a role that the requirement does not bind", key)
+			}
+		}
+	}
+}
+
+func TestCasesAreWellFormed(t *testing.T) {
+	seen := map[string]bool{}
+	variant := regexp.MustCompile(`^([a-z0-9]+(-[a-z0-9]+)*)?$`)
+	for _, c := range All(Lookup) {
+		name := c.Name()
+		if seen[name] {
+			t.Errorf("%s is there twice; give one a Variant", name)
+		}
+		seen[name] = true
+		r, ok := Lookup(c.ID)
+		if !ok {
+			t.Errorf("%s: PROTOCOL.md has no %s", name, c.ID)
+			continue
+		}
+		bound := false
+		for _, role := range Roles(r) {
+			bound = bound || role == c.Role
+		}
+		if !bound {
+			t.Errorf("%s: %s binds %s in profile %s, not role %s", name, c.ID, r.Role, r.Profile, c.Role)
+		}
+		if c.Title == "" || c.Run == nil || !variant.MatchString(c.Variant) {
+			t.Errorf("%s: a case needs a title, a Run, and a variant in lower case with hyphens", name)
+		}
+		for _, id := range c.Also {
+			if _, ok := Lookup(id); !ok {
+				t.Errorf("%s: Also names %s, which PROTOCOL.md does not have", name, id)
+			}
+		}
+	}
+	if len(seen) == 0 {
+		t.Fatal("no cases")
+	}
+}
+
+// The suite never sleeps, and charges only requirements that exist.
+func TestSourceLint(t *testing.T) {
+	charged := regexp.MustCompile(`"([A-Z]+-\d{3})"`)
+	n := 0
+	for _, dir := range []string{".", "../engine", "../report", "../subject", "../fault", "../cmd/adit-conform"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			src, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+			if strings.Contains(string(src), "time.Sle"+"ep(") {
+				t.Errorf("%s sleeps; wait for an event with a deadline, or for a barrier", f)
+			}
+			if dir != "." && !strings.HasSuffix(f, "oracle.go") || strings.HasSuffix(f, "_test.go") {
+				continue
+			}
+			for _, m := range charged.FindAllStringSubmatch(string(src), -1) {
+				if _, ok := Lookup(m[1]); !ok {
+					t.Errorf("%s names %s, which PROTOCOL.md does not have", f, m[1])
+				}
+			}
+		}
+	}
+	if n < 20 {
+		t.Fatalf("only %d files looked at", n)
+	}
+}

@@ -1,0 +1,92 @@
+package cases
+
+import (
+	"time"
+
+	. "github.com/adit-tunnel/adit/conformance/engine"
+)
+
+// flood is more than the queue that section 12 allows and all socket buffers on the way can hold.
+const flood = 96 << 20
+
+// pour sends Data for c, in all n octets.
+func pour(t *T, c *Conn, n int) {
+	chunk := t.Octets(FairPayload)
+	for range n / len(chunk) {
+		c.Send(chunk)
+	}
+}
+
+// s12 proves section 12.
+var s12 = []Case{
+	{
+		ID: "FLOW-001", Role: Both, Wait: StallLimit, Title: "what is queued for a local peer that never reads is bounded",
+		Run: func(t *T) {
+			c := t.Open()
+			c.Local.Hold()
+			pour(t, c, flood)
+			taken := func() bool { return c.Tun.Unsent() == 0 }
+			ended := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok }
+			t.Until("the subject stops taking octets, or ends the connection", func() bool { return taken() || ended() }, Within(OthersGoOn))
+			t.Check(ended(), "", "%d MiB were taken for a local peer that reads nothing, and the connection goes on", flood>>20)
+		},
+	},
+	{
+		ID: "FLOW-002", Role: Both, Wait: 3 * StallLimit, Title: "a connection whose local peer takes no octet for 5 s of a pause is ended",
+		Run: func(t *T) {
+			c := t.Open()
+			c.Local.Hold()
+			pour(t, c, flood)
+			c.ExpectClose("the stalled connection is ended", Within(3*StallLimit+Answer))
+			c.Close()
+			t.Open().Works("the tunnel goes on")
+		},
+	},
+	{
+		ID: "FLOW-003", Role: Both, Wait: OthersGoOn, Title: "a local peer that takes octets only now and then is ended as well",
+		Also: []string{"FLOW-004"},
+		Run: func(t *T) {
+			c := t.Open()
+			c.Local.Auto(Sink)
+			c.Local.Hold()
+			pour(t, c, flood)
+			ended := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok }
+			for start := t.Now(); !ended() && t.Now()-start < OthersGoOn; {
+				if t.Meanwhile(4*time.Second, ended) {
+					break
+				}
+				before := c.Local.Received()
+				c.Local.Release()
+				t.Meanwhile(time.Second, func() bool { return c.Local.Received() > before+200_000 || ended() })
+				c.Local.Hold()
+			}
+			c.ExpectClose("the connection is ended when pauses exceed 10 s in 15 s")
+		},
+	},
+	{
+		ID: "FLOW-004", Role: Both, Wait: OthersGoOn, Title: "one local peer that never reads stops the others for 30 s at most",
+		Run: func(t *T) {
+			stuck, other := t.Open(), t.Open()
+			stuck.Local.Hold()
+			pour(t, stuck, flood)
+			octets := t.Octets(1000)
+			other.Send(octets)
+			other.Local.ExpectOctets("the other connection goes on within 30 s", octets, Within(OthersGoOn))
+			other.Works("and works")
+		},
+	},
+	{
+		ID: "FLOW-005", Role: Both, Title: "the subject reads while its own frames wait to be sent",
+		Run: func(t *T) {
+			a, b := t.Open(), t.Open()
+			a.Works("the first connection works before")
+			a.Tun.Hold()
+			a.Local.Write(make([]byte, 64<<20))
+			t.Meanwhile(2*time.Second, func() bool { return false }) // the subject's way out fills up
+			octets := t.Octets(100_000)
+			b.Send(octets)
+			b.Local.ExpectOctets("Data is delivered though the tunnel takes nothing of the subject's", octets)
+			a.Tun.Release()
+		},
+	},
+}

@@ -1,0 +1,65 @@
+// Command adit-conform certifies tunnel servers, clients and control APIs
+// against PROTOCOL.md.
+//
+//	adit-conform run --server HOST:PORT --visitor HOST:PORT
+//	adit-conform run --client-cmd 'prog --server {addr}'
+//	adit-conform run --listen ADDR
+//	adit-conform run --subject FILE
+//	adit-conform list
+//	adit-conform self-check
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adit-tunnel/adit/conformance/fault"
+	"github.com/adit-tunnel/adit/conformance/report"
+)
+
+// version is set when linking.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// exitError ends the program with a code; its message, if any, has been printed.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:           "adit-conform",
+		Short:         "certifies tunnel servers and clients against PROTOCOL.md",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(runCommand(), listCommand(), fault.SelfCheckCommand(stdout, stderr, isTerminal(stderr), func(code int) error { return exitError(code) }))
+	err := root.ExecuteContext(ctx)
+	if code, ok := errors.AsType[exitError](err); ok {
+		return int(code)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "adit-conform: %v\nadit-conform --help shows the commands\n", err)
+		return report.ExitUsage
+	}
+	return report.ExitCertified
+}

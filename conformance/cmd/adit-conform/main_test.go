@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/report"
+)
+
+// binary is adit-conform, built once: Ginkgo runs one suite in a process.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "adit-conform")
+	if err == nil {
+		binary = filepath.Join(dir, "adit-conform")
+		var out []byte
+		if out, err = exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// conform runs adit-conform and returns what it wrote and its exit code.
+func conform(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return out.String(), errs.String(), exit.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), 0
+}
+
+// server is a subject that knows KeepAlive and FRAME-002, or closes whatever connects.
+func server(t *testing.T, closes bool) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go accept(l, closes)
+	return l.Addr().String()
+}
+
+// accept serves tunnels until l is closed; server starts it.
+func accept(l net.Listener, closes bool) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if closes {
+			_ = c.Close()
+			continue
+		}
+		go answer(c)
+	}
+}
+
+// answer answers KeepAlives until anything else comes; accept starts it.
+func answer(c net.Conn) {
+	defer c.Close()
+	keepAlive := engine.KeepAlive().Bytes()
+	for b := make([]byte, len(keepAlive)); ; {
+		if _, err := io.ReadFull(c, b); err != nil || !bytes.Equal(b, keepAlive) {
+			return
+		}
+		if _, err := c.Write(b); err != nil {
+			return
+		}
+	}
+}
+
+// refusing is an address that nobody listens on.
+func refusing(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestExitCodes(t *testing.T) {
+	good, bad, nobody := server(t, false), server(t, true), refusing(t)
+	invalid := filepath.Join(t.TempDir(), "invalid.yaml")
+	if err := os.WriteFile(invalid, []byte("nonsense: true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"a sound server", []string{"--server", good, "--visitor", good, "--id", "FRAME-002/server/two"}, report.ExitCertified},
+		{"a server that closes everything", []string{"--server", bad, "--visitor", bad, "--id", "FRAME-002,FRAME-007"}, report.ExitFailed},
+		{"nobody listens", []string{"--server", nobody, "--visitor", nobody}, report.ExitUnreachable},
+		{"a client that ends at once", []string{"--client-cmd", "false {addr}", "--id", "FRAME-002"}, report.ExitUnreachable},
+		{"an ID that does not exist", []string{"--server", good, "--visitor", good, "--id", "NOPE-001"}, report.ExitNothing},
+		{"an ID of the other role", []string{"--server", good, "--visitor", good, "--id", "OPEN-006"}, report.ExitNothing},
+		{"a slow case without --slow", []string{"--server", good, "--visitor", good, "--id", "ALIVE-006"}, report.ExitNothing},
+		{"one ID that exists and one that does not", []string{"--server", good, "--visitor", good, "--id", "FRAME-002,NOPE-001"}, report.ExitUsage},
+		{"no subject", nil, report.ExitUsage},
+		{"two subjects", []string{"--server", good, "--visitor", good, "--listen", good}, report.ExitUsage},
+		{"a server without a visitor address", []string{"--server", good}, report.ExitUsage},
+		{"a visitor address alone", []string{"--visitor", good, "--listen", nobody}, report.ExitUsage},
+		{"no address", []string{"--server", "here", "--visitor", good}, report.ExitUsage},
+		{"port 0", []string{"--server", "127.0.0.1:0", "--visitor", good}, report.ExitUsage},
+		{"an unknown flag", []string{"--sever", good}, report.ExitUsage},
+		{"a stray argument", []string{"--server", good, "--visitor", good, "please"}, report.ExitUsage},
+		{"a subject file that is not there", []string{"--subject", filepath.Join(t.TempDir(), "none.yaml")}, report.ExitUsage},
+		{"a subject file with an unknown key", []string{"--subject", invalid}, report.ExitUsage},
+		{"a report into no folder", []string{"--server", good, "--visitor", good, "--json", "/nonexistent/x.json"}, report.ExitUsage},
+		{"a negative timeout", []string{"--server", good, "--visitor", good, "--timeout", "-1s"}, report.ExitUsage},
+		{"a label filter that is none", []string{"--server", good, "--visitor", good, "--label-filter", "&&"}, report.ExitUsage},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr, code := conform(t, append([]string{"run"}, tt.args...)...)
+			if code != tt.want {
+				t.Errorf("run %q exits %d; want %d\n%s%s", tt.args, code, tt.want, stdout, stderr)
+			}
+			if code == report.ExitUsage && (stdout != "" || !strings.HasPrefix(stderr, "adit-conform: ")) {
+				t.Errorf("wrong usage is not explained on standard error alone:\n%s%s", stdout, stderr)
+			}
+			if strings.Contains(stdout+stderr, "Ginkgo") || strings.Contains(stdout+stderr, "Ran ") {
+				t.Errorf("Ginkgo speaks:\n%s%s", stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestReports(t *testing.T) {
+	dir := t.TempDir()
+	j, x := filepath.Join(dir, "r.json"), filepath.Join(dir, "r.xml")
+	addr := server(t, true)
+	stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--id", "FRAME-007", "--json", j, "--junit", x, "--seed", "7")
+	if code != report.ExitFailed {
+		t.Fatalf("exit code %d; want %d\n%s", code, report.ExitFailed, stdout)
+	}
+	file, err := os.Open(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	f, err := report.ReadJSON(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.ExitCode != report.ExitFailed || f.Seed != 7 || len(f.Results) == 0 {
+		t.Errorf("report: exit code %d, seed %d, %d results; want 1, 7, some", f.ExitCode, f.Seed, len(f.Results))
+	}
+	for _, e := range f.Results {
+		if e.Verdict != engine.Fail || !e.Charged("FRAME-007") || len(e.Trace) == 0 || e.Clause == "" {
+			t.Errorf("%s: verdict %s, findings %+v, %d lines of trace, clause %q", e.Case, e.Verdict, e.Findings, len(e.Trace), e.Clause)
+		}
+	}
+	b, err := os.ReadFile(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(b, []byte("<failure ")) {
+		t.Errorf("the JUnit file has no failure:\n%s", b)
+	}
+	for _, want := range []string{"clause", "got", "trace", "suite at", "NOT CERTIFIED"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the certificate does not show %q:\n%s", want, stdout)
+		}
+	}
+}
+
+func TestVerboseShowsFrames(t *testing.T) {
+	addr := server(t, false)
+	_, stderr, _ := conform(t, "run", "--server", addr, "--visitor", addr, "--id", "FRAME-002/server/two", "-v")
+	if !strings.Contains(stderr, "KeepAlive") {
+		t.Errorf("-v shows no frames:\n%s", stderr)
+	}
+}
+
+func TestFailFast(t *testing.T) {
+	addr := server(t, true)
+	stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--fail-fast", "--jobs", "1", "--label-filter", "id: containsAny {FRAME-002,FRAME-004,FRAME-008}")
+	if code != report.ExitFailed || !strings.Contains(stdout, "1 case(s) failed") {
+		t.Errorf("exit code %d; want 1 after one failure\n%s", code, stdout)
+	}
+}
+
+func TestSelfCheckUsage(t *testing.T) {
+	if _, stderr, code := conform(t, "self-check", "--nonsense"); code != report.ExitUsage || stderr == "" {
+		t.Errorf("exit code %d, standard error %q; want 2 and an explanation", code, stderr)
+	}
+}
+
+func TestList(t *testing.T) {
+	stdout, _, code := conform(t, "list")
+	for _, want := range []string{"FRAME-002", "API-001", "tested by construction", "excepted"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("list does not show %q", want)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}

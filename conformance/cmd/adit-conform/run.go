@@ -1,0 +1,357 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/onsi/ginkgo/v2/types"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/adit-tunnel/adit/conformance/cases"
+	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/report"
+)
+
+// runFlags are the flags of adit-conform run.
+type runFlags struct {
+	server, visitor, visitorTarget, api string
+	clientCmd                           string
+	listen, target                      string
+	subject                             string
+
+	ids             []string
+	labels          string
+	failFast, slow  bool
+	timeout         time.Duration
+	verbose         bool
+	jsonFile, junit string
+	seed            uint64
+	jobs            int
+	apiPorts        string
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run --server HOST:PORT --visitor HOST:PORT | --client-cmd 'PROG …' | --listen ADDR | --subject FILE",
+		Short: "certify a subject",
+		Long: `run certifies a tunnel server, a tunnel client, or both.
+
+Exit codes: 0 certified, 1 a scored case failed (whatever else happened), 4 the suite itself broke,
+3 unreachable, 6 inconclusive, 5 nothing selected, 2 wrong usage.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !c.Flags().Changed("seed") {
+				f.seed = uint64(rand.Uint32())
+			}
+			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&f.server, "server", "", "HOST:PORT of a running server; no other client may be attached")
+	s.StringVar(&f.visitor, "visitor", "", "HOST:PORT of a mapped port of that server")
+	s.StringVar(&f.visitorTarget, "visitor-target", "", "HOST:PORT that the mapping leads to; without it the requested host and port are not judged")
+	s.StringVar(&f.api, "api", "", "URL of that server's control API")
+	s.StringVar(&f.clientCmd, "client-cmd", "", "command line of a client, started anew for each case; {addr} is the suite, {target} its service")
+	s.StringVar(&f.listen, "listen", "", "ADDR to wait at for a client that someone else starts")
+	s.StringVar(&f.target, "target", "", "ADDR of the suite's service, with --listen")
+	s.StringVar(&f.subject, "subject", "", "YAML file that describes a subject")
+	s.StringSliceVar(&f.ids, "id", nil, "run only these requirements or cases, comma separated")
+	s.StringVar(&f.labels, "label-filter", "", "run only cases whose labels id, level, role, profile match, like 'level: isSubsetOf MUST'")
+	s.BoolVar(&f.failFast, "fail-fast", false, "leave the rest out after the first failure")
+	s.BoolVar(&f.slow, "slow", false, "run cases that wait for timers over 60 s, too")
+	s.DurationVar(&f.timeout, "timeout", 0, "longest time of one case; cases that wait longer by design are not run (0: none)")
+	s.BoolVarP(&f.verbose, "verbose", "v", false, "show frames live")
+	s.StringVar(&f.jsonFile, "json", "", "write a JSON report to this file")
+	s.StringVar(&f.junit, "junit", "", "write a JUnit report to this file")
+	s.Uint64Var(&f.seed, "seed", 0, "repeat a run's random choices (default: a new one, shown on the certificate)")
+	s.IntVar(&f.jobs, "jobs", 4, "instances at a time of a subject that the suite starts")
+	s.StringVar(&f.apiPorts, "api-ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
+	c.MarkFlagsMutuallyExclusive("server", "client-cmd", "listen", "subject")
+	c.MarkFlagsOneRequired("server", "client-cmd", "listen", "subject")
+	return c
+}
+
+// A part is the cases of one role with the runner for them.
+type part struct {
+	runner *engine.Runner
+	cases  []engine.Case
+}
+
+func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	subjects, name, err := f.subjects(ctx)
+	if err != nil {
+		return err
+	}
+	parts, err := f.parts(subjects)
+	if err != nil {
+		return err
+	}
+	run := &report.Run{
+		Suite: version, Requirements: cases.RequirementSet, Subject: name, Command: f.command(),
+		Started: time.Now(), Seed: f.seed, Selection: f.selection(),
+		Host: report.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
+	}
+	f.execute(ctx, parts, run, stderr)
+	run.Took = time.Since(run.Started)
+	run.Stopped = ctx.Err() != nil
+	run.Sort(cases.IDs())
+	run.WriteCertificate(stdout, isTerminal(stdout))
+	if err := errors.Join(writeFile(f.jsonFile, run.WriteJSON), writeFile(f.junit, run.WriteJUnit)); err != nil {
+		fmt.Fprintf(stderr, "adit-conform: %v\n", err)
+		run.Broken = err.Error()
+	}
+	if code := run.ExitCode(); code != report.ExitCertified {
+		return exitError(code)
+	}
+	return nil
+}
+
+// execute runs all parts, one role after the other, hosted by Ginkgo.
+func (f *runFlags) execute(ctx context.Context, parts []part, run *report.Run, stderr io.Writer) {
+	var all []engine.Case
+	for _, p := range parts {
+		all = append(all, p.cases...)
+	}
+	if len(all) == 0 {
+		return
+	}
+	progress := report.NewProgress(stderr, len(all), isTerminal(stderr))
+	b := newBoard(all)
+	var workers sync.WaitGroup
+	workers.Go(func() { f.work(ctx, parts, run, progress, b) })
+	host(all, b)
+	workers.Wait()
+	progress.Done()
+}
+
+// work runs the parts, together where the suite starts the subjects; execute
+// starts it, and it ends when every case has its result.
+func (f *runFlags) work(ctx context.Context, parts []part, run *report.Run, progress *report.Progress, b board) {
+	var mu sync.Mutex // guards run and failed
+	failed := false
+	post := func(res engine.Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed = failed || res.Verdict.Failed()
+		progress.End(res)
+		run.Add(res)
+		b.post(res)
+	}
+	one := func(p part) {
+		p.runner.Begin = progress.Begin
+		if f.verbose {
+			p.runner.Live = progress.Live
+		}
+		if err := p.runner.Run(ctx, p.cases, post); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			run.Missed(err)
+		}
+	}
+	var together sync.WaitGroup
+	defer together.Wait()
+	for _, p := range parts {
+		mu.Lock()
+		stopped := failed && f.failFast
+		mu.Unlock()
+		switch {
+		case stopped:
+			for _, c := range p.cases {
+				post(engine.Result{Case: c, Verdict: engine.NotRun, Reason: engine.AfterFailure})
+			}
+		case p.runner.Subject.Owned() && !f.failFast:
+			together.Go(func() { one(p) })
+		default:
+			one(p)
+		}
+	}
+}
+
+// check refuses wrong flags before anything is started.
+func (f *runFlags) check() error {
+	if (f.server == "") != (f.visitor == "") {
+		return errors.New("--server and --visitor go together: the suite dials the one as a client, the other as a visitor")
+	}
+	for _, only := range []struct{ flag, value, with, given string }{
+		{"--visitor-target", f.visitorTarget, "--server", f.server},
+		{"--api", f.api, "--server", f.server},
+		{"--target", f.target, "--listen", f.listen},
+	} {
+		if only.value != "" && only.given == "" {
+			return fmt.Errorf("%s needs %s", only.flag, only.with)
+		}
+	}
+	for flag, addr := range map[string]string{"--server": f.server, "--visitor": f.visitor, "--visitor-target": f.visitorTarget, "--listen": f.listen, "--target": f.target} {
+		if err := checkAddr(addr); err != nil {
+			return fmt.Errorf("%s %q: %w", flag, addr, err)
+		}
+	}
+	if f.timeout < 0 {
+		return fmt.Errorf("--timeout %s: must not be negative", f.timeout)
+	}
+	if f.jobs < 1 {
+		return fmt.Errorf("--jobs %d: must be 1 or more", f.jobs)
+	}
+	if _, err := types.ParseLabelFilter(f.labels); err != nil {
+		return fmt.Errorf("--label-filter %q: not a label filter, like 'level: isSubsetOf MUST && role: containsAny server'", f.labels)
+	}
+	if _, err := f.portRange(); err != nil {
+		return fmt.Errorf("--api-ports %q: must be FIRST-LAST, like 10000-10100", f.apiPorts)
+	}
+	for _, file := range []string{f.jsonFile, f.junit} {
+		if file == "" {
+			continue
+		}
+		if st, err := os.Stat(filepath.Dir(file)); err != nil || !st.IsDir() {
+			return fmt.Errorf("report file %s: its folder does not exist", file)
+		}
+	}
+	return nil
+}
+
+func checkAddr(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return errors.New("must be HOST:PORT")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("the port must be 1 to 65535")
+	}
+	return nil
+}
+
+func (f *runFlags) portRange() ([2]int, error) { return parseRange(f.apiPorts) }
+
+// parseRange reads FIRST-LAST; nothing at all is the zero range.
+func parseRange(s string) ([2]int, error) {
+	if s == "" {
+		return [2]int{}, nil
+	}
+	lo, hi, _ := strings.Cut(s, "-")
+	a, err1 := strconv.ParseUint(lo, 10, 16)
+	b, err2 := strconv.ParseUint(hi, 10, 16)
+	if err := errors.Join(err1, err2); err != nil || a == 0 || b < a {
+		return [2]int{}, cmp.Or(err, errors.New("empty range"))
+	}
+	return [2]int{int(a), int(b)}, nil
+}
+
+// parts selects the cases and joins them to the subjects of their roles.
+func (f *runFlags) parts(subjects []roleSubject) ([]part, error) {
+	all, hit := cases.All(cases.Lookup), map[string]bool{}
+	var parts []part
+	for _, s := range subjects {
+		p := part{runner: &engine.Runner{
+			Subject: s.subject, Role: s.role, Listen: f.listen, Target: f.target, Lookup: cases.Lookup,
+			Timeout: f.timeout, Slow: f.slow, FailFast: f.failFast, Seed: f.seed, Jobs: f.jobs,
+		}}
+		for _, c := range all {
+			if c.Role == s.role && f.selects(c, hit) {
+				p.cases = append(p.cases, c)
+			}
+		}
+		if len(p.cases) > 0 {
+			parts = append(parts, p)
+		}
+	}
+	for _, id := range f.ids {
+		known := hit[id] || slices.ContainsFunc(all, func(c engine.Case) bool { return c.Selects(id) })
+		if _, ok := cases.Lookup(id); !known && !ok && len(parts) > 0 {
+			return nil, fmt.Errorf("--id %s: no such requirement or case; adit-conform list shows them", id)
+		}
+	}
+	return parts, nil
+}
+
+func (f *runFlags) selects(c engine.Case, hit map[string]bool) bool {
+	if f.labels != "" {
+		if match, err := types.ParseLabelFilter(f.labels); err != nil || !match(labels(c)) {
+			return false // check refuses what cannot be parsed
+		}
+	}
+	if len(f.ids) == 0 {
+		return true
+	}
+	for _, id := range f.ids {
+		if c.Selects(id) {
+			hit[id] = true
+			return true
+		}
+	}
+	return false
+}
+
+// selection says in words what was selected.
+func (f *runFlags) selection() []string {
+	s := slices.Clone(f.ids)
+	if f.labels != "" {
+		s = append(s, f.labels)
+	}
+	return s
+}
+
+// command is the command line that repeats the run.
+func (f *runFlags) command() string {
+	var b strings.Builder
+	b.WriteString("adit-conform run")
+	for _, a := range []struct{ flag, value string }{
+		{"server", f.server},
+		{"visitor", f.visitor},
+		{"visitor-target", f.visitorTarget},
+		{"api", f.api},
+		{"api-ports", f.apiPorts},
+		{"client-cmd", f.clientCmd},
+		{"listen", f.listen},
+		{"target", f.target},
+		{"subject", f.subject},
+		{"id", strings.Join(f.ids, ",")},
+		{"label-filter", f.labels},
+		{"seed", strconv.FormatUint(f.seed, 10)},
+	} {
+		if a.value != "" {
+			fmt.Fprintf(&b, " --%s '%s'", a.flag, strings.ReplaceAll(a.value, "'", `'\''`))
+		}
+	}
+	if f.slow {
+		b.WriteString(" --slow")
+	}
+	return b.String()
+}
+
+// writeFile writes one report; an empty name writes nothing.
+func writeFile(name string, write func(io.Writer) error) error {
+	if name == "" {
+		return nil
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(file), file.Close())
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

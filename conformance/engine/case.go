@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"strings"
+	"time"
+)
+
+// Role is the role of the subject in a case.
+type Role string
+
+// Roles. A case for Both runs once for each role.
+const (
+	Server Role = "server"
+	Client Role = "client"
+	Both   Role = "both"
+	API    Role = "api" // the HTTP control API of a server
+)
+
+// Need is a thing that a case cannot do without; needs are combined with |.
+type Need uint
+
+// Needs.
+const (
+	// NeedVisitorTarget: the service that the mapping names is known, so that
+	// the requested host and port can be judged. Without it: not applicable.
+	NeedVisitorTarget Need = 1 << iota
+	// NeedTarpit: a target whose dials hang. Where the system cannot make one: inconclusive.
+	NeedTarpit
+	// NeedManyTunnels: more than one tunnel at a time. Against an address: not run.
+	NeedManyTunnels
+	// NeedRestart: the suite can stop the subject suddenly and start it again
+	// with the same data (T.Restart). Against an address: not run.
+	NeedRestart
+)
+
+// A Case proves one requirement, or one variant of it, for one role. It is a
+// plain value; everything else about it comes from the requirement catalogue.
+type Case struct {
+	ID      string        // requirement, like FRAME-003
+	Variant string        // tells cases with the same ID and role apart; lower case, no spaces: "one-octet-short"
+	Title   string        // what the case does, one line
+	Role    Role          // of the subject
+	Needs   Need          // what it cannot do without
+	Wait    time.Duration // longest designed wait for a timer of the text; over SlowWait the case needs --slow
+	Also    []string      // other requirements that the case is known to show when broken
+	Run     func(*T)
+
+	Req Requirement // filled in by the registry from the catalogue
+}
+
+// SlowWait is the longest designed wait of a case that runs without --slow.
+const SlowWait = 60 * time.Second
+
+// longWait is the designed wait from which on a case gets an instance of its own.
+const longWait = 4 * time.Second
+
+// Requirement is what the suite knows of a requirement.
+type Requirement struct {
+	ID      string `json:"id"`
+	Level   string `json:"level"`   // MUST, SHOULD or MAY
+	Role    Role   `json:"role"`    // server, client or both: who is bound
+	Profile string `json:"profile"` // core or api
+	Text    string `json:"text"`    // the clause
+	Why     string `json:"why,omitempty"`
+	Section string `json:"section,omitempty"`
+}
+
+// Name is the case's unique name: ID/role, and /variant if it has one.
+func (c Case) Name() string {
+	name := c.ID + "/" + string(c.Role)
+	if c.Variant != "" {
+		name += "/" + c.Variant
+	}
+	return name
+}
+
+// Expand turns every case for Both into one for each role.
+func Expand(cases []Case) []Case {
+	var out []Case
+	for _, c := range cases {
+		if c.Role != Both {
+			out = append(out, c)
+			continue
+		}
+		for _, role := range []Role{Server, Client} {
+			c.Role = role
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Selects reports whether sel names the case: its ID, an ID and role, or its whole name.
+func (c Case) Selects(sel string) bool {
+	return strings.EqualFold(sel, c.Name()) || strings.HasPrefix(strings.ToUpper(c.Name()), strings.ToUpper(sel)+"/")
+}

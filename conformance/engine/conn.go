@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// A Conn is one connection with both of its ends in the suite's hand: the
+// tunnel, and the local socket on the far side of the subject. For a server
+// subject Local is the visitor, for a client subject the service's end. A
+// case written with Open and Conn therefore reads the same for both roles.
+type Conn struct {
+	Tun     *Tunnel
+	ID      uint32
+	Local   *Socket // nil until the service was dialled
+	Request Frame   // the ConnectRequest, sent or received
+}
+
+// Send sends Data for the connection.
+func (c *Conn) Send(octets []byte) { c.Tun.Send(Data(c.ID, octets)) }
+
+// Respond sends the ConnectResponse that a client owes.
+func (c *Conn) Respond(status byte) { c.Tun.Send(Response(c.ID, status)) }
+
+// Close sends Close for the connection.
+func (c *Conn) Close() { c.Tun.Send(Close(c.ID)) }
+
+// ExpectData expects Data frames whose octets, joined, are want.
+func (c *Conn) ExpectData(sentence string, want []byte, opts ...Option) {
+	x := c.Tun.t.expect(sentence, Message, LocalEffect, opts)
+	var got []byte
+	var foul string
+	n := c.Tun
+	found := n.t.wait(x.within, func() bool {
+		for i := 0; i < len(n.inbox) && len(got) < len(want); {
+			f := n.inbox[i].f
+			switch {
+			case !f.Type.hasID() || f.ID() != c.ID:
+				i++
+				continue
+			case f.Type != TypeData:
+				foul = f.String()
+				return true
+			}
+			got = append(got, f.Octets()...)
+			n.inbox = slices.Delete(n.inbox, i, i+1)
+		}
+		k := min(len(got), len(want))
+		return len(got) >= len(want) || !bytes.Equal(got[:k], want[:k]) || n.end != EndNone || n.broken != nil
+	})
+	expected := fmt.Sprintf("Data for ID %d with %d octets %s", c.ID, len(want), clip(want))
+	switch {
+	case foul != "":
+		n.t.failed(x, expected, fmt.Sprintf("%s after %d octets", foul, len(got)))
+	case len(got) > len(want), !bytes.Equal(got, want[:len(got)]):
+		i := max(firstDifference(got[:min(len(got), len(want))], want[:min(len(got), len(want))]), 0)
+		if len(got) > len(want) && bytes.Equal(got[:len(want)], want) {
+			i = len(want)
+		}
+		n.t.failed(x, expected, fmt.Sprintf("from octet %d: %s", i, clip(got[i:])))
+	case len(got) < len(want):
+		n.t.failed(x, expected, fmt.Sprintf("%d octets, then %s", len(got), n.state(found, x)))
+	}
+}
+
+// ExpectClose expects Close for the connection; Data before it is passed over.
+func (c *Conn) ExpectClose(sentence string, opts ...Option) {
+	c.Tun.Expect(sentence, CloseFor(c.ID), opts...)
+}
+
+// Works expects octets to pass in both directions: the connection is alive.
+func (c *Conn) Works(sentence string, opts ...Option) {
+	there, back := c.Tun.t.Octets(16), c.Tun.t.Octets(16)
+	c.Send(there)
+	c.Local.ExpectOctets(sentence+" (from the tunnel)", there, opts...)
+	c.Local.Write(back)
+	c.ExpectData(sentence+" (to the tunnel)", back, opts...)
+}
+
+// End ends the connection in order from the tunnel's side: Close, the end of
+// the local stream, the local close, the subject's Close.
+func (c *Conn) End() {
+	c.Close()
+	c.Local.ExpectEOF("after Close the subject shuts down the write side of the local socket", For("CLOSE-003"))
+	c.Local.Close()
+	c.ExpectClose("the subject answers Close with its own Close", For("CLOSE-004"), Within(CloseTotal))
+}

@@ -1,0 +1,329 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A peer is a small tunnel subject, server or client, that the engine's own
+// tests run cases against. bug names the one thing that it does wrong.
+type peer struct {
+	role Role
+	bug  string
+
+	wg     sync.WaitGroup
+	tunnel net.Listener // server
+	public net.Listener // server
+	exited chan struct{}
+	once   sync.Once
+
+	mu    sync.Mutex
+	link  net.Conn // the current tunnel
+	conns map[uint32]*peerConn
+	next  uint32
+	stop  bool
+}
+
+type peerConn struct {
+	local          net.Conn
+	open           bool
+	sent, received bool // Close
+}
+
+// peerSubject is a Subject made of peers in this process.
+type peerSubject struct {
+	role  Role
+	bug   string
+	owned bool
+}
+
+func (s *peerSubject) Describe() string { return "test peer " + s.bug }
+func (s *peerSubject) Owned() bool      { return s.owned }
+
+func (s *peerSubject) Start(_ context.Context, at Endpoints) (Running, error) {
+	if s.bug == "never starts" {
+		return nil, errors.New("exit status 1")
+	}
+	p := &peer{role: s.role, bug: s.bug, exited: make(chan struct{}), conns: map[uint32]*peerConn{}}
+	if s.role == Client {
+		p.wg.Go(func() { p.dialForEver(at.Tunnel) })
+		return &runningPeer{p, at, s.owned}, nil
+	}
+	var err error
+	if p.tunnel, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	if p.public, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	p.wg.Go(p.acceptTunnels)
+	p.wg.Go(p.acceptVisitors)
+	return &runningPeer{p, Endpoints{Tunnel: p.tunnel.Addr().String(), Visitor: p.public.Addr().String()}, s.owned}, nil
+}
+
+type runningPeer struct {
+	p     *peer
+	at    Endpoints
+	owned bool
+}
+
+func (r *runningPeer) Endpoints() Endpoints { return r.at }
+func (r *runningPeer) Status() string       { return "exit status 2" }
+func (r *runningPeer) Log(int) []string     { return []string{"the peer's last line"} }
+func (r *runningPeer) End(bool)             { r.Stop() }
+func (r *runningPeer) Stop()                { r.p.die(); r.p.wg.Wait() }
+
+func (r *runningPeer) Again(ctx context.Context) error {
+	n, err := (&peerSubject{role: r.p.role, bug: r.p.bug, owned: r.owned}).Start(ctx, r.at)
+	if err == nil {
+		*r = *n.(*runningPeer)
+	}
+	return err
+}
+
+func (r *runningPeer) Exited() <-chan struct{} {
+	if r.owned {
+		return r.p.exited
+	}
+	return nil
+}
+
+// die ends the peer as a process that ends does.
+func (p *peer) die() {
+	p.once.Do(func() {
+		p.mu.Lock()
+		p.stop = true
+		if p.link != nil {
+			_ = p.link.Close()
+		}
+		p.mu.Unlock()
+		if p.role != Client {
+			_ = p.tunnel.Close()
+			_ = p.public.Close()
+		}
+		close(p.exited)
+	})
+}
+
+func (p *peer) acceptTunnels() {
+	for {
+		c, err := p.tunnel.Accept()
+		if err != nil {
+			return
+		}
+		if p.bug == "closes everything" {
+			_ = c.Close()
+			continue
+		}
+		p.attach(c)
+		p.wg.Go(func() { p.serve(c) })
+	}
+}
+
+func (p *peer) dialForEver(addr string) {
+	for {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			p.attach(c)
+			p.serve(c)
+		}
+		pause := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-p.exited:
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+func (p *peer) attach(c net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.link != nil {
+		_ = p.link.Close()
+	}
+	p.link = c
+	p.conns = map[uint32]*peerConn{}
+	if p.stop {
+		_ = c.Close()
+	}
+}
+
+// send writes a frame; p.mu is held.
+func (p *peer) send(f Frame) { _, _ = p.link.Write(f.Bytes()) }
+
+func (p *peer) serve(c net.Conn) {
+	defer func() {
+		_ = c.Close()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.link != c {
+			return
+		}
+		for _, k := range p.conns {
+			if k.local != nil {
+				_ = k.local.(*net.TCPConn).SetLinger(0)
+				_ = k.local.Close()
+			}
+		}
+		p.link, p.conns = nil, map[uint32]*peerConn{}
+	}()
+	for {
+		f, _, err := readFrame(c)
+		if err != nil || f.Malformed() != nil {
+			return
+		}
+		p.mu.Lock()
+		ok := p.link == c && p.handle(f)
+		p.mu.Unlock()
+		if !ok {
+			return
+		}
+	}
+}
+
+// handle obeys one frame; p.mu is held. It reports whether the tunnel goes on.
+func (p *peer) handle(f Frame) bool {
+	k := p.conns[f.ID()]
+	switch f.Type {
+	case TypeKeepAlive:
+		if p.role != Client && p.bug != "silent" {
+			p.send(f)
+			if p.bug == "answers twice" {
+				p.send(f)
+			}
+		}
+	case TypeConnectRequest:
+		if p.role != Client || k != nil {
+			return false
+		}
+		p.conns[f.ID()] = &peerConn{}
+		link := p.link
+		p.wg.Go(func() { p.dial(link, f) })
+	case TypeConnectResponse:
+		switch {
+		case p.role == Client:
+			return false
+		case k == nil || k.open:
+		case f.Status() != Success:
+			_ = k.local.Close()
+			delete(p.conns, f.ID())
+		default:
+			k.open = true
+			id, link := f.ID(), p.link
+			p.wg.Go(func() { p.pump(link, id, k) })
+		}
+	case TypeData:
+		switch {
+		case k == nil:
+			p.send(Close(f.ID()))
+		case k.open && !k.sent && !k.received:
+			octets := append([]byte(nil), f.Octets()...)
+			if p.bug == "flips a bit" && len(octets) > 0 {
+				octets[0] ^= 1
+			}
+			_, _ = k.local.Write(octets)
+		}
+	case TypeClose:
+		if k == nil {
+			return p.bug != "dies at a stray close"
+		}
+		k.received = true
+		if k.local != nil {
+			_ = k.local.(*net.TCPConn).CloseWrite()
+		}
+		if !k.sent {
+			k.sent = true
+			p.send(f)
+			if p.bug == "closes twice" {
+				p.send(f)
+			}
+		}
+		delete(p.conns, f.ID())
+	case 0x06:
+		if p.bug == "exits at an unknown type" {
+			p.wg.Go(p.die)
+		}
+	}
+	return true
+}
+
+func (p *peer) dial(link net.Conn, f Frame) {
+	host, ok := f.Host()
+	if !ok {
+		host = "127.0.0.1"
+	}
+	c, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(int(f.Port()))), 2*time.Second)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.link != link {
+		return
+	}
+	if err != nil {
+		delete(p.conns, f.ID())
+		p.send(Response(f.ID(), StatusRefused))
+		return
+	}
+	k := p.conns[f.ID()]
+	k.local, k.open = c, true
+	p.send(Response(f.ID(), Success))
+	p.wg.Go(func() { p.pump(link, f.ID(), k) })
+}
+
+func (p *peer) acceptVisitors() {
+	for {
+		c, err := p.public.Accept()
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		if p.link == nil {
+			_ = c.Close()
+		} else {
+			p.next++
+			p.conns[p.next] = &peerConn{local: c}
+			p.send(RequestTo(p.next, "127.0.0.1", 80))
+		}
+		p.mu.Unlock()
+	}
+}
+
+// pump carries a local socket's octets to the tunnel.
+func (p *peer) pump(link net.Conn, id uint32, k *peerConn) {
+	defer k.local.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := k.local.Read(buf)
+		p.mu.Lock()
+		if p.link != link {
+			p.mu.Unlock()
+			return
+		}
+		if n > 0 && !k.sent {
+			p.send(Data(id, buf[:n]))
+		}
+		if err != nil && !k.sent {
+			k.sent = true
+			p.send(Close(id))
+		}
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// catalogue is a Lookup for tests: the IDs the tests and oracles use.
+func catalogue(id string) (Requirement, bool) {
+	level := "MUST"
+	if id == "SHOULD-001" {
+		level = "SHOULD"
+	}
+	return Requirement{ID: id, Level: level, Role: Both, Profile: "core", Text: fmt.Sprintf("text of %s", id)}, id != "NONE-000"
+}

@@ -1,0 +1,43 @@
+package engine
+
+import "context"
+
+// Endpoints says where things are, each as host:port.
+type Endpoints struct {
+	Tunnel        string `json:"tunnel,omitempty"`         // server role: the subject listens there; client role: the suite does
+	Visitor       string `json:"visitor,omitempty"`        // server role: a mapped port
+	VisitorTarget string `json:"visitor_target,omitempty"` // server role: the service that the mapping names; empty: unknown
+	Target        string `json:"target,omitempty"`         // client role: the suite's service
+	API           string `json:"api,omitempty"`            // base URL of the control API; empty: none
+	APIPorts      [2]int `json:"api_ports,omitzero"`       // first and last port that the API may map; zero: the document's
+}
+
+// A Subject is what is certified in one role.
+type Subject interface {
+	// Start makes the subject ready. For a client at holds the addresses
+	// that the suite listens on; for a server it is empty. A subject that
+	// runs elsewhere just says where it is. With an error Running may hold
+	// the log of what ended too early.
+	Start(ctx context.Context, at Endpoints) (Running, error)
+	// Describe names the subject for the certificate: an address, a command.
+	Describe() string
+	// Owned reports whether the suite starts and ends the subject itself.
+	Owned() bool
+}
+
+// Running is a subject that is ready.
+type Running interface {
+	Endpoints() Endpoints
+	// Exited is closed when the process has ended; nil when the suite did not start it.
+	Exited() <-chan struct{}
+	// Status says in words how the process ended.
+	Status() string
+	// Log is the last n lines that the process wrote.
+	Log(n int) []string
+	// End ends the process, at once and without warning or in order; its data stays.
+	End(suddenly bool)
+	// Again starts the process again after End, with the same data and addresses.
+	Again(ctx context.Context) error
+	// Stop ends the process for good, and removes its data.
+	Stop()
+}

@@ -1,0 +1,140 @@
+package fault
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adit-tunnel/adit/conformance/fault/peer"
+)
+
+// Command is the command line of adit-fault.
+func Command(stdout io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use: "adit-fault", Short: "a tunnel peer that breaks one requirement on demand",
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(serverCommand(), clientCommand(), wrapServerCommand(), wrapClientCommand(), mutantsCommand(stdout))
+	return root
+}
+
+func serverCommand() *cobra.Command {
+	var o peer.Options
+	var ports string
+	c := &cobra.Command{
+		Use: "server", Short: "the server's role", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkMutant(o.Mutant, "server"); err != nil {
+				return err
+			}
+			if ports != "" {
+				if _, err := fmt.Sscanf(ports, "%d-%d", &o.Ports[0], &o.Ports[1]); err != nil || o.Ports[0] < 1 || o.Ports[1] > 65535 || o.Ports[1] < o.Ports[0] {
+					return fmt.Errorf("--ports %q: must be FIRST-LAST, like 10000-10100", ports)
+				}
+			}
+			return peer.RunServer(c.Context(), o)
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&o.Tunnel, "tunnel", "", "HOST:PORT to listen on for tunnels")
+	s.StringVar(&o.Visitor, "visitor", "", "HOST:PORT to listen on for visitors")
+	s.StringVar(&o.Target, "target", "", "HOST:PORT of the service that visitors are led to")
+	s.StringVar(&o.API, "api", "", "HOST:PORT of the control API (default: none)")
+	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
+	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
+	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-fault mutants lists the names (default: nothing)")
+	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
+	for _, name := range []string{"tunnel", "visitor", "target"} {
+		_ = c.MarkFlagRequired(name)
+	}
+	return c
+}
+
+func clientCommand() *cobra.Command {
+	var o peer.Options
+	c := &cobra.Command{
+		Use: "client", Short: "the client's role", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkMutant(o.Mutant, "client"); err != nil {
+				return err
+			}
+			return peer.RunClient(c.Context(), o)
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
+	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-fault mutants lists the names (default: nothing)")
+	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
+	_ = c.MarkFlagRequired("server")
+	return c
+}
+
+func mutantsCommand(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use: "mutants", Short: "list what the peer can do wrong", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			for _, m := range Mutants() {
+				fmt.Fprintf(stdout, "%-8s %-20s %s\n", m.Role, m.Name, m.Does)
+			}
+			return nil
+		},
+	}
+}
+
+// checkMutant refuses a name that the role does not have: an unknown mutant would conform.
+func checkMutant(name, role string) error {
+	if name == "" {
+		return nil
+	}
+	for _, m := range Mutants() {
+		if m.Name == name && (string(m.Role) == role || m.Role == API && role == "server") {
+			return nil
+		}
+	}
+	return fmt.Errorf("--mutant %s: a %s has no such mutant; adit-fault mutants lists them", name, role)
+}
+
+// SelfCheckCommand is adit-conform's command self-check. Exit turns an exit
+// code other than 0 into the error that ends the program with it: 1 for a
+// suite that is not proven.
+func SelfCheckCommand(stdout, stderr io.Writer, terminal bool, exit func(code int) error) *cobra.Command {
+	o := Options{Progress: stderr, Terminal: terminal}
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "self-check [--subject FILE]", Short: "prove that the suite can fail: the kill matrix", Args: cobra.NoArgs,
+		Long: `self-check certifies a peer that conforms, then the same peer with one requirement broken, requirement by
+requirement, and whole-subject liars, each by the ordinary adit-conform run in a process of its own.
+
+Exit codes: 0 every mutant was killed by a case of its requirement, and no liar earned 10 %;
+1 not so, or a MUST has neither a mutant nor a reason; 2 wrong usage, or the check could not be made.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			m, err := SelfCheck(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := m.WriteJSON(stdout); err != nil {
+					return err
+				}
+			} else {
+				m.Write(stdout)
+			}
+			if !m.OK() {
+				return exit(1)
+			}
+			return nil
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&o.Subject, "subject", "", "subject file of a good subject; its frames are rewritten by a proxy (default: adit-fault's own peer)")
+	s.StringSliceVar(&o.Only, "id", nil, "only these mutants or requirements, comma separated")
+	s.BoolVar(&o.Full, "full", false, "run every case against every mutant: what it must not touch has to pass")
+	s.BoolVar(&o.Slow, "slow", false, "run cases that wait for timers over 60 s, too")
+	s.BoolVar(&asJSON, "json", false, "write JSON instead of tables")
+	s.IntVar(&o.Jobs, "jobs", 6, "mutants at a time")
+	s.Uint64Var(&o.Seed, "seed", 1, "of every run")
+	s.StringVar(&o.Peer, "peer", "", "the program adit-fault (default: beside adit-conform)")
+	return c
+}

@@ -1,0 +1,23 @@
+// Package fault proves that the conformance suite can fail.
+//
+// Its binary, adit-fault, is a second implementation of PROTOCOL.md (package
+// peer) that breaks one requirement on demand: a mutant. SelfCheck certifies
+// the conforming peer, then each mutant, by the ordinary adit-conform run in a
+// process of its own that is told nothing but how to start the subject, and
+// reads its JSON. A mutant is killed when a case of its requirement fails and
+// charges that requirement. Liars, wrong in everything, must earn next to
+// nothing of the whole suite. What no mutant can show has a written reason.
+//
+// With a subject of somebody else's, the same is done by a proxy that rewrites
+// the frames of one direction: see Rewrites.
+//
+//	mutants.go    the tables: mutants, liars, reasons
+//	command.go    adit-fault's command line
+//	selfcheck.go  the whole check: baseline, mutants, liars
+//	trial.go      one run of adit-conform against one mutant, and its outcome
+//	matrix.go     the kill matrix for people and as JSON
+//	frames.go     frames as the proxy sees them
+//	proxy.go      the proxy
+//	rewrite.go    the table of rewrites
+//	wrap.go       a subject with the proxy in front
+package fault

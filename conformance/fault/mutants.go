@@ -1,0 +1,201 @@
+package fault
+
+import (
+	"slices"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+)
+
+// Roles of a mutant.
+const (
+	Server = engine.Server
+	Client = engine.Client
+	API    = engine.API
+)
+
+// A Mutant breaks one requirement, in one role.
+type Mutant struct {
+	Name string // what --mutant takes
+	Req  string
+	Role engine.Role
+	Does string // what it does wrong
+
+	// MayTouch lists other requirements that a case may charge because of the
+	// mutant: the same deed breaks them too, or their cases cannot even begin.
+	// "*" stands for all of them.
+	MayTouch []string
+}
+
+// ID tells mutants apart: a name and a role.
+func (m Mutant) ID() string { return m.Name + "/" + string(m.Role) }
+
+// Mutants are all mutants, server before client before API, in the order of PROTOCOL.md.
+func Mutants() []Mutant {
+	var all []Mutant
+	for _, role := range []engine.Role{Server, Client, API} {
+		for _, e := range slices.Concat(coreMutants, apiMutants) {
+			if e.role != role && !(e.role == engine.Both && role != API) {
+				continue
+			}
+			req := e.req
+			if req == "" {
+				req = e.name
+			}
+			all = append(all, Mutant{Name: e.name, Req: req, Role: role, Does: e.does, MayTouch: e.touch})
+		}
+	}
+	for _, l := range Liars() {
+		all = append(all, Mutant{Name: l.Name, Role: l.Role, Does: l.Does, MayTouch: []string{"*"}})
+	}
+	return all
+}
+
+// A Liar is a whole subject that is wrong in everything.
+type Liar struct {
+	Name, Does string
+	Role       engine.Role
+}
+
+// Liars are all liars, for each role.
+func Liars() []Liar {
+	var all []Liar
+	for _, role := range []engine.Role{Server, Client} {
+		all = append(
+			all,
+			Liar{"liar-drop", "reads everything and says nothing", role},
+			Liar{"liar-echo", "sends back the octets that it reads", role},
+			Liar{"liar-hang", "connects, reads nothing, says nothing", role},
+			Liar{"liar-close", "closes at the first frame", role},
+			Liar{"liar-random", "answers whatever it reads with frames at random", role},
+		)
+	}
+	return all
+}
+
+// entry is a line of the tables below; role Both makes a mutant of each role.
+type entry struct {
+	name  string // and the requirement, unless req is given
+	req   string
+	role  engine.Role
+	does  string
+	touch []string
+}
+
+var coreMutants = []entry{
+	{name: "TUN-001", role: Server, does: "serves visitors only after the client's first frame", touch: []string{"*"}},
+	{name: "TUN-002", role: engine.Both, does: "ignores the end of the tunnel's stream", touch: []string{"API-010"}},
+	{name: "FRAME-001", role: engine.Both, does: "sends a KeepAlive with one octet of payload"},
+	{name: "FRAME-002", role: engine.Both, does: "takes any version"},
+	{name: "FRAME-003", role: engine.Both, does: "refuses a payload of exactly 1,048,576 octets"},
+	{name: "FRAME-004", role: engine.Both, does: "waits for the payload of an oversize frame"},
+	{name: "FRAME-005", role: engine.Both, does: "sends Data of up to 3 MiB when the local peer is fast"},
+	{name: "FRAME-006", role: engine.Both, does: "loses a header that does not come in one piece"},
+	{name: "FRAME-007", role: engine.Both, does: "closes the tunnel at an unknown type"},
+	{name: "FRAME-008", role: engine.Both, does: "ignores a frame whose payload has a wrong size"},
+	{name: "FRAME-009", role: engine.Both, does: "sends a frame of the reserved type 0x06"},
+	{name: "FRAME-010", role: engine.Both, does: "sends Data of 512 KiB whoever waits"},
+	{name: "ID-001", role: Server, does: "uses the ID of a closing or abandoned connection again"},
+	{name: "ID-002", role: Server, does: "allocates IDs in decreasing order"},
+	{name: "ID-003", role: Client, does: "refuses the IDs 0 and 0xFFFFFFFF"},
+	{name: "ID-004", role: Client, does: "ignores a request for an ID in use"},
+	{name: "OPEN-001", role: Server, does: "requests a port that is not the mapping's"},
+	{name: "OPEN-002", role: Client, does: "ignores the short form"},
+	{name: "OPEN-003", role: Client, does: "connects to 127.0.0.2 when a name is given"},
+	{name: "OPEN-004", role: Client, does: "answers a failed request twice"},
+	{name: "OPEN-005", role: Client, does: "answers success while the dial still hangs"},
+	{name: "OPEN-006", role: Client, does: "says nothing about a dial that failed"},
+	{name: "OPEN-007", role: Client, does: "uses status 0x01 for every failure"},
+	{name: "OPEN-008", role: Client, does: "closes the tunnel at a request for port 0"},
+	{name: "OPEN-009", role: Client, does: "closes the tunnel at an invalid host"},
+	{name: "OPEN-010", role: Server, does: "ignores a ConnectRequest from a client"},
+	{name: "OPEN-011", role: Client, does: "ignores a ConnectResponse from a server"},
+	{name: "OPEN-012", role: Client, does: "gives up a dial after 24 s only"},
+	{name: "OPEN-013", role: Client, does: "reads nothing while it dials"},
+	{name: "OPEN-014", role: Server, does: "answers a failure response with Close"},
+	{name: "OPEN-015", role: Server, does: "ignores Close in place of a response"},
+	{name: "OPEN-016", role: Server, does: "closes the tunnel at a response that nobody waits for"},
+	{name: "OPEN-017", role: engine.Both, does: "sends Data before the success"},
+	{name: "OPEN-018", role: Server, does: "ignores Data before the response"},
+	{name: "OPEN-019", role: Client, does: "ignores Data while it dials"},
+	{name: "OPEN-020", role: Server, does: "drops what a visitor sends before the response"},
+	{name: "OPEN-021", role: Server, does: "gives up a request whose visitor has sent octets and shut down"},
+	{name: "OPEN-022", role: Server, does: "waits for a response for ever"},
+	{name: "OPEN-023", role: Server, does: "does not notice that a visitor is gone while its request is pending"},
+	{name: "OPEN-024", role: Client, does: "forgets a Close that comes while it dials"},
+	{name: "OPEN-025", role: Server, does: "ignores a success for an abandoned ID"},
+	{name: "OPEN-026", role: Server, does: "lets visitors wait when there is no tunnel"},
+	{name: "DATA-001", role: engine.Both, does: "changes the last octet of large Data"},
+	{name: "DATA-002", role: engine.Both, does: "delivers a Data now and then to another connection"},
+	{name: "DATA-003", role: engine.Both, does: "ends a connection at Data with no octets"},
+	{name: "DATA-004", role: engine.Both, does: "does not answer Data for an ID that was closed for good"},
+	{name: "DATA-005", role: engine.Both, does: "closes the tunnel at Data after Close"},
+	{name: "DATA-006", role: engine.Both, does: "answers Data that crossed its Close with Close"},
+	{name: "DATA-007", role: engine.Both, does: "loses an octet after 4 MiB from the local peer"},
+	{name: "DATA-008", role: engine.Both, does: "goes on sending Data after its own Close"},
+	{name: "CLOSE-001", role: engine.Both, does: "answers the Close that answers its own"},
+	{name: "CLOSE-002", role: engine.Both, does: "sends no Close when its local socket fails"},
+	{name: "CLOSE-003", role: engine.Both, does: "resets the local socket on Close, the stream's end unsent"},
+	{name: "CLOSE-004", role: engine.Both, does: "sends its own Close only after the local peer has ended its side"},
+	{name: "CLOSE-005", role: engine.Both, does: "closes the local socket as soon as it has written everything"},
+	{name: "CLOSE-006", role: engine.Both, does: "queues 14 MiB, and never gives up a local peer that reads nothing after Close"},
+	{name: "CLOSE-007", role: engine.Both, does: "answers Close for an idle ID with Close"},
+	{name: "CLOSE-008", role: engine.Both, does: "after Close sends on all that the local peer still has"},
+	{name: "CLOSE-010", role: engine.Both, does: "sends Close 7 s after its local socket failed"},
+	{name: "ORDER-001", role: engine.Both, does: "swaps two Data of a connection"},
+	{name: "ORDER-002", role: engine.Both, does: "answers a burst of frames newest first"},
+	{name: "ORDER-003", role: engine.Both, does: "owes its answers for 7 s once a connection was busy"},
+	{name: "FLOW-001", role: engine.Both, does: "queues without bound"},
+	{name: "FLOW-002", role: engine.Both, does: "pauses without end for a connection that takes nothing", touch: []string{"FLOW-003", "FLOW-004"}},
+	{name: "FLOW-003", role: engine.Both, does: "pauses again and again for a connection that takes a little now and then"},
+	{name: "FLOW-004", role: engine.Both, does: "pauses for 38 s at a time"},
+	{name: "FLOW-005", role: engine.Both, does: "reads nothing while its own frames wait to be sent"},
+	{name: "ALIVE-001", role: Client, does: "sends KeepAlive only when it has sent nothing else for 15 s"},
+	{name: "ALIVE-002", role: Server, does: "answers several KeepAlives in a row with one"},
+	{name: "ALIVE-002-unasked", req: "ALIVE-002", role: Server, does: "sends KeepAlives that nobody asked for"},
+	{name: "ALIVE-003", role: Client, does: "closes the tunnel at a KeepAlive that it did not ask for"},
+	{name: "ALIVE-004", role: Client, does: "never gives up a silent server"},
+	{name: "ALIVE-005", role: Server, does: "gives up a client that is silent for 20 s"},
+	{name: "ALIVE-006", role: Server, does: "never gives up a silent client"},
+	{name: "LOSS-001", role: engine.Both, does: "leaves all local sockets but one open when the tunnel is lost"},
+	{name: "LOSS-002", role: engine.Both, does: "closes local sockets in order when the tunnel is lost"},
+	{name: "LOSS-003", role: Client, does: "dials again once only"},
+	{name: "LOSS-004", role: Server, does: "takes no tunnel after the first that was lost", touch: []string{"*"}},
+	{name: "LOSS-005", role: engine.Both, does: "takes IDs of a lost tunnel's connections as its own on the next"},
+	{name: "ERR-001", role: engine.Both, does: "leaves local sockets open after a tunnel error"},
+	{name: "ERR-002", role: engine.Both, does: "closes the tunnel when a local socket fails"},
+	{name: "ERR-003", role: Server, does: "closes every tunnel when one has an error"},
+	{name: "SEC-002", role: Client, does: "dials beyond loopback"},
+	{name: "SEC-004", role: engine.Both, does: "stops sending while it waits for an announced payload"},
+}
+
+var apiMutants = []entry{
+	{name: "API-001", role: API, does: "answers create without use_tunnel"},
+	{name: "API-002", role: API, does: "answers create two seconds before the port is bound"},
+	{name: "API-003", role: API, does: "stores mappings only when it ends in order"},
+	{name: "API-004", role: API, does: "keeps the row of a create that failed"},
+	{name: "API-005", role: API, does: "replaces a mapping on a second create"},
+	{name: "API-006", role: API, does: "maps any port"},
+	{name: "API-007", role: API, does: "leaves the port of a removed mapping open"},
+	{name: "API-008", role: API, does: "removes what is not there"},
+	{name: "API-009", role: API, does: "counts one mapping too many"},
+	{name: "API-010", role: API, does: "says that a client is connected, always"},
+	{name: "API-011", role: API, does: "refuses in plain text"},
+	{name: "API-012", role: API, does: "does not name the field at fault"},
+	{name: "API-013", role: API, does: "ignores unknown fields"},
+	{name: "API-014", role: API, does: "takes any method"},
+	{name: "API-015", role: API, does: "has no statistics"},
+	{name: "API-016", role: API, does: "lists stored mappings after a restart, and does not serve them"},
+}
+
+// Reasons says why a requirement has no mutant: an ID, or an ID and a role.
+var Reasons = map[string]string{
+	"FRAME-011": "a SHOULD whose breach shows only after a minute; its case runs with --slow and is judged on the conforming peer",
+	"CLOSE-009": "that an ID is never used again cannot be seen within a run; reference/session tests the state retired",
+	"FLOW-006":  "how much a side owes and holds is not visible on the wire; reference/session tests the bound",
+	"ALIVE-007": "whether a side itself read is not visible on the wire; reference/session tests it in fake time",
+	"MULTI-001": "a permission: there is nothing to break",
+	"SEC-001":   "which policy a client has is not visible on the wire; SEC-002 has a mutant for the usual one",
+	"SEC-003":   "how often a name was resolved is not visible on the wire; reference/client tests it",
+	"SEC-005":   "logs are not visible on the wire; the end-to-end tests read them",
+	"EXT-001":   "a Core suite ignores types 0x10 to 0x3F by design, so that peers may agree on them",
+}

@@ -1,0 +1,223 @@
+package peer
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// state is a state of section 7.
+type state int
+
+const (
+	requested state = iota
+	dialing
+	abandoned
+	open
+	closing
+	draining
+	retired
+	idle // forgotten by the tunnel: only the local socket is still being finished
+)
+
+// Statuses of section 6.2.
+const (
+	statusSuccess     = 0x00
+	statusGeneral     = 0x01
+	statusRefused     = 0x02
+	statusTimedOut    = 0x03
+	statusUnreachable = 0x04
+	statusNotResolved = 0x05
+	statusDenied      = 0x06
+)
+
+// A conn is one connection. The tunnel's mutex guards it.
+type conn struct {
+	t     *tunnel
+	id    uint32
+	state state
+
+	local  *net.TCPConn       // nil while dialing
+	cancel context.CancelFunc // of the dial
+	gone   bool               // the local socket is closed
+	unread bool               // its stream has not ended yet
+
+	queue  [][]byte // from the tunnel, not yet taken by the local socket
+	queued int
+	took   time.Time // when the local socket last took octets
+	last   bool      // nothing more comes: write the queue, then shut down
+	shut   bool      // the write side is shut down
+
+	held []byte // from a visitor whose request is pending
+	eof  bool   // which has ended its stream
+
+	waiting  *time.Timer // for the peer: connect-timeout, close-wait
+	draining *time.Timer // of the local socket: close-total
+
+	// What some mutants look at.
+	carried, frames, sent int
+	late                  []byte
+	chatty                bool
+}
+
+// add makes the connection known to the tunnel. mu is held.
+func (t *tunnel) add(c *conn) {
+	c.t = t
+	t.conns[c.id] = c
+	t.used[c.id] = true
+	t.serveLocal(c)
+}
+
+// serveLocal starts the copies of a connection that has its local socket. mu is held.
+func (t *tunnel) serveLocal(c *conn) {
+	if c.local == nil {
+		return
+	}
+	c.unread = true
+	t.locals[c] = true
+	t.wg.Go(c.pump)
+	t.wg.Go(c.feed)
+}
+
+// opened is success for a requested connection: what the visitor has sent so
+// far goes first (OPEN-020), then its end if that has come (OPEN-021).
+func (c *conn) opened() {
+	c.stopTimers()
+	c.state = open
+	for len(c.held) > 0 {
+		n := min(len(c.held), pieceSize)
+		c.t.send(withID(typeData, c.id, c.held[:n]...))
+		c.held = c.held[n:]
+	}
+	if c.eof {
+		c.finish()
+	}
+	c.t.changed.Broadcast()
+}
+
+// finish is the end of the local stream: Close, after the last Data (CLOSE-002).
+func (c *conn) finish() {
+	c.t.send(withID(typeClose, c.id))
+	c.state, c.last = closing, true
+	c.waitForPeer()
+	c.draining = time.AfterFunc(closeTotal, c.drainedTooLong)
+	c.t.changed.Broadcast()
+}
+
+// fail is a connection error: the local socket reset, one Close unless one
+// was sent, in dialing a failure response (section 15).
+func (c *conn) fail() {
+	switch c.state {
+	case dialing:
+		c.refuse(statusGeneral)
+	case requested:
+		c.abandon()
+	case open:
+		c.end(true)
+		c.state = closing
+		c.t.send(withID(typeClose, c.id))
+		c.waitForPeer()
+	case draining:
+		c.end(true)
+		c.t.send(withID(typeClose, c.id))
+		c.forget()
+	default:
+		c.end(true)
+	}
+}
+
+// refuse ends a dial with a failure, the client's last word.
+func (c *conn) refuse(status byte) {
+	t := c.t
+	if c.cancel != nil {
+		c.cancel()
+	}
+	c.forget()
+	if t.bug("OPEN-007") {
+		status = statusGeneral
+	}
+	t.send(withID(typeResponse, c.id, status))
+	if t.bug("OPEN-004") {
+		t.send(withID(typeResponse, c.id, status))
+	}
+}
+
+// abandon gives up a request: the visitor ended, one Close (OPEN-022, OPEN-023).
+func (c *conn) abandon() {
+	c.stopTimers()
+	c.end(true)
+	c.held = nil
+	c.state = abandoned
+	c.t.send(withID(typeClose, c.id))
+	c.waitForPeer()
+}
+
+// waitForPeer waits for the peer's last word, close-wait at most (CLOSE-009).
+func (c *conn) waitForPeer() {
+	c.waiting = time.AfterFunc(closeWait, c.waitedTooLong)
+}
+
+func (c *conn) waitedTooLong() {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	if c.state == closing || c.state == abandoned {
+		c.state = retired
+	}
+}
+
+// requestedTooLong is connect-timeout.
+func (c *conn) requestedTooLong() {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	if c.state == requested && !c.t.lost && !c.t.bug("OPEN-022") {
+		c.abandon()
+	}
+}
+
+// drainedTooLong is close-total (CLOSE-006).
+func (c *conn) drainedTooLong() {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	if c.shut || c.gone || c.t.lost {
+		return
+	}
+	c.fail()
+}
+
+// forget frees the ID. The local socket may still be finishing.
+func (c *conn) forget() {
+	if c.waiting != nil {
+		c.waiting.Stop()
+	}
+	if c.t.conns[c.id] == c {
+		delete(c.t.conns, c.id)
+	}
+	c.state = idle
+	c.t.changed.Broadcast()
+}
+
+func (c *conn) stopTimers() {
+	for _, timer := range []*time.Timer{c.waiting, c.draining} {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// end closes the local socket, by reset or in order, and drops what is queued for it.
+func (c *conn) end(reset bool) {
+	if c.gone || c.local == nil {
+		return
+	}
+	c.gone = true
+	c.queue, c.queued = nil, 0
+	delete(c.t.locals, c)
+	if reset {
+		_ = c.local.SetLinger(0)
+	}
+	_ = c.local.Close()
+	c.t.changed.Broadcast()
+	if c.t.bug("ERR-002") && c.state == open && !c.t.lost {
+		_ = c.t.sock.Close()
+	}
+}

@@ -1,0 +1,28 @@
+// Package peer is a second implementation of PROTOCOL.md, both roles and a
+// minimal control API. It shares no code with the reference, with the codec
+// of spec/wire or with the suite's engine, so that one misreading of the text
+// cannot pass on both sides. It is written to be obviously right, not fast.
+//
+// Without a mutant it conforms. With one, named by Options.Mutant, it breaks
+// one requirement and no other: every such place reads
+//
+//	if t.bug("FRAME-004") { … }
+//
+// The table in package fault says what each name does. A mutant whose name
+// begins with "liar-" replaces the whole subject (liar.go).
+//
+//	frame.go    frames to and from octets, liveness of the stream
+//	tunnel.go   one tunnel: its reader, its writer, its loss
+//	handle.go   what a received frame does, role by role: section 7's tables
+//	conn.go     one connection: states, Close, errors, timers
+//	local.go    the local socket: both copies, its end
+//	flow.go     the bounded pause of section 12
+//	server.go   listeners, visitors
+//	client.go   the tunnel's dialer, services, policy
+//	api.go      HTTP control API with a JSON file
+//	liar.go     whole-subject liars
+//
+// Goroutines of a tunnel: reader (Tunnel's caller), writer, a client's
+// keepAlive; of a connection: pump and feed, a client's dial. The tunnel's
+// mutex guards all state; its condition variable tells every change.
+package peer

@@ -1,0 +1,174 @@
+package peer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// Types of section 5, and the sizes of section 4.
+const (
+	typeRequest   = 0x01
+	typeResponse  = 0x02
+	typeData      = 0x03
+	typeClose     = 0x04
+	typeKeepAlive = 0x05
+
+	version    = 0x01
+	headerSize = 6
+	maxPayload = 1 << 20
+)
+
+// A frame is one frame of the tunnel.
+type frame struct {
+	typ     byte
+	payload []byte
+}
+
+// withID is a frame whose payload begins with an ID.
+func withID(typ byte, id uint32, rest ...byte) frame {
+	return frame{typ, append(binary.BigEndian.AppendUint32(nil, id), rest...)}
+}
+
+func (f frame) id() uint32   { return binary.BigEndian.Uint32(f.payload) }
+func (f frame) rest() []byte { return f.payload[4:] }
+
+// bytes is the frame as it goes over the wire.
+func (f frame) bytes() []byte {
+	b := binary.BigEndian.AppendUint32([]byte{version, f.typ}, uint32(len(f.payload)))
+	return append(b, f.payload...)
+}
+
+// sized reports whether section 6 allows the payload's size.
+func (f frame) sized() bool {
+	switch n := len(f.payload); f.typ {
+	case typeRequest:
+		return n == 6 || n >= 7 && n == 7+int(f.payload[6])
+	case typeResponse:
+		return n == 5
+	case typeData:
+		return n >= 4
+	case typeClose:
+		return n == 4
+	case typeKeepAlive:
+		return n == 0
+	}
+	return true
+}
+
+// A tunnelError names the requirement that makes it one.
+type tunnelError struct{ req, reason string }
+
+func (e *tunnelError) Error() string { return e.req + ": " + e.reason }
+
+func broken(req, format string, args ...any) error {
+	return &tunnelError{req, fmt.Sprintf(format, args...)}
+}
+
+// readFrame reads the next frame.
+func (t *tunnel) readFrame() (frame, error) {
+	var head [headerSize]byte
+	if _, err := t.in.Peek(1); err != nil {
+		return frame{}, err
+	}
+	if n := t.in.Buffered(); n < headerSize && t.bug("FRAME-006") {
+		_, _ = t.in.Discard(n)
+		return t.readFrame()
+	}
+	t.ear.begin()
+	defer t.ear.end()
+	if _, err := io.ReadFull(t.in, head[:]); err != nil {
+		return frame{}, err
+	}
+	// FRAME-002: a version that is not 0x01 is a tunnel error.
+	if head[0] != version && !t.bug("FRAME-002") {
+		return frame{}, broken("FRAME-002", "version 0x%02x", head[0])
+	}
+	n := int64(binary.BigEndian.Uint32(head[2:]))
+	if n == maxPayload && t.bug("FRAME-003") {
+		return frame{}, broken("FRAME-004", "length %d", n)
+	}
+	// FRAME-004: a length above the limit is a tunnel error, without waiting for the payload.
+	if n > maxPayload {
+		if t.bug("FRAME-004") {
+			_, _ = io.CopyN(io.Discard, t.in, n)
+		}
+		return frame{}, broken("FRAME-004", "length %d", n)
+	}
+	if t.bug("SEC-004") {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+	}
+	// SEC-004: the buffer grows with what comes, not with what was announced.
+	var body bytes.Buffer
+	if _, err := io.CopyN(&body, t.in, n); err != nil {
+		return frame{}, err
+	}
+	return frame{head[1], body.Bytes()}, nil
+}
+
+// An ear reads the tunnel's socket and gives up when it is silent for too
+// long, or when a frame drips in (FRAME-011). Only time spent in Read counts
+// (ALIVE-007).
+type ear struct {
+	sock    net.Conn
+	silence time.Duration // 0: any
+	begun   time.Time     // first octet of the frame that is being read; zero: none
+	got     int           // octets of it
+}
+
+var (
+	errSilence = errors.New("the peer has been silent for too long")
+	errDrip    = errors.New("FRAME-011: a frame drips in")
+)
+
+const (
+	frameProgress = 60 * time.Second
+	dripRate      = 1 << 10 // octets each second
+)
+
+func (e *ear) begin() { e.begun, e.got = time.Now(), 0 }
+func (e *ear) end()   { e.begun = time.Time{} }
+
+func (e *ear) Read(p []byte) (int, error) {
+	until := time.Time{}
+	if e.silence > 0 {
+		until = time.Now().Add(e.silence)
+	}
+	for {
+		deadline := until
+		if !e.begun.IsZero() {
+			drip := time.Now().Add(max(time.Until(e.begun.Add(frameProgress)), time.Second))
+			if until.IsZero() || drip.Before(until) {
+				deadline = drip
+			}
+		}
+		_ = e.sock.SetReadDeadline(deadline)
+		n, err := e.sock.Read(p)
+		e.got += n
+		switch late := errors.Is(err, os.ErrDeadlineExceeded); {
+		case e.dripping():
+			return n, errDrip
+		case n > 0 || !late:
+			return n, err
+		case !until.IsZero() && !time.Now().Before(until):
+			return 0, errSilence
+		}
+	}
+}
+
+func (e *ear) dripping() bool {
+	if e.begun.IsZero() {
+		return false
+	}
+	took := time.Since(e.begun)
+	return took >= frameProgress && float64(e.got) < took.Seconds()*dripRate
+}
+
+// isEnd reports whether a stream ended in order.
+func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -1,0 +1,224 @@
+package peer
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+)
+
+// pieceSize is the payload of Data at most, and what is written to a local
+// socket at a time (FRAME-010).
+const pieceSize = 32 << 10
+
+// heldMax is how much of a visitor is read before its connection opens.
+const heldMax = 256 << 10
+
+// pump carries octets from the local socket to the tunnel. serveLocal starts
+// it; the end of the local stream, or of the socket, ends it.
+func (c *conn) pump() {
+	size := pieceSize
+	switch {
+	case c.t.bug("FRAME-005"):
+		size = 3 << 20
+	case c.t.bug("FRAME-010"):
+		size = 512 << 10
+	}
+	buf := make([]byte, size)
+	for {
+		n, err := c.read(buf)
+		if n > 0 {
+			c.fromLocal(buf[:n])
+		}
+		if err != nil {
+			c.localEnded(err)
+			return
+		}
+	}
+}
+
+// read is one read of the local socket. Two mutants gather more than that.
+func (c *conn) read(buf []byte) (int, error) {
+	n, err := c.local.Read(buf)
+	for err == nil && len(buf) > pieceSize && n >= pieceSize && n < len(buf) {
+		_ = c.local.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		var k int
+		k, err = c.local.Read(buf[n:])
+		n += k
+		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+			_ = c.local.SetReadDeadline(time.Time{})
+			return n, nil
+		}
+		_ = c.local.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// fromLocal takes octets of the local peer: held until the connection opens,
+// sent while it is open (DATA-007), else discarded.
+func (c *conn) fromLocal(b []byte) {
+	t := c.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.state == requested {
+		switch {
+		case t.bug("OPEN-017"):
+			t.send(withID(typeData, c.id, b...))
+			return
+		case t.bug("OPEN-020"):
+			c.eof = true // so that the end of the stream is not taken for giving up
+			return
+		}
+		c.held = append(c.held, b...)
+		for c.state == requested && len(c.held) >= heldMax && !t.lost {
+			t.changed.Wait()
+		}
+		return
+	}
+	for c.sending() && t.outSize > outMax && !t.lost {
+		t.changed.Wait()
+	}
+	if !c.sending() { // CLOSE-008, DATA-008
+		return
+	}
+	if c.sent += len(b); t.bug("DATA-007") && c.sent > 4<<20 && c.sent-len(b) <= 4<<20 {
+		b = b[1:]
+	}
+	t.send(withID(typeData, c.id, b...))
+}
+
+// sending reports whether octets of the local peer become Data.
+func (c *conn) sending() bool {
+	switch c.state {
+	case open:
+		return true
+	case draining:
+		return c.chatty
+	}
+	return c.t.bug("DATA-008") && c.last && c.unread
+}
+
+// localEnded is the end of the local stream, or its failure.
+func (c *conn) localEnded(err error) {
+	t := c.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.unread = false
+	c.chatty = false
+	t.changed.Broadcast()
+	inOrder := errors.Is(err, io.EOF)
+	switch {
+	case c.gone || t.lost:
+	case c.shut: // CLOSE-005: the end of its stream, or 5 s
+		c.end(false)
+	case c.state == requested && inOrder && (len(c.held) > 0 || c.eof) && !t.bug("OPEN-021"):
+		c.eof = true
+	case c.state == requested: // OPEN-023
+		if !t.bug("OPEN-023") || len(c.held) > 0 {
+			c.abandon()
+		}
+	case inOrder && c.state == open:
+		c.finish()
+	case inOrder: // closing, draining: the queue goes out first
+	case c.state == open && t.bug("CLOSE-002"):
+	case c.state == open && t.bug("CLOSE-010"):
+		c.end(true)
+		time.AfterFunc(7*time.Second, c.failLater)
+	default:
+		c.fail()
+	}
+}
+
+// failLater is CLOSE-010's mutant: Close, but not at once.
+func (c *conn) failLater() {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	c.fail()
+}
+
+// feed carries octets from the tunnel to the local socket. serveLocal starts
+// it; the last octet, or the end of the socket, ends it.
+func (c *conn) feed() {
+	t := c.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		for len(c.queue) == 0 && !c.last && !c.gone {
+			t.changed.Wait()
+		}
+		if c.gone {
+			return
+		}
+		if len(c.queue) == 0 {
+			c.allWritten()
+			return
+		}
+		piece := c.queue[0][:min(len(c.queue[0]), pieceSize/2)]
+		t.mu.Unlock()
+		n, err := c.local.Write(piece)
+		t.mu.Lock()
+		if c.gone {
+			return
+		}
+		if n > 0 {
+			c.took = time.Now()
+			c.queued -= n
+			if c.queue[0] = c.queue[0][n:]; len(c.queue[0]) == 0 {
+				c.queue = c.queue[1:]
+			}
+			t.changed.Broadcast()
+		}
+		if err != nil {
+			if !t.bug("CLOSE-002") || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+				c.fail()
+			}
+			return
+		}
+	}
+}
+
+// allWritten is the event of that name in section 7: the write side is shut
+// down, the own Close sent unless it was, and what the local peer still sends
+// read and discarded for 5 s at most (CLOSE-003 to CLOSE-005). mu is held.
+func (c *conn) allWritten() {
+	t := c.t
+	c.quiet()
+	if c.gone {
+		return
+	}
+	if c.draining != nil {
+		c.draining.Stop()
+	}
+	c.shut = true
+	if t.bug("CLOSE-003") && c.carried > 64<<10 {
+		c.end(true)
+	} else {
+		_ = c.local.CloseWrite()
+	}
+	if t.bug("CLOSE-004") {
+		for c.state == draining && c.unread && !t.lost {
+			t.changed.Wait()
+		}
+	}
+	if c.state == draining {
+		t.send(withID(typeClose, c.id))
+		c.forget()
+	}
+	if !c.unread || t.bug("CLOSE-005") {
+		c.end(false)
+		return
+	}
+	_ = c.local.SetReadDeadline(time.Now().Add(closeDrain))
+}
+
+// quiet is CLOSE-008's mutant: it lets the local peer finish first.
+func (c *conn) quiet() {
+	for c.chatty && c.state == draining && !c.t.lost && !c.gone {
+		before := c.sent
+		c.t.waitUntil(time.Now().Add(300 * time.Millisecond))
+		if c.sent == before && c.t.outSize == 0 {
+			c.chatty = false
+		}
+	}
+}

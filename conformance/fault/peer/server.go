@@ -1,0 +1,229 @@
+package peer
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Options say what the peer is.
+type Options struct {
+	Mutant string // empty: it conforms
+	Seed   uint64 // of a liar that answers at random
+
+	// Of a client.
+	Server string
+
+	// Of a server.
+	Tunnel  string // listens there for tunnels
+	Visitor string // and there for visitors,
+	Target  string // of this service
+	API     string // control API; empty: none
+	Store   string // JSON file of its mappings
+	Ports   [2]int // that it may map; zero: 10000 to 10100
+}
+
+// A server has any number of tunnels; the newest serves.
+type server struct {
+	o  Options
+	wg sync.WaitGroup
+
+	mu      sync.Mutex // guards the following
+	tunnels []*tunnel
+	next    uint32 // connection ID, never the same twice in a process until it wraps
+	past    *past
+	stopped bool
+	refuse  bool // LOSS-004's mutant takes no more tunnels
+}
+
+// RunServer serves until ctx ends.
+func RunServer(ctx context.Context, o Options) error {
+	if liars[o.Mutant] != nil {
+		return lie(ctx, o, o.Tunnel, o.Visitor)
+	}
+	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1}
+	defer s.wg.Wait()
+	if o.API != "" { // first, so that whoever sees the tunnel's port finds the rest open too
+		stopAPI, err := s.serveAPI()
+		if err != nil {
+			return fmt.Errorf("--api: %w", err)
+		}
+		defer stopAPI()
+	}
+	visitors, err := net.Listen("tcp", o.Visitor)
+	if err != nil {
+		return fmt.Errorf("--visitor: %w", err)
+	}
+	defer visitors.Close()
+	tunnels, err := net.Listen("tcp", o.Tunnel)
+	if err != nil {
+		return fmt.Errorf("--tunnel: %w", err)
+	}
+	defer tunnels.Close()
+	s.wg.Go(func() { s.acceptTunnels(tunnels) })
+	s.wg.Go(func() { s.acceptVisitors(visitors, o.Target) })
+	<-ctx.Done()
+	s.stop()
+	return nil
+}
+
+// stop loses every tunnel.
+func (s *server) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	tunnels := s.tunnels
+	s.mu.Unlock()
+	for _, t := range tunnels {
+		t.hangUp()
+	}
+}
+
+// acceptTunnels runs until the listener is closed.
+func (s *server) acceptTunnels(l net.Listener) {
+	for {
+		sock, err := l.Accept()
+		if err != nil {
+			return
+		}
+		t := newTunnel(Server, s.o.Mutant, sock.(*net.TCPConn), deadClient)
+		switch {
+		case t.bug("ALIVE-005"):
+			t.ear.silence = 20 * time.Second
+		case t.bug("ALIVE-006"):
+			t.ear.silence = 0
+		}
+		t.errs, t.past = s.tunnelError, s.past
+		s.mu.Lock()
+		if s.stopped || s.refuse {
+			s.mu.Unlock()
+			_ = sock.Close()
+			continue
+		}
+		s.tunnels = append(s.tunnels, t)
+		s.mu.Unlock()
+		s.wg.Go(func() { s.serve(t) })
+	}
+}
+
+// serve runs one tunnel to its loss. acceptTunnels starts it.
+func (s *server) serve(t *tunnel) {
+	if t.bug("ALIVE-002-unasked") {
+		t.wg.Go(t.nag)
+	}
+	t.run()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, other := range s.tunnels {
+		if other == t {
+			s.tunnels = append(s.tunnels[:i:i], s.tunnels[i+1:]...)
+			break
+		}
+	}
+	s.refuse = s.refuse || t.bug("LOSS-004") && t.served
+}
+
+// nag is ALIVE-002-unasked's mutant: KeepAlives that nobody asked for.
+func (t *tunnel) nag() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for due := time.Now().Add(10 * time.Second); !t.lost; {
+		if time.Now().Before(due) {
+			t.waitUntil(due)
+			continue
+		}
+		t.send(frame{typ: typeKeepAlive})
+		due = due.Add(10 * time.Second)
+	}
+}
+
+// tunnelError hears of a tunnel error. ERR-003: other tunnels do not.
+func (s *server) tunnelError(broken *tunnel) {
+	if !broken.bug("ERR-003") {
+		return
+	}
+	s.mu.Lock()
+	tunnels := s.tunnels
+	s.mu.Unlock()
+	for _, t := range tunnels {
+		if t != broken {
+			t.hangUp()
+		}
+	}
+}
+
+// acceptVisitors runs until the listener is closed.
+func (s *server) acceptVisitors(l net.Listener, target string) {
+	for {
+		sock, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s.visit(sock.(*net.TCPConn), target)
+	}
+}
+
+// visit makes a visitor's connection on the newest live tunnel (OPEN-001), or
+// ends the visitor at once (OPEN-026).
+func (s *server) visit(sock *net.TCPConn, target string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.tunnels) - 1; i >= 0; i-- {
+		if s.request(s.tunnels[i], sock, target) {
+			return
+		}
+	}
+	if s.o.Mutant == "OPEN-026" && !s.stopped {
+		time.AfterFunc(20*time.Second, func() { _ = sock.Close() })
+		return
+	}
+	_ = sock.SetLinger(0)
+	_ = sock.Close()
+}
+
+// request asks the client of t to connect. s.mu is held.
+func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// TUN-001: a tunnel serves from the moment it was accepted.
+	if t.lost || t.bug("TUN-001") && !t.served {
+		return false
+	}
+	host, p, _ := net.SplitHostPort(target)
+	port, err := strconv.ParseUint(p, 10, 16)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "target %q has no port\n", target)
+		return false
+	}
+	if t.bug("OPEN-001") {
+		port ^= 1
+	}
+	c := &conn{id: s.freeID(t), local: sock, state: requested}
+	t.add(c)
+	body := binary.BigEndian.AppendUint16(nil, uint16(port))
+	t.send(withID(typeRequest, c.id, append(append(body, byte(len(host))), host...)...))
+	c.waiting = time.AfterFunc(connectTimeout, c.requestedTooLong)
+	return true
+}
+
+// freeID is the next idle ID (ID-001, ID-002).
+func (s *server) freeID(t *tunnel) uint32 {
+	for id, c := range t.conns {
+		if t.bug("ID-001") && (c.state == closing || c.state == abandoned) {
+			return id
+		}
+	}
+	for t.conns[s.next] != nil {
+		s.next++
+	}
+	id := s.next
+	s.next++
+	if t.bug("ID-002") {
+		return 1<<24 - id
+	}
+	return id
+}

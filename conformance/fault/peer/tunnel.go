@@ -1,0 +1,334 @@
+package peer
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// A Role is what the peer is.
+type Role string
+
+// Roles.
+const (
+	Server Role = "server"
+	Client Role = "client"
+)
+
+// Limits and timers of section 17, with this peer's choice where it has one.
+const (
+	queueMax       = 1 << 20
+	owedMax        = 256 << 10
+	outMax         = 256 << 10 // octets that wait to be sent before Data has to wait
+	connectTimeout = 10 * time.Second
+	dialTimeout    = 8 * time.Second
+	closeDrain     = 5 * time.Second
+	closeTotal     = 30 * time.Second
+	closeWait      = 60 * time.Second
+	stallLimit     = 5 * time.Second
+	stallBudget    = 10 * time.Second
+	stallWindow    = 15 * time.Second
+	keepAliveEvery = 15 * time.Second
+	deadServer     = 45 * time.Second
+	deadClient     = 60 * time.Second
+)
+
+// A tunnel is one tunnel, of either role.
+type tunnel struct {
+	role   Role
+	mutant string
+	sock   *net.TCPConn
+	ear    *ear
+	in     *bufio.Reader
+	errs   func(*tunnel) // a server's; called on a tunnel error
+
+	nextID func() uint32
+	past   *past // what LOSS-005's mutant carries over
+
+	wg      sync.WaitGroup
+	mu      sync.Mutex // guards the following
+	changed *sync.Cond // tells any change of it
+	conns   map[uint32]*conn
+	locals  map[*conn]bool // connections whose local socket is not closed yet
+	out     []outgoing
+	outSize int // octets of out, and those being written
+	owed    int // of them, what is owed directly
+	lost    bool
+	served  bool // a frame has come
+	pauses  []pause
+
+	// What some mutants remember.
+	peerClosed, used map[uint32]bool
+	sentAt           time.Time
+	asked            int
+	backlog          []frame
+	frames           int
+}
+
+// outgoing is octets that wait to be sent.
+type outgoing struct {
+	b    []byte
+	owed bool
+}
+
+// past is what a mutant remembers of lost tunnels.
+type past struct {
+	mu  sync.Mutex
+	ids map[uint32]bool
+}
+
+func newTunnel(role Role, mutant string, sock *net.TCPConn, silence time.Duration) *tunnel {
+	t := &tunnel{
+		role: role, mutant: mutant, sock: sock, ear: &ear{sock: sock, silence: silence},
+		conns: map[uint32]*conn{}, locals: map[*conn]bool{}, past: &past{ids: map[uint32]bool{}},
+		peerClosed: map[uint32]bool{}, used: map[uint32]bool{},
+	}
+	t.in = bufio.NewReaderSize(t.ear, 64<<10)
+	t.changed = sync.NewCond(&t.mu)
+	return t
+}
+
+// bug reports whether the peer is the mutant of that name.
+func (t *tunnel) bug(name string) bool { return t.mutant == name }
+
+// run serves the tunnel until it is lost.
+func (t *tunnel) run() {
+	t.wg.Go(t.writer)
+	if t.role == Client {
+		t.wg.Go(t.keepAlive)
+	}
+	err := t.reader()
+	_, isError := errors.AsType[*tunnelError](err)
+	fmt.Fprintf(os.Stderr, "tunnel lost: %q\n", err.Error())
+	if isError && t.errs != nil {
+		t.errs(t)
+	}
+	t.mu.Lock()
+	t.lose(isError)
+	t.mu.Unlock()
+	t.wg.Wait()
+}
+
+// reader handles frames in the order in which they come (ORDER-001).
+func (t *tunnel) reader() error {
+	for {
+		if err := t.flushBacklog(); err != nil {
+			return err
+		}
+		f, err := t.readFrame()
+		if err != nil {
+			if t.bug("TUN-002") && !errors.Is(err, errSilence) && isEnd(err) {
+				t.linger()
+			}
+			return err
+		}
+		t.mu.Lock()
+		t.served = true
+		if t.bug("FLOW-005") {
+			for t.outSize > outMax && !t.lost {
+				t.changed.Wait()
+			}
+		}
+		err = t.handle(f)
+		lost := t.lost
+		t.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		if lost {
+			return errors.New("writing failed")
+		}
+	}
+}
+
+// linger is TUN-002's mutant: the end of the stream changes nothing, until writing fails.
+func (t *tunnel) linger() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for !t.lost {
+		t.changed.Wait()
+	}
+}
+
+// flushBacklog sends what ORDER-002's mutant has put aside, newest first,
+// when there is nothing left to read at once.
+func (t *tunnel) flushBacklog() error {
+	if t.in.Buffered() > 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := len(t.backlog) - 1; i >= 0; i-- {
+		if err := t.owe(t.backlog[i]); err != nil {
+			return err
+		}
+	}
+	t.backlog = nil
+	return nil
+}
+
+// send queues a frame; it never waits. mu is held.
+func (t *tunnel) send(f frame) { t.queue(f.bytes(), false) }
+
+func (t *tunnel) queue(b []byte, owed bool) {
+	if t.lost {
+		return
+	}
+	t.out = append(t.out, outgoing{b, owed})
+	t.outSize += len(b)
+	if owed {
+		t.owed += len(b)
+	}
+	t.sentAt = time.Now()
+	t.changed.Broadcast()
+}
+
+// answer owes a frame directly; it leaves in the order of what caused it. mu is held.
+func (t *tunnel) answer(f frame) error {
+	switch {
+	case t.bug("ORDER-002"):
+		t.backlog = append(t.backlog, f)
+		return nil
+	case t.bug("ORDER-003") && t.busy():
+		time.AfterFunc(7*time.Second, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			_ = t.owe(f)
+		})
+		return nil
+	}
+	return t.owe(f)
+}
+
+func (t *tunnel) owe(f frame) error {
+	t.queue(f.bytes(), true)
+	// FLOW-006: what is owed and cannot be sent is bounded.
+	if t.owed > owedMax {
+		return broken("FLOW-006", "%d octets owed to a peer that does not read", t.owed)
+	}
+	return nil
+}
+
+// busy reports whether a connection has carried a lot.
+func (t *tunnel) busy() bool {
+	for _, c := range t.conns {
+		if c.carried > 500_000 {
+			return true
+		}
+	}
+	return false
+}
+
+// writer writes what is queued. run starts it; the loss of the tunnel ends it.
+func (t *tunnel) writer() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		for len(t.out) == 0 && !t.lost {
+			t.changed.Wait()
+		}
+		if t.lost {
+			return
+		}
+		batch := t.out
+		t.out = nil
+		var bufs net.Buffers
+		for _, o := range batch {
+			bufs = append(bufs, o.b)
+		}
+		t.mu.Unlock()
+		_, err := bufs.WriteTo(t.sock)
+		t.mu.Lock()
+		for _, o := range batch {
+			t.outSize -= len(o.b)
+			if o.owed {
+				t.owed -= len(o.b)
+			}
+		}
+		t.changed.Broadcast()
+		if err != nil { // TUN-002
+			t.lose(false)
+			return
+		}
+	}
+}
+
+// keepAlive sends a KeepAlive every 15 s (ALIVE-001). run starts it; the loss of the tunnel ends it.
+func (t *tunnel) keepAlive() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	due := time.Now().Add(keepAliveEvery)
+	for !t.lost {
+		if t.bug("ALIVE-001") && !t.sentAt.IsZero() {
+			due = t.sentAt.Add(keepAliveEvery)
+		}
+		if time.Now().Before(due) {
+			t.waitUntil(due)
+			continue
+		}
+		t.send(frame{typ: typeKeepAlive})
+		t.asked++
+		due = due.Add(keepAliveEvery)
+	}
+}
+
+// waitUntil waits for a change, or until the deadline. mu is held.
+func (t *tunnel) waitUntil(deadline time.Time) {
+	timer := time.AfterFunc(time.Until(deadline), func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.changed.Broadcast()
+	})
+	t.changed.Wait()
+	timer.Stop()
+}
+
+// lose is the loss of the tunnel (LOSS-001): its transport is closed, and
+// every local socket reset, at once. mu is held.
+func (t *tunnel) lose(isError bool) {
+	if t.lost {
+		return
+	}
+	t.lost = true
+	_ = t.sock.Close()
+	spare := 0
+	switch {
+	case t.bug("LOSS-001"):
+		spare = len(t.locals) - 1 // all but one stay open
+	case t.bug("ERR-001") && isError:
+		spare = len(t.locals)
+	}
+	for id, c := range t.conns {
+		t.past.add(id)
+		c.stopTimers()
+		if c.cancel != nil {
+			c.cancel()
+		}
+	}
+	for c := range t.locals {
+		if spare > 0 {
+			spare--
+			continue
+		}
+		c.end(!t.bug("LOSS-002"))
+	}
+	clear(t.conns)
+	t.out = nil
+	t.changed.Broadcast()
+}
+
+func (p *past) add(id uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ids[id] = true
+}
+
+func (p *past) has(id uint32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ids[id]
+}

@@ -1,0 +1,324 @@
+package fault
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/report"
+	"github.com/adit-tunnel/adit/spec"
+)
+
+// Options say how to check the suite.
+type Options struct {
+	Conform string   // adit-conform; empty: the running program
+	Peer    string   // adit-fault; empty: the one beside Conform
+	Subject string   // subject file of a good subject, checked through the proxy; empty: adit-fault's own peer
+	Only    []string // mutants or requirements, like FRAME-004 or FRAME-004/server; empty: all
+	Full    bool     // run every case against every mutant: what it must not touch has to pass
+	Slow    bool     // run cases that wait for timers over 60 s, too
+	Jobs    int      // mutants at a time; 0: 6
+	Seed    uint64   // of every run
+
+	Progress io.Writer // shows what goes on; nil: nothing
+	Terminal bool      // Progress is a terminal: a bar instead of silence
+}
+
+// liarsEarn is the share of the suite that a liar must stay below.
+const liarsEarn = 0.10
+
+// A source makes subject files.
+type source interface {
+	file(role engine.Role, mutant string, ports [2]int) string // "" for the role: all roles
+	mutants() []Mutant
+	liars() []Liar
+}
+
+// SelfCheck certifies the peer without a mutant, each mutant and each liar,
+// and returns what became of them. Ctx ends it early, with an error.
+func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
+	if err := o.find(); err != nil {
+		return Matrix{}, err
+	}
+	var s source = own{o.Peer}
+	if o.Subject != "" {
+		var err error
+		if s, err = newForeign(o.Peer, o.Subject); err != nil {
+			return Matrix{}, err
+		}
+	}
+	todo := slices.DeleteFunc(s.mutants(), func(m Mutant) bool { return !o.wants(m) })
+	liars := s.liars()
+	if len(o.Only) > 0 {
+		liars = nil
+	}
+	if len(todo) == 0 {
+		return Matrix{}, fmt.Errorf("no mutant of %s is selected; adit-fault mutants lists them", strings.Join(o.Only, ", "))
+	}
+	m := Matrix{Subject: cmp.Or(o.Subject, "adit-fault"), Started: time.Now(), Seed: o.Seed, Full: o.Full}
+	show := o.show(len(todo) + len(liars) + 1)
+	defer show.done()
+
+	twin, err := o.certify(ctx, o.baseline(s, todo))
+	if err != nil {
+		return m, fmt.Errorf("the peer without a mutant could not be certified: %w", err)
+	}
+	m.baseline(twin)
+	show.step("baseline", m.BaselineOK())
+	m.Trials, m.Liars = make([]Trial, len(todo)), make([]Lie, len(liars))
+	o.each(len(liars)+len(todo), func(i int) {
+		if i < len(liars) { // they take longest
+			m.Liars[i] = o.expose(ctx, s, liars[i])
+			show.step(liars[i].Name+"/"+string(liars[i].Role), m.Liars[i].OK())
+			return
+		}
+		i -= len(liars)
+		m.Trials[i] = o.try(ctx, s, todo[i], apiPorts(i), twin)
+		show.step(todo[i].ID(), m.Trials[i].OK())
+	})
+	for i, t := range m.Trials { // once more, alone
+		if t.Outcome == Inconclusive && ctx.Err() == nil {
+			m.Trials[i] = o.try(ctx, s, todo[i], apiPorts(i), twin)
+		}
+	}
+	if o.Subject == "" && len(o.Only) == 0 {
+		m.Missing = Uncovered()
+	}
+	m.Took = time.Since(m.Started)
+	return m, context.Cause(ctx)
+}
+
+// find fills in the programs.
+func (o *Options) find() error {
+	if o.Conform == "" {
+		var err error
+		if o.Conform, err = os.Executable(); err != nil {
+			return err
+		}
+	}
+	if o.Peer == "" {
+		o.Peer = filepath.Join(filepath.Dir(o.Conform), "adit-fault")
+	}
+	for _, program := range []string{o.Conform, o.Peer} {
+		if _, err := os.Stat(program); err != nil {
+			return fmt.Errorf("self-check needs adit-conform and adit-fault in one folder, as make build puts them: %w", err)
+		}
+	}
+	if o.Subject != "" {
+		var err error
+		if o.Subject, err = filepath.Abs(o.Subject); err != nil {
+			return err
+		}
+	}
+	o.Jobs = cmp.Or(o.Jobs, 6)
+	return nil
+}
+
+func (o Options) wants(m Mutant) bool {
+	if m.Req == "" {
+		return false // a liar
+	}
+	return len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(s string) bool {
+		return strings.EqualFold(s, m.Name) || strings.EqualFold(s, m.Req) || strings.EqualFold(s, m.ID()) ||
+			strings.EqualFold(s, m.Req+"/"+string(m.Role))
+	})
+}
+
+// baseline is the run of the peer without a mutant: everything, or what is selected.
+func (o Options) baseline(s source, todo []Mutant) run {
+	ports := apiPorts(len(todo))
+	r := run{subject: s.file("", "", ports), jobs: 4, ports: ports}
+	if len(o.Only) > 0 && !o.Full {
+		for _, m := range todo {
+			r.ids = append(r.ids, m.Req+"/"+string(m.Role))
+		}
+	}
+	return r
+}
+
+// apiPorts keeps the control APIs of trials at the same time apart.
+func apiPorts(i int) [2]int { return [2]int{10_500 + 30*i, 10_500 + 30*i + 29} }
+
+// each calls do for 0 to n-1, Jobs at a time.
+func (o Options) each(n int, do func(int)) {
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	var wg sync.WaitGroup
+	work := func() {
+		for i := range next {
+			do(i)
+		}
+	}
+	for range o.Jobs {
+		wg.Go(work)
+	}
+	wg.Wait()
+}
+
+// A Lie is what a liar earned.
+type Lie struct {
+	Liar   string        `json:"liar"`
+	Role   engine.Role   `json:"role"`
+	Does   string        `json:"does"`
+	Passed int           `json:"passed"`
+	Scored int           `json:"scored"`
+	Cases  []string      `json:"passed_cases,omitempty"`
+	Detail string        `json:"detail,omitempty"`
+	Took   time.Duration `json:"took_ns"`
+}
+
+// OK reports whether the liar was found out.
+func (l Lie) OK() bool { return l.Detail == "" && l.Scored > 0 && l.Share() < liarsEarn }
+
+// Share is what the liar passed of what was scored.
+func (l Lie) Share() float64 { return float64(l.Passed) / float64(max(l.Scored, 1)) }
+
+// expose runs the whole suite against a liar.
+func (o Options) expose(ctx context.Context, s source, l Liar) Lie {
+	begun := time.Now()
+	out := Lie{Liar: l.Name, Role: l.Role, Does: l.Does}
+	res, err := o.certify(ctx, run{subject: s.file(l.Role, l.Name, [2]int{}), jobs: 16})
+	if err != nil {
+		out.Detail = err.Error()
+	}
+	for _, e := range res.Results {
+		if e.Verdict.Scored() {
+			out.Scored++
+		}
+		if e.Verdict == engine.Pass || e.Verdict == engine.PassNonstrict {
+			out.Passed++
+			out.Cases = append(out.Cases, e.Case)
+		}
+	}
+	out.Took = time.Since(begun)
+	return out
+}
+
+// Uncovered is every MUST, by ID and role, that has neither a mutant nor a reason.
+func Uncovered() []string {
+	var out []string
+	for r := range spec.Requirements() {
+		for _, role := range rolesOf(r) {
+			key := r.ID + "/" + string(role)
+			_, excused := Reasons[r.ID]
+			_, excusedHere := Reasons[key]
+			has := slices.ContainsFunc(Mutants(), func(m Mutant) bool { return m.Req == r.ID && m.Role == role })
+			if r.Level == "MUST" && !has && !excused && !excusedHere {
+				out = append(out, key)
+			}
+		}
+	}
+	return out
+}
+
+func rolesOf(r spec.Requirement) []engine.Role {
+	switch {
+	case r.Profile == "api":
+		return []engine.Role{API}
+	case r.Role == "both":
+		return []engine.Role{Server, Client}
+	}
+	return []engine.Role{engine.Role(r.Role)}
+}
+
+// own makes subject files of adit-fault's own peer.
+type own struct{ peer string }
+
+func (own) mutants() []Mutant { return Mutants() }
+func (own) liars() []Liar     { return Liars() }
+
+func (s own) file(role engine.Role, mutant string, ports [2]int) string {
+	flag := ""
+	if mutant != "" {
+		flag = " --mutant " + mutant
+	}
+	var b strings.Builder
+	b.WriteString("name: adit-fault\n")
+	if role != Client {
+		fmt.Fprintf(&b, "server:\n  command: %s\n  ready: {tcp: \"{tunnel}\", within: 30s}\n", yamlString(
+			words(s.peer)+" server --tunnel {tunnel} --visitor {visitor} --target {target}"+apiFlags(role, ports)+flag))
+	}
+	if role == "" || role == API {
+		b.WriteString("api: auto\n")
+	}
+	if role == "" || role == Client {
+		fmt.Fprintf(&b, "client:\n  command: %s\n", yamlString(words(s.peer)+" client --server {tunnel}"+flag))
+	}
+	return b.String()
+}
+
+func apiFlags(role engine.Role, ports [2]int) string {
+	if role != "" && role != API {
+		return ""
+	}
+	return fmt.Sprintf(" --api {api} --store {dir}/mappings.json --ports %d-%d", ports[0], ports[1])
+}
+
+// words quotes one word of a command line.
+func words(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// yamlString quotes a YAML string.
+func yamlString(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// A display shows what goes on: a bar on a terminal, nothing in a pipe.
+type display struct {
+	bars *mpb.Progress
+	bar  *mpb.Bar
+}
+
+func (o Options) show(total int) *display {
+	if o.Progress == nil || !o.Terminal {
+		return &display{}
+	}
+	bars := mpb.New(mpb.WithOutput(o.Progress), mpb.WithWidth(40))
+	return &display{bars, bars.AddBar(int64(total),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d / %d mutants and liars")),
+		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO)),
+		mpb.BarRemoveOnComplete(),
+	)}
+}
+
+func (d *display) step(name string, ok bool) {
+	if d.bars == nil {
+		return
+	}
+	if !ok {
+		_, _ = fmt.Fprintln(d.bars, "not as it should be: "+name)
+	}
+	d.bar.Increment()
+}
+
+func (d *display) done() {
+	if d.bars != nil {
+		d.bar.SetTotal(-1, true)
+		d.bars.Wait()
+	}
+}
+
+var errNoRole = errors.New("has neither a server nor a client that can be started")
+
+// baselineFailures names the cases that the peer without a mutant does not pass.
+func baselineFailures(f report.File) []string {
+	var out []string
+	for _, e := range f.Results {
+		if failed(e) || e.Verdict == engine.Inconclusive || e.Verdict == engine.SuiteError {
+			out = append(out, e.Case+" "+string(e.Verdict))
+		}
+	}
+	return out
+}

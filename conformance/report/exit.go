@@ -1,0 +1,32 @@
+package report
+
+import "github.com/adit-tunnel/adit/conformance/engine"
+
+// Exit codes of adit-conform run.
+const (
+	ExitCertified    = 0 // every scored case passed
+	ExitFailed       = 1 // a scored case failed, whatever else happened
+	ExitUsage        = 2 // wrong flags, arguments or subject file
+	ExitUnreachable  = 3 // TCP never connected, or the command ended before it was ready
+	ExitSuiteError   = 4 // the suite broke
+	ExitNothing      = 5 // nothing was selected, or nothing selected could be scored
+	ExitInconclusive = 6 // the machine was too busy to tell
+)
+
+// ExitCode is the exit code that the run earns.
+func (r *Run) ExitCode() int {
+	n := r.Counts()
+	switch {
+	case n[engine.Fail]+n[engine.NotTestable] > 0:
+		return ExitFailed
+	case n[engine.SuiteError] > 0 || r.Broken != "":
+		return ExitSuiteError
+	case len(r.Unreachable) > 0:
+		return ExitUnreachable
+	case n[engine.Inconclusive] > 0 || r.Stopped:
+		return ExitInconclusive
+	case n[engine.Pass]+n[engine.PassNonstrict] == 0:
+		return ExitNothing
+	}
+	return ExitCertified
+}

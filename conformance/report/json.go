@@ -1,0 +1,116 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+)
+
+// Schema is the version of the JSON file's shape. A field is added without a
+// new version; one is never renamed or removed within a version.
+const Schema = 1
+
+// A File is the shape of the JSON file.
+type File struct {
+	Schema       int                    `json:"schema"`
+	Suite        string                 `json:"suite"`           // version of the suite
+	Requirements string                 `json:"requirement_set"` // of PROTOCOL.md
+	Subject      string                 `json:"subject"`
+	Command      string                 `json:"command"`
+	Started      time.Time              `json:"started"`
+	TookMS       int64                  `json:"took_ms"`
+	Seed         uint64                 `json:"seed"`
+	Host         Host                   `json:"host"`
+	Selection    []string               `json:"selection,omitempty"` // --id; absent: everything
+	Unreachable  []string               `json:"unreachable,omitempty"`
+	Broken       string                 `json:"broken,omitempty"`
+	ExitCode     int                    `json:"exit_code"`
+	Counts       map[engine.Verdict]int `json:"counts"`
+	Classes      []Class                `json:"classes"`
+	Results      []Entry                `json:"results"`
+}
+
+// An Entry is one case in a File.
+type Entry struct {
+	Case     string           `json:"case"` // unique: ID/role, and /variant
+	ID       string           `json:"id"`
+	Variant  string           `json:"variant,omitempty"`
+	Role     engine.Role      `json:"role"`
+	Level    string           `json:"level"`
+	Profile  string           `json:"profile"`
+	Title    string           `json:"title"`
+	Clause   string           `json:"clause"`
+	Also     []string         `json:"also,omitempty"`
+	Verdict  engine.Verdict   `json:"verdict"`
+	Reason   string           `json:"reason,omitempty"`
+	Findings []engine.Finding `json:"findings,omitempty"`
+	Notes    []string         `json:"notes,omitempty"`
+	Closed   string           `json:"tunnel_closed,omitempty"` // by the subject: clean or reset
+	Attempts int              `json:"attempts,omitempty"`
+	TookMS   int64            `json:"took_ms"`
+	LateMS   int64            `json:"worst_lateness_ms,omitempty"`
+	Ports    []string         `json:"suite_addresses,omitempty"`
+	Trace    []string         `json:"trace,omitempty"` // of everything but a pass
+	Log      []string         `json:"subject_log,omitempty"`
+}
+
+// Charged reports whether a finding of the entry is charged to the requirement.
+func (e Entry) Charged(req string) bool {
+	for _, f := range e.Findings {
+		if f.Req == req {
+			return true
+		}
+	}
+	return false
+}
+
+// File is the run in the shape of the JSON file.
+func (r *Run) File() File {
+	f := File{
+		Schema: Schema, Suite: r.Suite, Requirements: r.Requirements, Subject: r.Subject, Command: r.Command,
+		Started: r.Started, TookMS: r.Took.Milliseconds(), Seed: r.Seed, Host: r.Host, Selection: r.Selection,
+		Unreachable: r.Unreachable, Broken: r.Broken, ExitCode: r.ExitCode(), Counts: r.Counts(), Classes: r.Classes(),
+		Results: []Entry{},
+	}
+	for _, res := range r.Results {
+		c := res.Case
+		e := Entry{
+			Case: c.Name(), ID: c.ID, Variant: c.Variant, Role: c.Role, Level: c.Req.Level, Profile: c.Req.Profile,
+			Title: c.Title, Clause: c.Req.Text, Also: c.Also, Verdict: res.Verdict, Reason: res.Reason,
+			Findings: res.Findings, Notes: res.Notes, Closed: res.Closed, Attempts: res.Attempts,
+			TookMS: res.Took.Milliseconds(), LateMS: res.Late.Milliseconds(), Ports: res.Ports,
+		}
+		if res.Verdict != engine.Pass {
+			e.Log = res.Log
+			for _, ev := range res.Trace {
+				e.Trace = append(e.Trace, ev.String())
+			}
+		}
+		f.Results = append(f.Results, e)
+	}
+	return f
+}
+
+// WriteJSON writes the run as JSON.
+func (r *Run) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(r.File())
+}
+
+// ReadJSON reads what WriteJSON wrote.
+func ReadJSON(r io.Reader) (File, error) {
+	var f File
+	dec := json.NewDecoder(r)
+	if err := dec.Decode(&f); err != nil {
+		return File{}, fmt.Errorf("conformance report: %w", err)
+	}
+	if f.Schema != Schema {
+		return File{}, fmt.Errorf("conformance report: schema %d, this suite reads %d", f.Schema, Schema)
+	}
+	return f, nil
+}

@@ -1,0 +1,136 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+)
+
+type junitSuites struct {
+	XMLName xml.Name     `xml:"testsuites"`
+	Suites  []junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Skipped    int             `xml:"skipped,attr"`
+	Time       string          `xml:"time,attr"`
+	Timestamp  string          `xml:"timestamp,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitCase struct {
+	Name       string          `xml:"name,attr"`
+	Class      string          `xml:"classname,attr"`
+	Time       string          `xml:"time,attr"`
+	Properties *junitProps     `xml:"properties"`
+	Failure    *junitText      `xml:"failure"`
+	Error      *junitText      `xml:"error"`
+	Skipped    *junitSkip      `xml:"skipped"`
+	Out        *junitSystemOut `xml:"system-out"`
+}
+
+type junitProps struct {
+	Property []junitProperty `xml:"property"`
+}
+
+type junitText struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr"`
+	Text    string `xml:",chardata"`
+}
+
+type junitSkip struct {
+	Message string `xml:"message,attr"`
+}
+
+type junitSystemOut struct {
+	Text string `xml:",chardata"`
+}
+
+// WriteJUnit writes the run as JUnit XML, one test suite for each class.
+func (r *Run) WriteJUnit(w io.Writer) error {
+	var doc junitSuites
+	for _, class := range r.Classes() {
+		s := junitSuite{
+			Name: class.Name, Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"),
+			Properties: []junitProperty{
+				{"subject", clean(r.Subject)},
+				{"suite", r.Suite},
+				{"requirement_set", r.Requirements},
+				{"seed", fmt.Sprint(r.Seed)},
+				{"standing", class.Standing},
+			},
+		}
+		var took time.Duration
+		for _, res := range r.Results {
+			if classOf(res.Case) != class.Name {
+				continue
+			}
+			took += res.Took
+			s.add(res)
+		}
+		s.Time = seconds(took)
+		doc.Suites = append(doc.Suites, s)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// add turns one result into a test case, by the table of verdicts and sinks.
+func (s *junitSuite) add(res engine.Result) {
+	c := junitCase{Name: res.Case.Name() + " " + res.Case.Title, Class: classOf(res.Case) + "." + res.Case.ID, Time: seconds(res.Took)}
+	s.Tests++
+	var text strings.Builder
+	explain(&text, res, plain)
+	body := clean(text.String())
+	switch res.Verdict {
+	case engine.Pass:
+	case engine.PassNonstrict:
+		c.Properties = &junitProps{[]junitProperty{{"verdict", string(res.Verdict)}}}
+		c.Out = &junitSystemOut{body}
+	case engine.Fail, engine.NotTestable:
+		s.Failures++
+		c.Failure = &junitText{clean(Headline(res)), string(res.Verdict), body}
+	case engine.Inconclusive, engine.SuiteError:
+		s.Errors++
+		c.Error = &junitText{clean(res.Reason), string(res.Verdict), body}
+	case engine.NotApplicable, engine.NotRun:
+		s.Skipped++
+		c.Skipped = &junitSkip{clean(string(res.Verdict) + ": " + res.Reason)}
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+
+// clean drops what XML cannot carry.
+func clean(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' && c != '\n' && c != '\t' || c == 0xFFFE || c == 0xFFFF {
+			return '?'
+		}
+		return c
+	}, strings.ToValidUTF8(s, "?"))
+}

@@ -1,0 +1,218 @@
+package report
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// oneOfEach is a run with one result of each verdict.
+func oneOfEach() *Run {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	r := &Run{
+		Suite: "test", Requirements: "1.0-draft", Subject: "some \x1b[31mtunnel & co", Command: "adit-conform run --seed 7",
+		Started: at, Took: 90 * time.Second, Seed: 7, Host: Host{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26"},
+	}
+	add := func(id, level string, role engine.Role, v engine.Verdict, change func(*engine.Result)) {
+		res := engine.Result{
+			Case: engine.Case{
+				ID: id, Role: role, Title: "title of " + id,
+				Req: engine.Requirement{ID: id, Level: level, Role: engine.Both, Profile: "core", Text: "The clause <of> " + id + "."},
+			},
+			Verdict: v, Attempts: 1, Started: at, Took: 250 * time.Millisecond,
+		}
+		if change != nil {
+			change(&res)
+		}
+		r.Add(res)
+	}
+	broken := func(res *engine.Result) {
+		res.Findings = []engine.Finding{
+			{Req: res.Case.ID, Level: res.Case.Req.Level, Aspect: engine.Message, Sentence: "Close is answered", Expected: "Close for ID 7", Got: "nothing within 5s", At: 5 * time.Second},
+			{Req: "CLOSE-001", Level: "MUST", Aspect: engine.Message, Sentence: "a connection gets exactly one Close", Got: "Close id=7 on tunnel 1", Oracle: true},
+		}
+		res.Ports = []string{"127.0.0.1:40000"}
+		res.Closed = "reset"
+		res.Notes = []string{"a remark"}
+		res.Late = 12 * time.Millisecond
+		res.Log = []string{"panic: \x1b[2J forged"}
+		res.Trace = []engine.Event{
+			{At: time.Millisecond, Who: "tunnel 1", Kind: engine.Sent, Tunnel: 1, Frame: engine.Close(7), Size: 4},
+			{At: 2 * time.Millisecond, Who: "tunnel 1", Kind: engine.Received, Tunnel: 1, Frame: engine.Raw(engine.TypeClose, 1, 2), Size: 2, Bad: errors.New("Close payload is 2 octets, must be 4")},
+			{At: 3 * time.Millisecond, Who: "tunnel 1", Kind: engine.Reset, Tunnel: 1},
+		}
+	}
+	because := func(reason string) func(*engine.Result) {
+		return func(res *engine.Result) { res.Reason = reason }
+	}
+	add("FRAME-003", "MUST", engine.Server, engine.Pass, nil)
+	add("CLOSE-010", "SHOULD", engine.Server, engine.PassNonstrict, func(res *engine.Result) {
+		res.Findings = []engine.Finding{{Req: "CLOSE-010", Level: "SHOULD", Aspect: engine.Ending, Sentence: "Close comes at once"}}
+	})
+	add("CLOSE-004", "MUST", engine.Server, engine.Fail, broken)
+	add("OPEN-003", "MUST", engine.Client, engine.NotTestable, because("the service is missing"))
+	add("OPEN-012", "SHOULD", engine.Client, engine.Inconclusive, because("timers came up to 2s late"))
+	add("OPEN-013", "MUST", engine.Client, engine.SuiteError, because("boom\ngoroutine 1 [running]"))
+	add("API-001", "MUST", engine.API, engine.NotApplicable, because("no --api"))
+	add("ALIVE-006", "MUST", engine.Server, engine.NotRun, because("waits 5m0s for a timer; run with --slow"))
+	return r
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (run with -update after checking)\ngot:\n%s", path, got)
+	}
+}
+
+func TestCertificateGolden(t *testing.T) {
+	var b bytes.Buffer
+	oneOfEach().WriteCertificate(&b, false)
+	golden(t, "certificate.txt", b.Bytes())
+	if bytes.ContainsRune(b.Bytes()[bytes.Index(b.Bytes(), []byte("last lines")):][:80], 0x1b) {
+		t.Error("an escape of the subject's log reaches the terminal")
+	}
+}
+
+func TestJSONGoldenAndBack(t *testing.T) {
+	var b bytes.Buffer
+	r := oneOfEach()
+	if err := r.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.json", b.Bytes())
+	f, err := ReadJSON(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := r.File(); !reflect.DeepEqual(f, want) {
+		t.Errorf("ReadJSON = %+v; want %+v", f, want)
+	}
+	if !f.Results[2].Charged("CLOSE-001") || f.Results[0].Charged("CLOSE-001") {
+		t.Error("Charged does not say what is charged")
+	}
+	if _, err := ReadJSON(strings.NewReader(`{"schema": 99}`)); err == nil {
+		t.Error("a file of another schema is read")
+	}
+}
+
+func TestJUnitGolden(t *testing.T) {
+	var b bytes.Buffer
+	if err := oneOfEach().WriteJUnit(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "junit.xml", b.Bytes())
+	var doc junitSuites
+	if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
+		t.Fatalf("the file is not XML: %v", err)
+	}
+	var tests, failures, errs, skipped int
+	for _, s := range doc.Suites {
+		tests, failures, errs, skipped = tests+s.Tests, failures+s.Failures, errs+s.Errors, skipped+s.Skipped
+		for _, c := range s.Cases {
+			if c.Name == "" || c.Class == "" {
+				t.Errorf("a test case without name or class: %+v", c)
+			}
+		}
+	}
+	if got, want := [4]int{tests, failures, errs, skipped}, [4]int{8, 2, 2, 2}; got != want {
+		t.Errorf("tests, failures, errors, skipped = %v; want %v", got, want)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	of := func(vs ...engine.Verdict) *Run {
+		r := &Run{}
+		for _, v := range vs {
+			r.Add(engine.Result{Verdict: v, Case: engine.Case{Role: engine.Server}})
+		}
+		return r
+	}
+	unreachable := of(engine.NotRun)
+	unreachable.Missed(&engine.UnreachableError{Reason: errors.New("refused")})
+	failedToo := of(engine.Fail)
+	failedToo.Missed(&engine.UnreachableError{Reason: errors.New("refused")})
+	broken := of(engine.NotRun)
+	broken.Missed(errors.New("no port"))
+	stopped := of(engine.Pass, engine.NotRun)
+	stopped.Stopped = true
+	tests := []struct {
+		name string
+		run  *Run
+		want int
+	}{
+		{"all pass", of(engine.Pass, engine.PassNonstrict, engine.NotApplicable, engine.NotRun), ExitCertified},
+		{"one failed", of(engine.Pass, engine.Fail), ExitFailed},
+		{"missing counts as failed", of(engine.Pass, engine.NotTestable), ExitFailed},
+		{"a failure outweighs everything", of(engine.Fail, engine.SuiteError, engine.Inconclusive), ExitFailed},
+		{"a failure outweighs unreachable", failedToo, ExitFailed},
+		{"suite error before inconclusive", of(engine.SuiteError, engine.Inconclusive, engine.Pass), ExitSuiteError},
+		{"the suite could not run", broken, ExitSuiteError},
+		{"nobody there", unreachable, ExitUnreachable},
+		{"inconclusive", of(engine.Pass, engine.Inconclusive), ExitInconclusive},
+		{"interrupted", stopped, ExitInconclusive},
+		{"nothing selected", of(), ExitNothing},
+		{"nothing that could run", of(engine.NotRun, engine.NotApplicable), ExitNothing},
+	}
+	for _, tt := range tests {
+		if got := tt.run.ExitCode(); got != tt.want {
+			t.Errorf("%s: ExitCode() = %d; want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestStanding(t *testing.T) {
+	r := oneOfEach()
+	got := map[string]string{}
+	for _, c := range r.Classes() {
+		got[c.Name] = c.Standing
+	}
+	want := map[string]string{"api": Undecided, "core-client": NotCertified, "core-server": NotCertified}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("standings = %v; want %v", got, want)
+	}
+	sel := &Run{Selection: []string{"FRAME-001"}}
+	sel.Add(engine.Result{Verdict: engine.Pass, Case: engine.Case{Role: engine.Server}})
+	if s := sel.Classes()[0].Standing; s != Partial {
+		t.Errorf("standing of a selection = %s; want partial", s)
+	}
+}
+
+func TestProgressNamesWhatDidNotPass(t *testing.T) {
+	var b bytes.Buffer
+	p := NewProgress(&b, 3, false)
+	for _, res := range oneOfEach().Results {
+		p.Begin(res.Case)
+		p.End(res)
+	}
+	p.Done()
+	for _, want := range []string{"CLOSE-004/server", "OPEN-003/client", "OPEN-012/client"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("progress does not name %s:\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(b.String(), "FRAME-003") {
+		t.Errorf("progress names a pass:\n%s", b.String())
+	}
+}

@@ -1,0 +1,39 @@
+// Package subject starts and stops whatever is certified or measured: the
+// server and the client of a tunnel, as processes, or a server that somebody
+// else runs. One YAML file describes a subject:
+//
+//	name: some-tunnel
+//	server:  {command: "tunneld --port {tunnel.port} --public {visitor}", ready: {tcp: "{tunnel}"}}
+//	client:  {command: "tunnelc --server {tunnel} --to {target}"}   # absent for a one-hop relay
+//	visitor: auto                  # host:port for visitors; auto: a free loopback address
+//	target:  auto                  # host:port of the service behind the tunnel
+//	api:     auto                  # host:port of a control API; absent: it has none
+//	prepare: "curl ..."            # after both are up, once: make the mapping
+//	ready:   {tcp: "{visitor}"}    # after prepare
+//	env:     {LOG: debug}
+//	version: "tunneld --version"
+//	capabilities: [half-close]
+//
+// A server or client has one of command, address (somebody else runs it) and
+// image (read, but not supported yet). ready has one or more of tcp (an
+// address that accepts), http (a URL that answers 2xx) and log (a regular
+// expression that a line of output matches), and within (default 10s).
+// Placeholders: {tunnel} (also {addr}) {visitor} {target} {api}, each with
+// .host and .port; {dir}, a fresh folder for each instance; {here}, the
+// folder of the subject file.
+//
+// Commands are split into words as a shell does ('…' literal, "…" with \" and
+// \\, \ for one character) and run without a shell: write sh -c '…' where one
+// is needed. Placeholders are filled in after splitting, so their values need
+// no quotes. Relative paths start from the caller's working directory.
+//
+//	decode.go    strict YAML: unknown keys and bad values refused with file, line, name
+//	file.go      File: what a subject file says, checked
+//	words.go     command lines and placeholders
+//	addrs.go     addresses, free ports
+//	instance.go  Instance: one started subject
+//	process.go   Process: one child, its end and its restart
+//	log.go       the last lines that a child wrote
+//	ready.go     waiting until a subject can be used
+//	sys_*.go     process groups
+package subject

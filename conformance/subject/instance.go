@@ -1,0 +1,252 @@
+package subject
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// UnsupportedError says that a file asks for something that cannot be done yet.
+type UnsupportedError struct{ Feature string }
+
+func (e *UnsupportedError) Error() string { return "not supported yet: " + e.Feature }
+
+func (e *UnsupportedError) Unwrap() error { return errors.ErrUnsupported }
+
+// Part says which processes of a subject Start starts.
+type Part int
+
+// Parts.
+const (
+	Whole      Part = iota // all that the file has
+	ServerOnly             // the caller plays the client
+	ClientOnly             // the caller plays the server, at Options.At.Tunnel
+)
+
+// Options say how to start a subject. The zero value starts all of it.
+type Options struct {
+	Part     Part
+	At       Addrs         // addresses of the caller's own; they win over the file's
+	LogLines int           // lines kept of each process; 0: 200
+	Grace    time.Duration // between SIGTERM and SIGKILL; 0: 5 s
+}
+
+func (o Options) logLines() int        { return cmp.Or(o.LogLines, 200) }
+func (o Options) grace() time.Duration { return cmp.Or(o.Grace, 5*time.Second) }
+
+// An Instance is one started subject.
+type Instance struct {
+	At     Addrs
+	Dir    string   // {dir}; removed by Close
+	Server *Process // nil when not started here
+	Client *Process // nil when not started here
+}
+
+// Start starts an instance: server, client, prepare, each waited for until it
+// is ready. With an error nothing is left running. Instances of one file may
+// run at the same time when its addresses are auto.
+func (f *File) Start(ctx context.Context, o Options) (*Instance, error) {
+	server, client := f.Server, f.Client
+	switch {
+	case o.Part == ServerOnly && server == nil, o.Part == ClientOnly && client == nil:
+		return nil, fmt.Errorf("subject %s: has no %s", f.Name, map[Part]string{ServerOnly: "server", ClientOnly: "client"}[o.Part])
+	case o.Part == ServerOnly:
+		client = nil
+	case o.Part == ClientOnly:
+		server = nil
+	}
+	for _, r := range []*Role{server, client} {
+		if r != nil && r.Image != "" {
+			return nil, &UnsupportedError{"image"}
+		}
+	}
+	at, err := f.resolve(o.At)
+	if err != nil {
+		return nil, err
+	}
+	in := &Instance{At: at}
+	if in.Dir, err = os.MkdirTemp("", "adit-subject-"); err != nil {
+		return nil, err
+	}
+	if err := f.start(ctx, in, server, client, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("subject %s: %w", f.Name, err), in.Close())
+	}
+	return in, nil
+}
+
+func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o Options) error {
+	v := values{at: in.At, dir: in.Dir, here: f.here}
+	var err error
+	if in.Server, err = f.process("server", server, v, o); err != nil {
+		return err
+	}
+	if in.Client, err = f.process("client", client, v, o); err != nil {
+		return err
+	}
+	procs := in.Processes()
+	var whole *gate
+	if o.Part != ClientOnly { // only the client's own condition can come true without a server
+		if whole, err = v.gate(f.Ready, procs...); err != nil {
+			return err
+		}
+	}
+	hits := whole.lines()
+	for _, p := range procs {
+		if err := p.up(ctx); err != nil {
+			return err
+		}
+	}
+	if f.Prepare != "" && o.Part != ClientOnly {
+		if err := f.prepare(ctx, v, o); err != nil {
+			return err
+		}
+	}
+	if err := whole.wait(ctx, hits); err != nil {
+		return err
+	}
+	if whole == nil {
+		return nil
+	}
+	for _, p := range procs {
+		p.ready = whole.after(p.ready)
+	}
+	return nil
+}
+
+// after makes a process that is started again ready only when the whole is, if the rest of it runs.
+func (g *gate) after(own func(context.Context, *Process) error) func(context.Context, *Process) error {
+	return func(ctx context.Context, p *Process) error {
+		hits := g.lines()
+		if err := own(ctx, p); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(g.procs, func(p *Process) bool { return !p.Running() }) {
+			return nil
+		}
+		return g.wait(ctx, hits)
+	}
+}
+
+// process makes the process of a role, not started yet; nil for a role that runs elsewhere.
+func (f *File) process(name string, r *Role, v values, o Options) (*Process, error) {
+	if r == nil || r.Command == "" {
+		return nil, nil
+	}
+	argv, err := v.command(r.Command)
+	if err != nil {
+		return nil, fmt.Errorf("%s.command: %w", name, err)
+	}
+	env, err := f.environment(r.Env, v)
+	if err != nil {
+		return nil, err
+	}
+	p := newProcess(name, argv, env, o)
+	g, err := v.gate(r.Ready, p)
+	if err != nil {
+		return nil, err
+	}
+	p.ready = func(ctx context.Context, p *Process) error {
+		hits := g.lines()
+		if err := p.start(); err != nil {
+			return err
+		}
+		return g.wait(ctx, hits)
+	}
+	return p, nil
+}
+
+// environment is the file's variables, then the role's.
+func (f *File) environment(role map[string]string, v values) ([]string, error) {
+	var env []string
+	for _, vars := range []map[string]string{f.Env, role} {
+		for _, k := range slices.Sorted(maps.Keys(vars)) {
+			val, err := v.fill(vars[k])
+			if err != nil {
+				return nil, fmt.Errorf("env.%s: %w", k, err)
+			}
+			env = append(env, k+"="+val)
+		}
+	}
+	return env, nil
+}
+
+// prepare runs the prepare command to its end, which must be a success.
+func (f *File) prepare(ctx context.Context, v values, o Options) error {
+	argv, err := v.command(f.Prepare)
+	if err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	env, err := f.environment(nil, v)
+	if err != nil {
+		return err
+	}
+	p := newProcess("prepare", argv, env, o)
+	if err := p.start(); err != nil {
+		return err
+	}
+	defer p.wg.Wait()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	select {
+	case <-p.Exited():
+	case <-ctx.Done():
+		p.End(true)
+		return fmt.Errorf("prepare: %s: %w%s", p.Command(), ctx.Err(), quoteLog(p.Log(0)))
+	}
+	if cmd, _ := p.current(); !cmd.ProcessState.Success() {
+		return fmt.Errorf("prepare failed: %w", p.exitError())
+	}
+	return nil
+}
+
+// Processes are the processes that were started here, the server first.
+func (in *Instance) Processes() []*Process {
+	return slices.DeleteFunc([]*Process{in.Server, in.Client}, func(p *Process) bool { return p == nil })
+}
+
+// Close ends the processes in order, the client first, and removes Dir.
+func (in *Instance) Close() error {
+	for _, p := range slices.Backward(in.Processes()) {
+		if cmd, _ := p.current(); cmd != nil {
+			p.End(false)
+			p.wg.Wait()
+		}
+	}
+	return os.RemoveAll(in.Dir)
+}
+
+// VersionOf runs the version command and returns the first line that it writes; empty without one.
+func (f *File) VersionOf(ctx context.Context) (string, error) {
+	if f.Version == "" {
+		return "", nil
+	}
+	argv, err := f.versionCommand()
+	if err != nil {
+		return "", fmt.Errorf("version: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("version: %s: %w: %s", strings.Join(argv, " "), err, out)
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSpace(line), nil
+}
+
+// versionCommand fills in the version command; it runs without an instance, so {here} is all that it can use.
+func (f *File) versionCommand() ([]string, error) {
+	for _, p := range placeholder.FindAllString(f.Version, -1) {
+		if p != "{here}" {
+			return nil, fmt.Errorf("placeholder %s: a version command can use {here} alone", p)
+		}
+	}
+	return values{here: f.here}.command(f.Version)
+}

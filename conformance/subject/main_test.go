@@ -1,0 +1,81 @@
+package subject
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/onsi/gomega/gleak"
+)
+
+// TestMain runs the tests, or plays a process for them when the binary is
+// started as one: subject.test helper WHAT ARG…
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "helper" {
+		os.Exit(helper(os.Args[2], os.Args[3:]))
+	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // else every helper built for the race detector takes a second to end
+	before := gleak.Goroutines()
+	code := m.Run()
+	g := gomega.NewGomega(func(message string, _ ...int) {
+		fmt.Fprintln(os.Stderr, message)
+		code = 1
+	})
+	g.Eventually(gleak.Goroutines).WithTimeout(5 * time.Second).ShouldNot(gleak.HaveLeaked(before))
+	os.Exit(code)
+}
+
+// helper is what a started process does.
+func helper(what string, args []string) int {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	switch what {
+	case "listen": // listens at the address until SIGTERM
+		l, err := net.Listen("tcp", args[0])
+		if err != nil {
+			fmt.Println(err)
+			return 9
+		}
+		defer l.Close()
+		fmt.Println("listening at", args[0], strings.Join(args[1:], " "), os.Getenv("GREETING"))
+		<-term
+		fmt.Println("told to end")
+		return 0
+	case "serve": // an HTTP server
+		s := &http.Server{Addr: args[0], Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+		go s.ListenAndServe()
+		<-term
+		return 0
+	case "exit": // says something and fails
+		fmt.Println("the disk is full")
+		fmt.Fprint(os.Stderr, "giving up")
+		return 3
+	case "stubborn": // ignores SIGTERM
+		fmt.Println("up")
+		for range term {
+			fmt.Println("no")
+		}
+	case "parent": // a child of the same group that outlives it, and holds its output
+		child := exec.Command(os.Args[0], "helper", "stubborn")
+		child.Stdout = os.Stdout
+		if err := child.Start(); err != nil {
+			return 9
+		}
+		fmt.Println("child", child.Process.Pid)
+		<-term
+		return 0
+	case "silent":
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		<-term
+	}
+	return 1
+}
