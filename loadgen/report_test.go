@@ -1,0 +1,95 @@
+package loadgen
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// record is three repetitions of one cell, by hand.
+func record(t *testing.T) *Record {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nrepeat: 3")
+	r := &Record{
+		Version: RecordVersion, Scenario: s, Profile: "full", Command: "adit-load run x.yaml", Tool: "adit-load v1",
+		Subject: SubjectInfo{Name: "some", Version: "v2", Server: "a {visitor}", Client: "b"}, Started: time.Unix(0, 0).UTC(),
+		Environment: Environment{OS: "linux/amd64", Kernel: "6.1", CPUs: 2, Memory: 4 << 30, Go: "go1.26"},
+	}
+	for rep, tunnel := range []int64{1_000_000, 4_000_000, 2_000_000} {
+		for i, octets := range []int64{tunnel, 8_000_000, 4_000_000} {
+			path := []string{Tunnel, Direct, Relay}[i]
+			us := int64(time.Microsecond)
+			r.Blocks = append(r.Blocks, Block{
+				Cell: s.Load, Path: path, Repetition: rep + 1, Seconds: 1, Octets: octets, Packets: float64(octets) / 1000,
+				Failed:  map[string]int64{},
+				Service: &Dist{N: 1000, Min: int64(10+rep) * us, Mean: int64(20+10*rep) * us, Max: int64(100+rep) * us, P50: int64(10*rep+15) * us, P90: 50 * us},
+				Processes: []Usage{
+					{Role: "server", CPUSeconds: 0.5, RSS: 1 << 20, PeakRSS: int64(rep+1) << 20},
+					{Role: "client", CPUSeconds: 0.25, RSS: 1 << 20, PeakRSS: 1 << 20},
+				},
+			})
+		}
+	}
+	return r
+}
+
+func TestRowsSumCountsAndTakeMediansOfTheRest(t *testing.T) {
+	rows := record(t).Rows()
+	if len(rows) != 3 || rows[0].Path != Direct || rows[1].Path != Relay || rows[2].Path != Tunnel {
+		t.Fatalf("Rows = %+v; want direct, relay, tunnel", rows)
+	}
+	r := rows[2]
+	us := time.Microsecond
+	if r.Seconds != 3 || r.Octets != 7_000_000 || r.Packets != 7000 || r.ToDirect != 0.25 || r.ToRelay != 0.5 ||
+		r.Min != 10*us || r.Max != 102*us || r.Mean != 30*us || r.P50 != 25*us || r.P90 != 50*us || r.P99 != 0 ||
+		r.ServerCPU != 1.5 || r.ServerRSS != 3<<20 || r.ClientCPU != 0.75 || r.ClientRSS != 1<<20 {
+		t.Errorf("row of the tunnel = %+v", r)
+	}
+}
+
+func TestTheReportIsMadeFromTheRecordAlone(t *testing.T) {
+	r := record(t)
+	r.Blocks[0].Failed = map[string]int64{Corrupt: 1, Reset: 2}
+	r.Blocks[0].Faults = []*Fault{{Stream: 7, Direction: up, Offset: 99, Kind: Crossed, Other: 8, Seen: "target"}}
+	r.Blocks = r.Blocks[:1]
+	got := r.Markdown()
+	for _, name := range []string{"transfer", "speed"} {
+		if !strings.Contains(r.Console(), "test: some, "+name) {
+			t.Errorf("Console has no table %s", name)
+		}
+	}
+	golden := filepath.Join("testdata", "report.md")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := string(read(t, golden)); got != want {
+		t.Errorf("Markdown differs from %s:\n%s", golden, got)
+	}
+}
+
+func TestRecordsOfAnotherVersionAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := LoadRecords(dir); err == nil || !strings.Contains(err.Error(), "holds no record.json") {
+		t.Errorf("LoadRecords of an empty folder: %v", err)
+	}
+	r := record(t)
+	r.Version = "adit-load/0"
+	if _, err := r.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := LoadRecords(dir); err == nil || !strings.Contains(err.Error(), `version "adit-load/0"`) {
+		t.Errorf("LoadRecords of an old record: %v", err)
+	}
+}

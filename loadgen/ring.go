@@ -1,0 +1,187 @@
+package loadgen
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	ringSize  = 1<<20 + 7 // prime: packets of a round size drift through it
+	maxPacket = 1 << 20
+)
+
+// A ring is the endless payload of all streams: the same random octets over
+// and over. Every stream begins at a place of its own, so an octet that is
+// wrong, missing, doubled or another stream's does not match its position.
+type ring struct {
+	seed uint64
+	b    []byte // the ring, and its beginning again, so that every slice is in one piece
+}
+
+func newRing(seed uint64) *ring {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	b := make([]byte, ringSize+maxPacket)
+	_, _ = rand.NewChaCha8(key).Read(b[:ringSize]) // never fails
+	copy(b[ringSize:], b)
+	return &ring{seed, b}
+}
+
+// at is n octets, at most maxPacket, of a stream that begins at start.
+func (r *ring) at(start uint64, off int64, n int) []byte {
+	p := (start + uint64(off)) % ringSize
+	return r.b[p : p+uint64(n)]
+}
+
+// Directions of a stream.
+const (
+	up   = "up"   // visitor to service, and its echo
+	down = "down" // service to visitor
+)
+
+// start is where a stream begins in the ring.
+func (r *ring) start(stream uint64, direction string) uint64 {
+	x := r.seed ^ stream*0x9e3779b97f4a7c15
+	if direction == down {
+		x = ^x
+	}
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9 // splitmix64
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return (x ^ x>>31) % ringSize
+}
+
+// Kinds of faults in a stream.
+const (
+	Corrupted  = "corrupted"  // octets have changed in place
+	Lost       = "lost"       // octets are missing
+	Duplicated = "duplicated" // octets came again
+	Crossed    = "crossed"    // octets of another stream
+
+	Undelivered = "undelivered" // right so far, but the rest did not come
+)
+
+// A Fault is the first octet of a stream that is not what was sent. That there
+// is one, and where, is certain. Its kind is the nearest explanation: the place
+// in the ring where the octets belong, measured from where each stream stands.
+type Fault struct {
+	Stream    uint64 `json:"stream"`
+	Direction string `json:"direction"`
+	Offset    int64  `json:"offset"` // of the first wrong octet in the stream
+	Kind      string `json:"kind"`
+	Octets    int64  `json:"octets,omitempty"` // how many are lost or duplicated
+	Other     uint64 `json:"other,omitempty"`  // crossed: whose octets they are
+	Seen      string `json:"seen"`             // target or generator
+}
+
+func (f *Fault) Error() string {
+	return fmt.Sprintf("stream %d, %s, offset %d: %s (seen by the %s)", f.Stream, f.Direction, f.Offset, f.Kind, f.Seen)
+}
+
+// A verifier checks the streams that one side receives.
+type verifier struct {
+	*ring
+	side string // target or generator
+
+	mu   sync.Mutex
+	live map[*checker]struct{} // guarded by mu
+}
+
+func newVerifier(r *ring, side string) *verifier {
+	return &verifier{ring: r, side: side, live: map[*checker]struct{}{}}
+}
+
+// A checker checks one stream. It is used by one goroutine; off may be read by any.
+type checker struct {
+	v         *verifier
+	stream    uint64
+	direction string
+	start     uint64
+	off       atomic.Int64 // octets received and right
+	wrong     bool         // check found a fault; owned by the goroutine that checks
+}
+
+func (v *verifier) checker(stream uint64, direction string) *checker {
+	c := &checker{v: v, stream: stream, direction: direction, start: v.start(stream, direction)}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.live[c] = struct{}{}
+	return c
+}
+
+// done forgets a stream, but not one that was wrong: of two streams that have
+// crossed, the one found second is explained by where the first one stood.
+func (v *verifier) done(c *checker) {
+	if c.wrong {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.live, c)
+}
+
+// check compares the next octets of the stream, at most maxPacket of them.
+func (c *checker) check(b []byte) *Fault {
+	off := c.off.Load()
+	want := c.v.at(c.start, off, len(b))
+	if bytes.Equal(b, want) {
+		c.off.Store(off + int64(len(b)))
+		return nil
+	}
+	i := 0
+	for b[i] == want[i] {
+		i++
+	}
+	c.off.Store(off + int64(i))
+	c.wrong = true
+	f := &Fault{Stream: c.stream, Direction: c.direction, Offset: off + int64(i), Kind: Corrupted, Seen: c.v.side}
+	c.explain(f, b[i:], want[i:])
+	return f
+}
+
+const clue = 16 // octets that tell one place of the ring from all others
+
+// explain finds where in the ring the wrong octets belong, and makes the
+// nearest stream the explanation.
+func (c *checker) explain(f *Fault, got, want []byte) {
+	same := 0
+	for i := range got {
+		if got[i] == want[i] {
+			same++
+		}
+	}
+	if len(got) < clue || same > len(got)/2 {
+		return
+	}
+	place := bytes.Index(c.v.b, got[:clue])
+	if place < 0 {
+		return
+	}
+	best := shift(place, c.start, f.Offset)
+	f.Kind, f.Octets = Lost, best
+	if best < 0 {
+		f.Kind, f.Octets = Duplicated, -best
+	}
+	c.v.mu.Lock()
+	defer c.v.mu.Unlock()
+	for o := range c.v.live {
+		if d := shift(place, o.start, o.off.Load()); o != c && abs(d) < abs(best) {
+			best = d
+			f.Kind, f.Octets, f.Other = Crossed, 0, o.stream
+		}
+	}
+}
+
+// shift is how far a place in the ring is ahead of offset off of a stream.
+func shift(place int, start uint64, off int64) int64 {
+	d := (int64(place) - int64((start+uint64(off))%ringSize) + ringSize) % ringSize
+	if d > ringSize/2 {
+		d -= ringSize
+	}
+	return d
+}
+
+func abs(n int64) int64 { return max(n, -n) }
