@@ -1,0 +1,69 @@
+# adit: tunnel protocol, reference, conformance suite, load generator.
+# `make` prints this help; every target works on a machine with Go, make and a C compiler (race detector).
+
+GO      ?= go
+BIN     := bin
+COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(COMMIT)
+FUZZTIME ?= 10s
+
+# make conformance SERVER=host:port VISITOR=host:port [TARGET=host:port] [API=url] | CLIENT_CMD='prog --server {addr}' | SUBJECT=file.yaml
+SERVER ?=
+VISITOR ?=
+TARGET ?=
+API ?=
+CLIENT_CMD ?=
+SUBJECT ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build conformance self-check bench test unit e2e lint fuzz generate clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## static binaries in bin/
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./reference/cmd/... ./conformance/cmd/... ./loadgen/cmd/...
+
+conformance: build ## certify the reference, or SERVER= VISITOR= | CLIENT_CMD= | SUBJECT=
+ifneq ($(SERVER),)
+	$(BIN)/adit-conform run --server '$(SERVER)' --visitor '$(VISITOR)' $(if $(TARGET),--visitor-target '$(TARGET)') $(if $(API),--api '$(API)') $(ARGS)
+else ifneq ($(CLIENT_CMD),)
+	$(BIN)/adit-conform run --client-cmd '$(CLIENT_CMD)' $(ARGS)
+else
+	$(BIN)/adit-conform run --subject '$(or $(SUBJECT),scenarios/subjects/reference.yaml)' $(ARGS)
+endif
+
+self-check: build ## prove that the suite can fail: the kill matrix
+	$(BIN)/adit-conform self-check $(ARGS)
+
+bench: build ## standard scenarios against the reference, tables in results/
+	$(BIN)/adit-load run scenarios/speed.yaml scenarios/reliability.yaml scenarios/concurrency.yaml scenarios/packet-size.yaml scenarios/bandwidth.yaml --out results $(ARGS)
+
+test: lint unit conformance self-check e2e ## everything CI runs
+
+unit: ## unit tests, race detector on, order shuffled
+	$(GO) test -race -shuffle=on -timeout 8m ./...
+
+e2e: build ## ssh, scp, nginx, curl, PostgreSQL, iperf3 through the built binaries
+	ADIT_E2E=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 12m ./reference/e2e
+
+lint: ## format, vet, staticcheck, module file
+	@out="$$($(GO) tool gofumpt -l $$(git ls-files '*.go'))"; if [ -n "$$out" ]; then echo "not gofumpt-clean:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) tool staticcheck ./...
+
+fuzz: ## every fuzz target for FUZZTIME (default 10s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+generate: ## re-make what is derived from PROTOCOL.md, and the vectors
+	$(GO) generate ./...
+
+clean: ## remove bin/ and build/
+	rm -rf $(BIN) build
