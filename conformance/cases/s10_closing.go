@@ -168,9 +168,11 @@ var s10 = []Case{
 		Run: func(t *T) {
 			c := t.Open()
 			c.Works("the connection is open")
-			const total = 64 << 20
+			const total = 64 << 20 // more than all socket buffers on the way can hold
+			c.Tun.Hold()
 			c.Local.Write(make([]byte, total))
 			c.Close()
+			c.Tun.Release()
 			sent := 0
 			for {
 				f := c.Tun.Expect("the subject's own Close comes", AnythingFor(c.ID), Within(CloseTotal+Answer))

@@ -51,16 +51,18 @@ var s12 = []Case{
 			c.Local.Hold()
 			pour(t, c, flood)
 			ended := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok }
+			// Less would not make room in the subject's socket: a kernel with 4 MiB to send waits for a third of it.
+			const sip = 4 << 20
 			for start := t.Now(); !ended() && t.Now()-start < OthersGoOn; {
 				if t.Meanwhile(4*time.Second, ended) {
 					break
 				}
 				before := c.Local.Received()
 				c.Local.Release()
-				t.Meanwhile(time.Second, func() bool { return c.Local.Received() > before+200_000 || ended() })
+				t.Meanwhile(time.Second, func() bool { return c.Local.Received() > before+sip || ended() })
 				c.Local.Hold()
 			}
-			c.ExpectClose("the connection is ended when pauses exceed 10 s in 15 s")
+			t.Check(ended(), "", "pauses exceed 10 s in 15 s, and the connection goes on after %s", OthersGoOn)
 		},
 	},
 	{

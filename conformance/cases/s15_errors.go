@@ -33,6 +33,11 @@ var s15 = []Case{
 				c := t.Open()
 				c.Works("the connection is open")
 				c.Local.Abort()
+				t.Until("Close comes, or the tunnel ends", func() bool {
+					_, came := c.Tun.Peek(CloseFor(c.ID))
+					return came || c.Tun.Ended() != EndNone
+				}, For("CLOSE-002"))
+				t.Check(c.Tun.Ended() == EndNone, "", "the tunnel was closed because a local socket failed")
 				c.ExpectClose("a failed local socket becomes Close", For("CLOSE-002"))
 				other.Works("the other connection goes on")
 				c.Close()

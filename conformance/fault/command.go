@@ -9,13 +9,10 @@ import (
 	"github.com/adit-tunnel/adit/conformance/fault/peer"
 )
 
-// Command is the command line of adit-fault.
-func Command(stdout io.Writer) *cobra.Command {
-	root := &cobra.Command{
-		Use: "adit-fault", Short: "a tunnel peer that breaks one requirement on demand",
-		SilenceErrors: true, SilenceUsage: true,
-	}
-	root.CompletionOptions.DisableDefaultCmd = true
+// PeerCommand is adit-conform's command fault: the peers that self-check
+// certifies, each in a process of its own.
+func PeerCommand(stdout io.Writer) *cobra.Command {
+	root := &cobra.Command{Use: "fault", Short: "a tunnel peer that breaks one requirement on demand"}
 	root.AddCommand(serverCommand(), clientCommand(), wrapServerCommand(), wrapClientCommand(), mutantsCommand(stdout))
 	return root
 }
@@ -44,7 +41,7 @@ func serverCommand() *cobra.Command {
 	s.StringVar(&o.API, "api", "", "HOST:PORT of the control API (default: none)")
 	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
 	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
-	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-fault mutants lists the names (default: nothing)")
+	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-conform fault mutants lists the names (default: nothing)")
 	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
 	for _, name := range []string{"tunnel", "visitor", "target"} {
 		_ = c.MarkFlagRequired(name)
@@ -65,7 +62,7 @@ func clientCommand() *cobra.Command {
 	}
 	s := c.Flags()
 	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
-	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-fault mutants lists the names (default: nothing)")
+	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-conform fault mutants lists the names (default: nothing)")
 	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
 	_ = c.MarkFlagRequired("server")
 	return c
@@ -93,7 +90,7 @@ func checkMutant(name, role string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("--mutant %s: a %s has no such mutant; adit-fault mutants lists them", name, role)
+	return fmt.Errorf("--mutant %s: a %s has no such mutant; adit-conform fault mutants lists them", name, role)
 }
 
 // SelfCheckCommand is adit-conform's command self-check. Exit turns an exit
@@ -128,13 +125,12 @@ Exit codes: 0 every mutant was killed by a case of its requirement, and no liar 
 		},
 	}
 	s := c.Flags()
-	s.StringVar(&o.Subject, "subject", "", "subject file of a good subject; its frames are rewritten by a proxy (default: adit-fault's own peer)")
+	s.StringVar(&o.Subject, "subject", "", "subject file of a good subject; its frames are rewritten by a proxy (default: the peer of adit-conform fault)")
 	s.StringSliceVar(&o.Only, "id", nil, "only these mutants or requirements, comma separated")
 	s.BoolVar(&o.Full, "full", false, "run every case against every mutant: what it must not touch has to pass")
 	s.BoolVar(&o.Slow, "slow", false, "run cases that wait for timers over 60 s, too")
 	s.BoolVar(&asJSON, "json", false, "write JSON instead of tables")
 	s.IntVar(&o.Jobs, "jobs", 6, "mutants at a time")
 	s.Uint64Var(&o.Seed, "seed", 1, "of every run")
-	s.StringVar(&o.Peer, "peer", "", "the program adit-fault (default: beside adit-conform)")
 	return c
 }

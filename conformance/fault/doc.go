@@ -1,7 +1,7 @@
 // Package fault proves that the conformance suite can fail.
 //
-// Its binary, adit-fault, is a second implementation of PROTOCOL.md (package
-// peer) that breaks one requirement on demand: a mutant. SelfCheck certifies
+// The scripted peer (package peer) is a second implementation of PROTOCOL.md
+// that breaks one requirement on demand: a mutant. SelfCheck certifies
 // the conforming peer, then each mutant, by the ordinary adit-conform run in a
 // process of its own that is told nothing but how to start the subject, and
 // reads its JSON. A mutant is killed when a case of its requirement fails and
@@ -12,7 +12,7 @@
 // the frames of one direction: see Rewrites.
 //
 //	mutants.go    the tables: mutants, liars, reasons
-//	command.go    adit-fault's command line
+//	command.go    the commands self-check and fault of adit-conform
 //	selfcheck.go  the whole check: baseline, mutants, liars
 //	trial.go      one run of adit-conform against one mutant, and its outcome
 //	matrix.go     the kill matrix for people and as JSON

@@ -72,7 +72,7 @@ func (m Matrix) Write(w io.Writer) {
 			cell := m.cell(r, role)
 			row, any = append(row, cell), any || cell != "" && cell != "reason"
 		}
-		if any || m.whole() && m.Subject == "adit-fault" {
+		if any || m.whole() && m.Subject == ownPeer {
 			t.AppendRow(row)
 		}
 	}
@@ -84,7 +84,7 @@ func (m Matrix) Write(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s\n\n", l.Render())
 	}
-	if m.whole() && m.Subject == "adit-fault" {
+	if m.whole() && m.Subject == ownPeer {
 		fmt.Fprintln(w, "no mutant, for a reason:")
 		for _, key := range slices.Sorted(maps.Keys(Reasons)) {
 			fmt.Fprintf(w, "  %-10s %s\n", key, Reasons[key])

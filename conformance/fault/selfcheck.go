@@ -3,7 +3,6 @@ package fault
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,8 +23,7 @@ import (
 // Options say how to check the suite.
 type Options struct {
 	Conform string   // adit-conform; empty: the running program
-	Peer    string   // adit-fault; empty: the one beside Conform
-	Subject string   // subject file of a good subject, checked through the proxy; empty: adit-fault's own peer
+	Subject string   // subject file of a good subject, checked through the proxy; empty: the scripted peer
 	Only    []string // mutants or requirements, like FRAME-004 or FRAME-004/server; empty: all
 	Full    bool     // run every case against every mutant: what it must not touch has to pass
 	Slow    bool     // run cases that wait for timers over 60 s, too
@@ -52,10 +50,10 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 	if err := o.find(); err != nil {
 		return Matrix{}, err
 	}
-	var s source = own{o.Peer}
+	var s source = own{o.Conform}
 	if o.Subject != "" {
 		var err error
-		if s, err = newForeign(o.Peer, o.Subject); err != nil {
+		if s, err = newForeign(o.Conform, o.Subject); err != nil {
 			return Matrix{}, err
 		}
 	}
@@ -65,9 +63,9 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 		liars = nil
 	}
 	if len(todo) == 0 {
-		return Matrix{}, fmt.Errorf("no mutant of %s is selected; adit-fault mutants lists them", strings.Join(o.Only, ", "))
+		return Matrix{}, fmt.Errorf("no mutant of %s is selected; adit-conform fault mutants lists them", strings.Join(o.Only, ", "))
 	}
-	m := Matrix{Subject: cmp.Or(o.Subject, "adit-fault"), Started: time.Now(), Seed: o.Seed, Full: o.Full}
+	m := Matrix{Subject: cmp.Or(o.Subject, ownPeer), Started: time.Now(), Seed: o.Seed, Full: o.Full}
 	show := o.show(len(todo) + len(liars) + 1)
 	defer show.done()
 
@@ -100,20 +98,12 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 	return m, context.Cause(ctx)
 }
 
-// find fills in the programs.
+// find fills in the program and what has a default.
 func (o *Options) find() error {
 	if o.Conform == "" {
 		var err error
 		if o.Conform, err = os.Executable(); err != nil {
 			return err
-		}
-	}
-	if o.Peer == "" {
-		o.Peer = filepath.Join(filepath.Dir(o.Conform), "adit-fault")
-	}
-	for _, program := range []string{o.Conform, o.Peer} {
-		if _, err := os.Stat(program); err != nil {
-			return fmt.Errorf("self-check needs adit-conform and adit-fault in one folder, as make build puts them: %w", err)
 		}
 	}
 	if o.Subject != "" {
@@ -236,8 +226,11 @@ func rolesOf(r spec.Requirement) []engine.Role {
 	return []engine.Role{engine.Role(r.Role)}
 }
 
-// own makes subject files of adit-fault's own peer.
-type own struct{ peer string }
+// ownPeer is the scripted peer's name in subject files and reports.
+const ownPeer = "adit-fault"
+
+// own makes subject files of the scripted peer.
+type own struct{ program string }
 
 func (own) mutants() []Mutant { return Mutants() }
 func (own) liars() []Liar     { return Liars() }
@@ -248,16 +241,16 @@ func (s own) file(role engine.Role, mutant string, ports [2]int) string {
 		flag = " --mutant " + mutant
 	}
 	var b strings.Builder
-	b.WriteString("name: adit-fault\n")
+	b.WriteString("name: " + ownPeer + "\n")
 	if role != Client {
 		fmt.Fprintf(&b, "server:\n  command: %s\n  ready: {tcp: \"{tunnel}\", within: 30s}\n", yamlString(
-			words(s.peer)+" server --tunnel {tunnel} --visitor {visitor} --target {target}"+apiFlags(role, ports)+flag))
+			words(s.program)+" fault server --tunnel {tunnel} --visitor {visitor} --target {target}"+apiFlags(role, ports)+flag))
 	}
 	if role == "" || role == API {
 		b.WriteString("api: auto\n")
 	}
 	if role == "" || role == Client {
-		fmt.Fprintf(&b, "client:\n  command: %s\n", yamlString(words(s.peer)+" client --server {tunnel}"+flag))
+		fmt.Fprintf(&b, "client:\n  command: %s\n", yamlString(words(s.program)+" fault client --server {tunnel}"+flag))
 	}
 	return b.String()
 }
@@ -309,8 +302,6 @@ func (d *display) done() {
 		d.bars.Wait()
 	}
 }
-
-var errNoRole = errors.New("has neither a server nor a client that can be started")
 
 // baselineFailures names the cases that the peer without a mutant does not pass.
 func baselineFailures(f report.File) []string {

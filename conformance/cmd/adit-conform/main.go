@@ -7,6 +7,7 @@
 //	adit-conform run --subject FILE
 //	adit-conform list
 //	adit-conform self-check
+//	adit-conform fault server|client --mutant NAME
 package main
 
 import (
@@ -52,7 +53,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(), listCommand(), fault.SelfCheckCommand(stdout, stderr, isTerminal(stderr), func(code int) error { return exitError(code) }))
+	root.AddCommand(runCommand(), listCommand(), fault.PeerCommand(stdout),
+		fault.SelfCheckCommand(stdout, stderr, isTerminal(stderr), func(code int) error { return exitError(code) }))
 	err := root.ExecuteContext(ctx)
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)

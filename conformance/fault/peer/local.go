@@ -215,8 +215,10 @@ func (c *conn) allWritten() {
 // quiet is CLOSE-008's mutant: it lets the local peer finish first.
 func (c *conn) quiet() {
 	for c.chatty && c.state == draining && !c.t.lost && !c.gone {
-		before := c.sent
-		c.t.waitUntil(time.Now().Add(300 * time.Millisecond))
+		before, until := c.sent, time.Now().Add(300*time.Millisecond)
+		for c.chatty && !c.t.lost && !c.gone && time.Now().Before(until) {
+			c.t.waitUntil(until.Add(time.Millisecond))
+		}
 		if c.sent == before && c.t.outSize == 0 {
 			c.chatty = false
 		}

@@ -46,8 +46,7 @@ type tunnel struct {
 	in     *bufio.Reader
 	errs   func(*tunnel) // a server's; called on a tunnel error
 
-	nextID func() uint32
-	past   *past // what LOSS-005's mutant carries over
+	past *past // what LOSS-005's mutant carries over
 
 	wg      sync.WaitGroup
 	mu      sync.Mutex // guards the following
@@ -66,7 +65,6 @@ type tunnel struct {
 	sentAt           time.Time
 	asked            int
 	backlog          []frame
-	frames           int
 }
 
 // outgoing is octets that wait to be sent.
