@@ -29,36 +29,37 @@ func TestBadRequests(t *testing.T) {
 		name, method, path, body string
 		status                   int    // 400 stands for any 4xx
 		field                    string // in data.field; "" where no single field is at fault
+		remedy                   string // in the message
 	}{
-		{"half a JSON object", "POST", create, `{"port": `, 400, ""},
-		{"two JSON objects", "POST", create, `{"port": $free} {"port": $free}`, 400, ""},
-		{"a JSON array", "POST", create, `[{"port": $free}]`, 400, ""},
-		{"no body", "POST", create, ``, 400, ""},
-		{"a body of 10 MB", "POST", create, `{"target_host": "` + strings.Repeat("x", 10_000_000) + `", "port": $free}`, 400, ""},
-		{"an unknown field", "POST", create, `{"port": $free, "prot": 1}`, 400, "prot"},
-		{"a port that is text", "POST", create, `{"port": "$free"}`, 400, "port"},
-		{"a port with a fraction", "POST", create, `{"port": $free.5}`, 400, "port"},
-		{"no port", "POST", create, `{"target_port": 22}`, 400, "port"},
-		{"port 0", "POST", create, `{"port": 0}`, 400, "port"},
-		{"port -1", "POST", create, `{"port": -1}`, 400, "port"},
-		{"port 70000", "POST", create, `{"port": 70000}`, 400, "port"},
-		{"a port outside of port_range", "POST", create, `{"port": 9, "target_port": 22}`, 400, "port"},
-		{"a port that another program has", "POST", create, `{"port": $taken, "target_port": 22}`, 400, "port"},
-		{"a port that has a mapping", "POST", create, `{"port": $mapped, "target_port": 22}`, 400, "port"},
-		{"target port 0", "POST", create, `{"port": $free, "target_port": 0}`, 400, "target_port"},
-		{"target port 65536", "POST", create, `{"port": $free, "target_port": 65536}`, 400, "target_port"},
-		{"a target host that is no name", "POST", create, `{"port": $free, "target_port": 22, "target_host": "no name!"}`, 400, "target_host"},
-		{"use_tunnel that is text", "POST", create, `{"port": $free, "target_port": 22, "use_tunnel": "yes"}`, 400, "use_tunnel"},
-		{"a client that is no address", "POST", create, `{"port": $free, "target_port": 22, "client": "300.1.2.3/99"}`, 400, "client"},
-		{"direct without a target", "POST", create, `{"port": $free, "use_tunnel": false}`, 400, "target_host"},
-		{"remove a mapping that is not there", "POST", remove, `{"port": $free}`, 400, "port"},
-		{"remove without a port", "POST", remove, `{}`, 400, "port"},
-		{"remove with an unknown field", "POST", remove, `{"port": $mapped, "force": true}`, 400, "force"},
-		{"remove by half a JSON object", "POST", remove, `{"port": `, 400, ""},
-		{"create by GET", "GET", create, ``, 405, ""},
-		{"remove by GET", "GET", remove, ``, 405, ""},
-		{"list by POST", "POST", "/api/mapping/list", `{}`, 405, ""},
-		{"health by DELETE", "DELETE", "/health", ``, 405, ""},
+		{"half a JSON object", "POST", create, `{"port": `, 400, "", "send one JSON object"},
+		{"two JSON objects", "POST", create, `{"port": $free} {"port": $free}`, 400, "", "send one JSON object"},
+		{"a JSON array", "POST", create, `[{"port": $free}]`, 400, "", "send one JSON object"},
+		{"no body", "POST", create, ``, 400, "", "send one JSON object"},
+		{"a body of 10 MB", "POST", create, `{"target_host": "` + strings.Repeat("x", 10_000_000) + `", "port": $free}`, 400, "", "send one JSON object"},
+		{"an unknown field", "POST", create, `{"port": $free, "prot": 1}`, 400, "prot", "there are port, target_host"},
+		{"a port that is text", "POST", create, `{"port": "$free"}`, 400, "port", "must be a whole number"},
+		{"a port with a fraction", "POST", create, `{"port": $free.5}`, 400, "port", "must be a whole number"},
+		{"no port", "POST", create, `{"target_port": 22}`, 400, "port", "must be 1 to 65535"},
+		{"port 0", "POST", create, `{"port": 0}`, 400, "port", "must be 1 to 65535"},
+		{"port -1", "POST", create, `{"port": -1}`, 400, "port", "must be 1 to 65535"},
+		{"port 70000", "POST", create, `{"port": 70000}`, 400, "port", "must be 1 to 65535"},
+		{"a port outside of port_range", "POST", create, `{"port": 9, "target_port": 22}`, 400, "port", "use a port in it, or widen port_range"},
+		{"a port that another program has", "POST", create, `{"port": $taken, "target_port": 22}`, 400, "port", "stop that"},
+		{"a port that has a mapping", "POST", create, `{"port": $mapped, "target_port": 22}`, 400, "port", "remove that first"},
+		{"target port 0", "POST", create, `{"port": $free, "target_port": 0}`, 400, "target_port", "must be 1 to 65535"},
+		{"target port 65536", "POST", create, `{"port": $free, "target_port": 65536}`, 400, "target_port", "must be 1 to 65535"},
+		{"a target host that is no name", "POST", create, `{"port": $free, "target_port": 22, "target_host": "no name!"}`, 400, "target_host", "address nor a DNS name"},
+		{"use_tunnel that is text", "POST", create, `{"port": $free, "target_port": 22, "use_tunnel": "yes"}`, 400, "use_tunnel", "must be true or false"},
+		{"a client that is no address", "POST", create, `{"port": $free, "target_port": 22, "client": "300.1.2.3/99"}`, 400, "client", "address nor a CIDR"},
+		{"direct without a target", "POST", create, `{"port": $free, "use_tunnel": false}`, 400, "target_host", "target_host is required"},
+		{"remove a mapping that is not there", "POST", remove, `{"port": $free}`, 400, "port", "/api/mapping/list shows"},
+		{"remove without a port", "POST", remove, `{}`, 400, "port", "must be 1 to 65535"},
+		{"remove with an unknown field", "POST", remove, `{"port": $mapped, "force": true}`, 400, "force", "there are port"},
+		{"remove by half a JSON object", "POST", remove, `{"port": `, 400, "", "send one JSON object"},
+		{"create by GET", "GET", create, ``, 405, "", "use POST"},
+		{"remove by GET", "GET", remove, ``, 405, "", "use POST"},
+		{"list by POST", "POST", "/api/mapping/list", `{}`, 405, "", "use GET"},
+		{"health by DELETE", "DELETE", "/health", ``, 405, "", "use GET"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			body := strings.NewReplacer("$free", fmt.Sprint(free), "$taken", fmt.Sprint(taken), "$mapped", fmt.Sprint(mapped)).Replace(c.body)
@@ -79,8 +80,8 @@ func TestBadRequests(t *testing.T) {
 			if err := json.Unmarshal(answer, &refusal); err != nil {
 				t.Fatalf("answer %s: %v", answer, err)
 			}
-			if refusal.Success == nil || *refusal.Success || refusal.Message == "" || refusal.Data.Field != c.field {
-				t.Errorf("answer %s, wanted success false, a message and field %q", answer, c.field)
+			if refusal.Success == nil || *refusal.Success || !strings.Contains(refusal.Message, c.remedy) || refusal.Data.Field != c.field {
+				t.Errorf("answer %s, wanted success false, a message with %q, and field %q", answer, c.remedy, c.field)
 			}
 			if err := answers(loopback(free)); err == nil {
 				t.Errorf("port %d has a listener now", free)

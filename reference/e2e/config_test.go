@@ -10,13 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	_ "modernc.org/sqlite" // to hold a lock on the server's database
 )
 
 // TestBadServerStart starts the server with what it has to refuse: it ends with an error that names the
-// field, before it listens or stores anything.
+// field and the remedy, before it listens or stores anything.
 func TestBadServerStart(t *testing.T) {
 	bin := needBinaries(t)
 	taken, err := net.Listen("tcp", loopback(freePort(t)))
@@ -31,37 +30,37 @@ func TestBadServerStart(t *testing.T) {
 		config string // content of config.yaml; "" for none
 		args   []string
 		code   int
-		words  []string // in the last lines that it wrote
+		words  []string // in the last lines that it wrote: the field and the remedy
 	}{
-		{"unknown section", "tunel:\n  enabled: true\n", nil, 2, []string{"config.yaml", "1", "tunel"}},
-		{"unknown field", "api:\n  listen_prot: 1\n", nil, 2, []string{"config.yaml", "2", "listen_prot"}},
-		{"text for a port", "api:\n  listen_port: many\n", nil, 2, []string{"config.yaml", "2", "listen_port"}},
-		{"port above 65535", "tunnel:\n  listen_port: 70000\n", nil, 2, []string{"tunnel.listen_port", "70000"}},
-		{"negative port", "tunnel:\n  listen_port: -1\n", nil, 2, []string{"tunnel.listen_port"}},
-		{"range upside down", "port_range:\n  from: 2000\n  end: 1000\n", nil, 2, []string{"port_range"}},
-		{"no known form", "tunnel:\n  connect_request: long\n", nil, 2, []string{"tunnel.connect_request", "long"}},
-		{"TLS, not implemented yet", "security:\n  tunnel:\n    enable_tls: true\n", nil, 2, []string{"config.yaml", "3", "security.tunnel.enable_tls"}},
-		{"API keys, not implemented yet", "security:\n  api:\n    enable_auth: true\n", nil, 2, []string{"config.yaml", "3", "security.api.enable_auth"}},
-		{"timer above its bound", "", []string{"-tunnel.timers.stall_limit", "1m"}, 2, []string{"tunnel.timers.stall_limit", "1m"}},
+		{"unknown section", "tunel:\n  enabled: true\n", nil, 2, []string{"config.yaml", "1", "tunel", "there are port_range"}},
+		{"unknown field", "api:\n  listen_prot: 1\n", nil, 2, []string{"config.yaml", "2", "listen_prot", "there are"}},
+		{"text for a port", "api:\n  listen_port: many\n", nil, 2, []string{"config.yaml", "2", "listen_port", "write decimal digits"}},
+		{"port above 65535", "tunnel:\n  listen_port: 70000\n", nil, 2, []string{"tunnel.listen_port", "70000", "must be 0 to 65535"}},
+		{"negative port", "tunnel:\n  listen_port: -1\n", nil, 2, []string{"tunnel.listen_port", "must be 0 to 65535"}},
+		{"range upside down", "port_range:\n  from: 2000\n  end: 1000\n", nil, 2, []string{"port_range", "make the range"}},
+		{"no known form", "tunnel:\n  connect_request: long\n", nil, 2, []string{"tunnel.connect_request", "long", "must be addressed or short"}},
+		{"TLS, not implemented yet", "security:\n  tunnel:\n    enable_tls: true\n", nil, 2, []string{"config.yaml", "3", "security.tunnel.enable_tls", "set it to false"}},
+		{"API keys, not implemented yet", "security:\n  api:\n    enable_auth: true\n", nil, 2, []string{"config.yaml", "3", "security.api.enable_auth", "set it to false"}},
+		{"timer above its bound", "", []string{"-tunnel.timers.stall_limit", "1m"}, 2, []string{"tunnel.timers.stall_limit", "1m", "must be 5s to 10s"}},
 		{"broken YAML", "tunnel: [\n", nil, 2, []string{"config.yaml"}},
-		{"key given twice", "api:\n  listen_port: 1\napi:\n  listen_port: 2\n", nil, 2, []string{"config.yaml", "api"}},
-		{"no such file", "", []string{"-config", "/nowhere/config.yaml"}, 2, []string{"/nowhere/config.yaml"}},
-		{"unknown flag", "", []string{"-nonsense"}, 2, []string{"nonsense"}},
-		{"flag without its value", "", []string{"-api.listen_port"}, 2, []string{"api.listen_port"}},
-		{"flag with a wrong value", "", []string{"-api.listen_port", "x"}, 2, []string{"api.listen_port"}},
-		{"stray word", "", []string{"start"}, 2, []string{"start"}},
-		{"map: no port", "", []string{"-map", "ssh"}, 2, []string{"map", "ssh"}},
-		{"map: port 0", "", []string{"-map", "0=127.0.0.1:22"}, 2, []string{"map"}},
-		{"map: port 70000", "", []string{"-map", "70000=127.0.0.1:22"}, 2, []string{"map", "70000"}},
-		{"map: no target port", "", []string{"-map", "20000=127.0.0.1"}, 2, []string{"map", "20000=127.0.0.1"}},
-		{"map: the same port twice", "", []string{"-map", "20000=127.0.0.1:1", "-map", "20000=127.0.0.1:2"}, 2, []string{"map", "20000"}},
-		{"tunnel port taken", "", []string{"-tunnel.listen_port", takenPort}, 1, []string{"tunnel.listen_port", takenPort}},
-		{"API port taken", "", []string{"-api.listen_port", takenPort}, 1, []string{"api.listen_port", takenPort}},
-		{"mapped port taken", "", []string{"-map", takenPort + "=127.0.0.1:22"}, 1, []string{"map", takenPort}},
-		{"database is a folder", "", []string{"-database.path", "."}, 1, []string{"database.path"}},
-		{"database is something else", "", []string{"-database.path", "garbage"}, 1, []string{"database.path", "garbage"}},
-		{"database below a file", "", []string{"-database.path", "garbage/mappings.db"}, 1, []string{"database.path"}},
-		{"database in a file system without files", "", []string{"-database.path", "/proc/mappings.db"}, 1, []string{"database.path"}},
+		{"key given twice", "api:\n  listen_port: 1\napi:\n  listen_port: 2\n", nil, 2, []string{"config.yaml", "api", "remove one"}},
+		{"no such file", "", []string{"-config", "/nowhere/config.yaml"}, 2, []string{"/nowhere/config.yaml", "name a YAML file"}},
+		{"unknown flag", "", []string{"-nonsense"}, 2, []string{"nonsense", "-help lists"}},
+		{"flag without its value", "", []string{"-api.listen_port"}, 2, []string{"api.listen_port", "-help lists"}},
+		{"flag with a wrong value", "", []string{"-api.listen_port", "x"}, 2, []string{"api.listen_port", "-help lists"}},
+		{"stray word", "", []string{"start"}, 2, []string{"start", "-help lists"}},
+		{"map: no port", "", []string{"-map", "ssh"}, 2, []string{"map", "ssh", "give PORT or"}},
+		{"map: port 0", "", []string{"-map", "0=127.0.0.1:22"}, 2, []string{"map", "give PORT or"}},
+		{"map: port 70000", "", []string{"-map", "70000=127.0.0.1:22"}, 2, []string{"map", "70000", "give PORT or"}},
+		{"map: no target port", "", []string{"-map", "20000=127.0.0.1"}, 2, []string{"map", "20000=127.0.0.1", "give PORT or"}},
+		{"map: the same port twice", "", []string{"-map", "20000=127.0.0.1:1", "-map", "20000=127.0.0.1:2"}, 2, []string{"map", "20000", "give each port one target"}},
+		{"tunnel port taken", "", []string{"-tunnel.listen_port", takenPort}, 1, []string{"tunnel.listen_port", takenPort, "stop that"}},
+		{"API port taken", "", []string{"-api.listen_port", takenPort}, 1, []string{"api.listen_port", takenPort, "stop that"}},
+		{"mapped port taken", "", []string{"-map", takenPort + "=127.0.0.1:22"}, 1, []string{"map", takenPort, "stop that"}},
+		{"database is a folder", "", []string{"-database.path", "."}, 1, []string{"database.path", "change its permissions"}},
+		{"database is something else", "", []string{"-database.path", "garbage"}, 1, []string{"database.path", "garbage", "move it away"}},
+		{"database below a file", "", []string{"-database.path", "garbage/mappings.db"}, 1, []string{"database.path", "set another database.path"}},
+		{"database in a file system without files", "", []string{"-database.path", "/proc/mappings.db"}, 1, []string{"database.path", "change its permissions"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tun := &tunnel{bin: bin, dir: t.TempDir(), tunnelPort: freePort(t), apiPort: freePort(t)}
@@ -74,11 +73,7 @@ func TestBadServerStart(t *testing.T) {
 				cmd.Dir = tun.dir
 			}
 			wantRefusal(t, "adit-server", cmd, c.code, c.words)
-			for _, port := range []int{tun.tunnelPort, tun.apiPort} {
-				if answers(loopback(port)) == nil {
-					t.Errorf("port %d has a listener", port)
-				}
-			}
+			tun.wantNoListener(t)
 			if c.code == 2 {
 				if _, err := os.Stat(filepath.Join(tun.dir, "mappings.db")); err == nil {
 					t.Error("it made a database")
@@ -95,6 +90,42 @@ func wantRefusal(t *testing.T, name string, cmd *exec.Cmd, code int, words []str
 	got := p.exit(t, soon)
 	if wrote := p.log.text(); got != code || !containsAll(wrote, words) || strings.Contains(wrote, "panic") {
 		t.Errorf("exit code %d, wanted %d with the words %q; it wrote:\n%s", got, code, words, wrote)
+	}
+}
+
+// TestUnreadable starts the server with files that it may not read: an error, and nothing listens.
+func TestUnreadable(t *testing.T) {
+	bin := needBinaries(t)
+	if os.Geteuid() == 0 {
+		t.Skip("not run: root may read every file")
+	}
+	for _, c := range []struct {
+		name, flag string
+		code       int
+		words      []string
+	}{
+		{"config", "-config", 2, []string{"-config", "unreadable", "name a YAML file"}},
+		{"database", "-database.path", 1, []string{"database.path", "unreadable", "change its permissions"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tun := &tunnel{bin: bin, dir: t.TempDir(), tunnelPort: freePort(t), apiPort: freePort(t)}
+			file := writeFile(t, filepath.Join(tun.dir, "unreadable"), "")
+			if err := os.Chmod(file, 0); err != nil {
+				t.Fatal(err)
+			}
+			wantRefusal(t, "adit-server", tun.serverCommand(c.flag, file), c.code, c.words)
+			tun.wantNoListener(t)
+		})
+	}
+}
+
+// wantNoListener fails the test if a server that was refused listens all the same.
+func (tun *tunnel) wantNoListener(t *testing.T) {
+	t.Helper()
+	for _, port := range []int{tun.tunnelPort, tun.apiPort} {
+		if answers(loopback(port)) == nil {
+			t.Errorf("port %d has a listener", port)
+		}
 	}
 }
 
@@ -116,7 +147,7 @@ func TestDatabaseLocked(t *testing.T) {
 	if _, err := db.Exec("BEGIN EXCLUSIVE"); err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, "adit-server", tun.serverCommand(), 1, []string{"database.path", "mappings.db"})
+	wantRefusal(t, "adit-server", tun.serverCommand(), 1, []string{"database.path", "mappings.db", "another process holds"})
 	if _, err := db.Exec("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +163,7 @@ func TestDatabaseLocked(t *testing.T) {
 func TestSecondServer(t *testing.T) {
 	tun := openServer(t, nil)
 	second := &tunnel{bin: tun.bin, dir: tun.dir, tunnelPort: freePort(t), apiPort: freePort(t)}
-	wantRefusal(t, "second adit-server", second.serverCommand(), 1, []string{"database.path", "mappings.db"})
+	wantRefusal(t, "second adit-server", second.serverCommand(), 1, []string{"database.path", "mappings.db", "another process holds"})
 	tun.create(t, fmt.Sprintf(`{"port": %d, "target_port": 22}`, freePort(t)))
 }
 
@@ -144,14 +175,14 @@ func TestBadClientStart(t *testing.T) {
 		args  []string
 		words []string
 	}{
-		{"server without a port", []string{"-server", "localhost"}, []string{"server", "localhost"}},
-		{"server with port 99999", []string{"-server", "localhost:99999"}, []string{"server", "99999"}},
-		{"no server", []string{"-server", ""}, []string{"server"}},
-		{"allow: no host", []string{"-allow", "no host!"}, []string{"allow", "no host!"}},
-		{"allow: wrong prefix", []string{"-allow", "10.0.0.0/99"}, []string{"allow", "10.0.0.0/99"}},
-		{"allow: wrong port", []string{"-allow", "127.0.0.1:99999"}, []string{"allow", "99999"}},
-		{"unknown flag", []string{"-nonsense"}, []string{"nonsense"}},
-		{"stray word", []string{"localhost:9000"}, []string{"localhost:9000"}},
+		{"server without a port", []string{"-server", "localhost"}, []string{"server", "localhost", "give the server's tunnel port"}},
+		{"server with port 99999", []string{"-server", "localhost:99999"}, []string{"server", "99999", "give the server's tunnel port"}},
+		{"no server", []string{"-server", ""}, []string{"server", "give the server's tunnel port"}},
+		{"allow: no host", []string{"-allow", "no host!"}, []string{"allow", "no host!", "want HOST"}},
+		{"allow: wrong prefix", []string{"-allow", "10.0.0.0/99"}, []string{"allow", "10.0.0.0/99", "want HOST"}},
+		{"allow: wrong port", []string{"-allow", "127.0.0.1:99999"}, []string{"allow", "99999", "want 1 to 65535"}},
+		{"unknown flag", []string{"-nonsense"}, []string{"nonsense", "-help lists"}},
+		{"stray word", []string{"localhost:9000"}, []string{"localhost:9000", "-help lists"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			wantRefusal(t, "adit-client", exec.Command(filepath.Join(bin, "adit-client"), c.args...), 2, c.words)
@@ -176,7 +207,7 @@ func TestHelp(t *testing.T) {
 		"adit-client": {"-server", "-allow", "-debug"},
 	} {
 		p := start(t, program, syscall.SIGTERM, exec.Command(filepath.Join(bin, program), "-help"))
-		if code := p.exit(t, 5*time.Second); code != 0 || !containsAll(p.log.text(), flags) {
+		if code := p.exit(t, soon); code != 0 || !containsAll(p.log.text(), flags) {
 			t.Errorf("%s -help: exit code %d, wanted the flags %q; it wrote:\n%s", program, code, flags, p.log.text())
 		}
 	}

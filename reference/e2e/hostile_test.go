@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,14 +21,15 @@ import (
 	"github.com/adit-tunnel/adit/spec"
 )
 
-// answer is the time of the protocol's limits table within which a tunnel error closes the tunnel.
-const answer = 5 * time.Second
+// answer is the time of the protocol's limits table within which a tunnel error closes the tunnel, and what
+// a busy machine may add to it: the conformance suite measures the time itself.
+const answer = 5*time.Second + soon
 
 // attack is a stream of octets from a bad peer.
 type attack struct {
 	name   string
 	octets []byte
-	req    string // the requirement that the log has to name when the tunnel closes; "" when it stays open
+	req    string // the requirement that the log has to name when the tunnel closes, or any of several; "" when it stays open
 }
 
 // attacks are the bad streams for a role, "server" or "client".
@@ -57,9 +59,11 @@ func attacks(t *testing.T, role string) []attack {
 			attack{"ConnectResponse for an ID never used", frame(2, 9, 9, 9, 9, 0), ""},
 		)
 	} else {
+		port := portOf(t, service(t, echo)) // its connection stays, so that the ID is in use
+		again := frame(1, 0, 0, 0, 1, byte(port>>8), byte(port))
 		list = append(list,
 			attack{"ConnectResponse to a client", frame(2, 0, 0, 0, 1, 0), "OPEN-011"},
-			attack{"ConnectRequest twice for one ID", slices.Repeat(frame(1, 0, 0, 0, 1, 0, 1), 2), "ID-004"},
+			attack{"ConnectRequest twice for one ID", slices.Repeat(again, 2), "ID-004"},
 			attack{"ConnectRequest of 5 octets", frame(1, 0, 0, 0, 1, 0), "FRAME-008"},
 			attack{"ConnectRequest whose host is too short", frame(1, 0, 0, 0, 1, 0, 22, 3, 'a', 'b'), "FRAME-008"},
 			attack{"ConnectRequest for port 0", frame(1, 0, 0, 0, 1, 0, 0), ""},
@@ -84,6 +88,10 @@ func attacks(t *testing.T, role string) []attack {
 func vectorAttacks(t *testing.T, role string) []attack {
 	t.Helper()
 	var list []attack
+	foreign := map[string]struct { // the type that only this role sends
+		kind byte
+		req  string
+	}{"server": {1, "OPEN-010"}, "client": {2, "OPEN-011"}}[role]
 	for v := range spec.Vectors("") {
 		if v.Kind == "dialogue" || v.Role != role && v.Role != "both" || v.Error == nil {
 			continue
@@ -95,9 +103,9 @@ func vectorAttacks(t *testing.T, role string) []attack {
 		if v.Error.Dies == "tunnel" {
 			a.req = v.Error.Requirement
 		}
-		// Precedence leaves the order of role and size free (section 15); the programs look at the role first.
-		if foreign := map[string]byte{"server": 1, "client": 2}[role]; a.req == "FRAME-008" && a.octets[1] == foreign {
-			a.req = map[string]string{"server": "OPEN-010", "client": "OPEN-011"}[role]
+		// Section 15 leaves the order of role and size free: a frame that breaks both may be called either.
+		if a.req == "FRAME-008" && a.octets[1] == foreign.kind {
+			a.req += " " + foreign.req
 		}
 		list = append(list, a)
 	}
@@ -147,7 +155,7 @@ func TestHostileClients(t *testing.T) {
 				wantAlive(t, bad)
 			} else {
 				wantClosed(t, bad)
-				tun.server.log.wait(t, mark, a.req)
+				tun.server.log.waitAny(t, mark, strings.Fields(a.req))
 			}
 			bad.Close()
 			if err := echoedOn(bystander, int64(i), 10_000, soon); err != nil {
@@ -222,7 +230,7 @@ func TestHostileServers(t *testing.T) {
 			c.Write(a.octets)
 			if a.req != "" {
 				wantClosed(t, c)
-				fake.client.log.wait(t, mark, a.req)
+				fake.client.log.waitAny(t, mark, strings.Fields(a.req))
 				return
 			}
 			c.SetDeadline(time.Now().Add(answer))

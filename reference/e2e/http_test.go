@@ -54,6 +54,7 @@ http {
 
 // TestHTTP asks nginx by curl: keep-alive, large bodies down and up, an upload refused before its end.
 func TestHTTP(t *testing.T) {
+	binaries(t)
 	curl := need(t, "curl", "curl")
 	addr, files := startNginx(t)
 	tun := open(t, addr)

@@ -26,6 +26,7 @@ type iperfReport struct {
 
 // TestIperf runs iperf3 in both directions, ten streams in parallel.
 func TestIperf(t *testing.T) {
+	binaries(t)
 	iperf := need(t, "iperf3", "iperf3")
 	port := freePort(t)
 	server := start(t, "iperf3 -s", syscall.SIGTERM, exec.Command(iperf, "-s", "-B", "127.0.0.1", "-p", strconv.Itoa(port), "--forceflush"))

@@ -74,7 +74,7 @@ func TestGracefulStop(t *testing.T) {
 				io.CopyN(c, src, half)
 				<-rest
 				io.Copy(c, src)
-			}))
+			}), service(t, greet))
 			release := sync.OnceFunc(func() { close(rest) })
 			t.Cleanup(release)
 			visitor := dial(t, tun.public[0])
@@ -88,7 +88,7 @@ func TestGracefulStop(t *testing.T) {
 				stopping = tun.server
 			}
 			stopping.signal(t, syscall.SIGTERM)
-			eventually(t, "new visitors are not served", soon, func() error { return notServed(tun.public[0]) })
+			eventually(t, "new visitors are not served", soon, func() error { return notServed(tun.public[1]) })
 			if role == "adit-server" {
 				if _, err := tun.health(); err != nil {
 					t.Errorf("/health while stopping: %v", err)
@@ -106,12 +106,15 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
-// TestSecondSignal asks either program to stop while a visitor stays: the second signal ends it at once.
+// TestSecondSignal asks either program to stop while a visitor stays: the second signal ends it at once. It
+// is not another interrupt, which a process that a shell started in the background ignores.
 func TestSecondSignal(t *testing.T) {
 	needBinaries(t)
+	grace := []string{"-shutdown.grace", "1h"} // the end is not that of the grace
 	for _, role := range []string{"adit-server", "adit-client"} {
 		t.Run(role, func(t *testing.T) {
-			tun := open(t, service(t, echo))
+			tun := openServer(t, []string{service(t, echo), service(t, greet)}, grace...)
+			tun.startClient(t, grace...)
 			visitor := dial(t, tun.public[0])
 			if err := echoedOn(visitor, 46, 1000, soon); err != nil {
 				t.Fatal(err)
@@ -121,12 +124,12 @@ func TestSecondSignal(t *testing.T) {
 				stopping = tun.server
 			}
 			stopping.signal(t, os.Interrupt)
-			eventually(t, "new visitors are not served", soon, func() error { return notServed(tun.public[0]) })
+			eventually(t, "new visitors are not served", soon, func() error { return notServed(tun.public[1]) })
 			if err := echoedOn(visitor, 47, 1000, soon); err != nil {
 				t.Fatalf("the open visitor after the first signal: %v", err)
 			}
-			stopping.signal(t, os.Interrupt)
-			stopping.exit(t, 5*time.Second)
+			stopping.signal(t, syscall.SIGTERM)
+			stopping.exit(t, soon)
 			wantEnded(t, "the open visitor", visitor)
 		})
 	}
@@ -185,14 +188,18 @@ func wantEnded(t *testing.T, who string, c *net.TCPConn) {
 	}
 }
 
-// notServed returns nil if a new visitor is refused, or accepted and ended with no octet.
+// greet is a serve function that tells a visitor at once that it is served.
+func greet(c *net.TCPConn) { io.WriteString(c, "hello") }
+
+// notServed returns nil if a new visitor is refused, or accepted and ended with no octet. The service, if
+// there may be one, has to greet.
 func notServed(addr string) error {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil
 	}
 	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(time.Second))
+	c.SetReadDeadline(time.Now().Add(soon))
 	n, err := c.Read(make([]byte, 1))
 	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("visitor is served: %d octets, %v", n, err)

@@ -64,21 +64,36 @@ func (l *logTail) text() string {
 	return strings.Join(lines, "\n")
 }
 
-// wait returns the first line after mark that contains every one of words, and fails the test if none comes.
-func (l *logTail) wait(t *testing.T, mark int, words ...string) string {
+// wait waits for a line after mark that contains every one of words, and fails the test if none comes.
+func (l *logTail) wait(t *testing.T, mark int, words ...string) {
 	t.Helper()
+	if !l.has(mark, func(line string) bool { return containsAll(line, words) }) {
+		t.Fatalf("no log line with %q within %v", words, soon)
+	}
+}
+
+// waitAny waits for a line after mark that names one of the requirements reqs, and fails the test if none comes.
+func (l *logTail) waitAny(t *testing.T, mark int, reqs []string) {
+	t.Helper()
+	if !l.has(mark, func(line string) bool {
+		return slices.ContainsFunc(reqs, func(req string) bool { return strings.Contains(line, "req="+req+" ") })
+	}) {
+		t.Fatalf("no log line with one of %q within %v", reqs, soon)
+	}
+}
+
+// has waits for a line after mark that is the right one, and returns false if none comes.
+func (l *logTail) has(mark int, right func(line string) bool) bool {
 	deadline := time.After(soon)
 	for {
 		lines, changed := l.since(mark)
-		for _, line := range lines {
-			if containsAll(line, words) {
-				return line
-			}
+		if slices.ContainsFunc(lines, right) {
+			return true
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("no log line with %q within %v", words, soon)
+			return false
 		}
 	}
 }

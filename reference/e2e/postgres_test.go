@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // startPostgres makes an empty database cluster and serves it, under the user postgres if we are root.
@@ -39,7 +40,7 @@ func startPostgres(t *testing.T) (addr string) {
 		return cmd
 	}
 	made := start(t, "initdb", syscall.SIGTERM, command(initdb, "-D", dir, "-U", "adit", "-A", "trust", "--no-locale", "-E", "UTF8", "--no-sync"))
-	if code := made.exit(t, soon); code != 0 {
+	if code := made.exit(t, 2*time.Minute); code != 0 {
 		t.Fatalf("initdb: exit code %d", code)
 	}
 	// SIGINT is its fast stop.
@@ -68,6 +69,7 @@ func userIDs(t *testing.T, name string) (uid, gid uint32) {
 // TestPostgres runs one psql session: a result of more than 10 MB, a load of the same size upward, a failed
 // statement and what follows it. The answers through the tunnel are those of a direct connection.
 func TestPostgres(t *testing.T) {
+	binaries(t)
 	psql := need(t, "psql", "postgresql-client")
 	addr := startPostgres(t)
 	tun := open(t, addr)
