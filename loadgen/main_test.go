@@ -4,17 +4,17 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/gleak"
+
+	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
 )
 
 // TestMain runs the tests, or plays a process for them when the binary is
@@ -46,7 +46,10 @@ func helper(what string, args []string) error {
 	defer stop()
 	fs := flag.NewFlagSet(what, flag.ContinueOnError)
 	listen, control, to := fs.String("listen", "", ""), fs.String("control", "", ""), fs.String("to", "", "")
-	fault, after := fs.String("fault", "", ""), fs.Int("after", 0, "")
+	f := faulty.Relay{}
+	fs.StringVar(&f.Kind, "fault", faulty.Nothing, "")
+	fs.IntVar(&f.After, "after", 0, "")
+	fs.BoolVar(&f.Back, "back", false, "")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -66,75 +69,6 @@ func helper(what string, args []string) error {
 	case "relay":
 		return RunRelay(ctx, l, *to)
 	}
-	f := &faulty{kind: *fault, after: *after, to: *to}
-	context.AfterFunc(ctx, func() { os.Exit(0) })
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		go f.relay(c)
-	}
-}
-
-// faulty is a relay that does one thing wrong, once or for ever, after so many
-// octets of a connection in the direction of the target.
-type faulty struct {
-	kind  string
-	after int
-	to    string
-
-	once  sync.Once
-	cross chan []byte
-}
-
-func (f *faulty) relay(a net.Conn) {
-	b, err := net.Dial("tcp", f.to)
-	if err != nil {
-		return
-	}
-	go func() { io.Copy(a, b); a.Close() }()
-	buf, done := make([]byte, 64<<10+64), 0
-	for {
-		n, err := a.Read(buf[:64<<10])
-		if at := f.after - done; at >= 0 && at < n && n < at+64 { // enough octets behind it to tell what it is
-			more, _ := io.ReadAtLeast(a, buf[n:], at+64-n)
-			n += more
-		}
-		out := buf[:n]
-		if at := f.after - done; at >= 0 && at < n {
-			switch f.kind {
-			case "corrupt":
-				f.once.Do(func() { out[at] ^= 0x20 })
-			case "lose":
-				f.once.Do(func() { out = append(out[:at:at], out[at+1:]...) })
-			case "double":
-				f.once.Do(func() { out = append(out[:at+9:at+9], out[at:]...) })
-			case "cross": // the first two connections that come here swap their octets
-				f.once.Do(func() { f.cross = make(chan []byte) })
-				mine := append([]byte(nil), out[at:]...)
-				select {
-				case f.cross <- mine:
-					out = append(out[:at:at], <-f.cross...)
-				case theirs := <-f.cross:
-					f.cross <- mine
-					out = append(out[:at:at], theirs...)
-				}
-			case "stall":
-				select {}
-			case "reset":
-				a.(*net.TCPConn).SetLinger(0)
-				a.Close()
-				b.Close()
-				return
-			case "exit":
-				os.Exit(7)
-			}
-		}
-		done += n
-		if _, werr := b.Write(out); err != nil || werr != nil {
-			b.Close()
-			return
-		}
-	}
+	f.To = *to
+	return f.Serve(ctx, l)
 }

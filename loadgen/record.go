@@ -1,32 +1,41 @@
 package loadgen
 
 import (
+	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
 // RecordVersion names the layout of a record.
 const RecordVersion = "adit-load/1"
 
+// RecordSchema is the JSON Schema (2020-12) of a record.
+//
+//go:embed record.schema.json
+var RecordSchema []byte
+
 // A Record is everything that one run of a scenario found out. Tables are made
 // from it and never measured twice. Times are nanoseconds or seconds as named,
 // sizes octets.
 type Record struct {
-	Version     string      `json:"version"`
-	Scenario    *Scenario   `json:"scenario"`
-	Profile     string      `json:"profile"`
-	Command     string      `json:"command"`
-	Tool        string      `json:"tool"` // version of adit-load
-	Subject     SubjectInfo `json:"subject"`
-	Environment Environment `json:"environment"`
-	Started     time.Time   `json:"started"`
-	Seconds     float64     `json:"seconds"`
-	Interrupted bool        `json:"interrupted,omitempty"` // stopped before the end; Blocks has what was complete
-	Blocks      []Block     `json:"blocks"`                // in the order in which they ran
+	Version     string        `json:"version"`
+	Scenario    *Scenario     `json:"scenario"`
+	Profile     string        `json:"profile"`
+	Command     string        `json:"command"`
+	Tool        string        `json:"tool"` // version of adit-load
+	Subjects    []SubjectInfo `json:"subjects"`
+	Environment Environment   `json:"environment"`
+	Started     time.Time     `json:"started"`
+	Seconds     float64       `json:"seconds"`
+	Interrupted bool          `json:"interrupted,omitempty"` // stopped before the end; Blocks has what was complete
+	Blocks      []Block       `json:"blocks"`                // in the order in which they ran
 }
 
 // SubjectInfo says what was measured.
@@ -39,9 +48,9 @@ type SubjectInfo struct {
 
 // A Block is one cell measured once over one path.
 type Block struct {
-	Cell       Load   `json:"cell"`
-	Path       string `json:"path"`
-	Repetition int    `json:"repetition"`
+	Cell Load `json:"cell"`
+	Route
+	Repetition int `json:"repetition"`
 
 	Seconds        float64          `json:"seconds"` // measured time
 	Octets         int64            `json:"octets"`  // payload checked at the receiver in that time
@@ -90,9 +99,10 @@ func (r *Record) Faulty() bool {
 	return slices.ContainsFunc(r.Blocks, func(b Block) bool { return len(b.Faults) > 0 || b.Failed[Corrupt] > 0 })
 }
 
-const recordFile, reportFile = "record.json", "report.md"
+const recordFile, reportFile, readmeFile = "record.json", "report.md", "README.md"
 
-// Save writes record.json and report.md into a folder of the scenario's name under dir.
+// Save writes record.json and report.md into a folder of the scenario's name
+// under dir, and renews what dir's README.md shows of it.
 func (r *Record) Save(dir string) (string, error) {
 	dir = filepath.Join(dir, r.Scenario.Name)
 	data, err := json.MarshalIndent(r, "", "  ")
@@ -105,7 +115,43 @@ func (r *Record) Save(dir string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, recordFile), append(data, '\n'), 0o644); err != nil {
 		return "", err
 	}
-	return dir, os.WriteFile(filepath.Join(dir, reportFile), []byte(r.Markdown()), 0o644)
+	return dir, r.SaveReport(dir)
+}
+
+// SaveReport writes report.md into the folder of a record, and renews what
+// README.md beside that folder shows of it.
+func (r *Record) SaveReport(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, reportFile), []byte(r.Markdown()), 0o644); err != nil {
+		return err
+	}
+	name := filepath.Join(filepath.Dir(dir), readmeFile)
+	old, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, []byte(r.renew(string(old))), 0o644)
+}
+
+// renew puts the summary and the circumstances between their marks in a text,
+// where the text has them:
+//
+//	<!-- adit-load: SCENARIO --> … <!-- adit-load: end -->
+//	<!-- adit-load: SCENARIO, circumstances --> … <!-- adit-load: end -->
+func (r *Record) renew(text string) string {
+	for what, content := range map[string]string{
+		r.Scenario.Name: r.Summary(), r.Scenario.Name + ", circumstances": r.circumstances(),
+	} {
+		begin, end := "<!-- adit-load: "+what+" -->", "<!-- adit-load: end -->"
+		before, rest, ok := strings.Cut(text, begin)
+		_, after, closed := strings.Cut(rest, end)
+		if ok && closed {
+			text = before + begin + "\n\n" + strings.TrimSpace(content) + "\n\n" + end + after
+		}
+	}
+	return text
 }
 
 // LoadRecords reads every record under dir.

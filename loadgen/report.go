@@ -11,53 +11,77 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A Row is one cell over one path, with its repetitions summed up: counts
-// are sums, rates are over the whole measured time, percentiles and ratios
-// are medians of the repetitions.
+// A Row is one cell over one route, with its repetitions summed up: counts
+// are sums, rates are over the whole measured time, percentiles are medians
+// of the repetitions. Latency is the response time with a rate, else the
+// service time.
 type Row struct {
 	Cell Load
-	Path string
-	Block
-	ToDirect, ToRelay                          float64 // octets per second as part of the other path's, in the same repetition; 0: not measured
-	P50, P90, P99                              time.Duration
-	Min, Mean, Max                             time.Duration
-	ServerCPU, ServerRSS, ClientCPU, ClientRSS float64 // seconds; octets, highest
+	Route
+	Seconds        float64
+	Octets         int64
+	OK             float64 // packets
+	Failed         int64
+	FailedConnects int64
+	ToDirect       Ratio // of octets per second, in the same repetition
+	ToRelay        Ratio
+	Min, Mean, Max time.Duration
+	P50, P90, P99  time.Duration // 0: too few samples
+	ServerCPU      float64       // seconds; of a relay, too
+	ClientCPU      float64
+	ServerRSS      int64 // the highest sample, octets; 0: runs elsewhere
+	ClientRSS      int64
 }
 
-// Rows sums the record up, cells in the order of the file, paths in the order direct, relay, tunnel.
+// A Ratio is a part of another path's speed: the median of the repetitions,
+// the lowest and the highest; all 0 when it was not measured.
+type Ratio struct{ Median, Low, High float64 }
+
+func (r Ratio) String() string {
+	switch {
+	case r == Ratio{}:
+		return "–"
+	case r.Low == r.High:
+		return fmt.Sprintf("%.1f", 100*r.Median)
+	}
+	return fmt.Sprintf("%.1f (%.0f–%.0f)", 100*r.Median, 100*r.Low, 100*r.High)
+}
+
+// Rows sums the record up, cells in the order of the file, paths in the order
+// direct, relay, tunnel, tunnels in the order of the subjects.
 func (r *Record) Rows() []Row {
+	var names []string
+	for _, s := range r.Subjects {
+		names = append(names, s.Name)
+	}
 	var out []Row
-	for _, cell := range r.Scenario.Plan() {
-		for _, path := range paths {
-			if bs := r.blocks(cell, path); len(bs) > 0 {
-				out = append(out, r.row(cell, path, bs))
+	for _, cell := range r.Scenario.Cells {
+		for _, route := range (&Scenario{Paths: paths}).routes(names) {
+			if bs := r.blocks(cell, route); len(bs) > 0 {
+				out = append(out, r.row(cell, route, bs))
 			}
 		}
 	}
 	return out
 }
 
-func (r *Record) blocks(cell Load, path string) (out []*Block) {
+func (r *Record) blocks(cell Load, route Route) (out []*Block) {
 	for i := range r.Blocks {
-		if b := &r.Blocks[i]; b.Cell == cell && b.Path == path {
+		if b := &r.Blocks[i]; b.Cell == cell && b.Route == route {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-func (r *Record) row(cell Load, path string, bs []*Block) Row {
-	row := Row{Cell: cell, Path: path}
-	row.Failed = map[string]int64{}
+func (r *Record) row(cell Load, route Route, bs []*Block) Row {
+	row := Row{Cell: cell, Route: route}
 	var p50, p90, p99, toDirect, toRelay []float64
 	var n, sum int64
 	for _, b := range bs {
-		row.Seconds, row.Octets, row.Packets = row.Seconds+b.Seconds, row.Octets+b.Octets, row.Packets+b.Packets
-		row.FailedConnects, row.Late = row.FailedConnects+b.FailedConnects, row.Late+b.Late
-		for how, v := range b.Failed {
-			row.Failed[how] += v
-		}
-		if d := b.Service; d != nil {
+		row.Seconds, row.Octets, row.OK = row.Seconds+b.Seconds, row.Octets+b.Octets, row.OK+b.Packets
+		row.Failed, row.FailedConnects = row.Failed+b.FailedPackets(), row.FailedConnects+b.FailedConnects
+		if d := cmp.Or(b.Response, b.Service); d != nil {
 			if n == 0 || time.Duration(d.Min) < row.Min {
 				row.Min = time.Duration(d.Min)
 			}
@@ -66,19 +90,24 @@ func (r *Record) row(cell Load, path string, bs []*Block) Row {
 		}
 		for _, u := range b.Processes {
 			switch u.Role {
-			case "server":
-				row.ServerCPU, row.ServerRSS = row.ServerCPU+u.CPUSeconds, max(row.ServerRSS, float64(u.PeakRSS))
+			case "server", "relay":
+				row.ServerCPU, row.ServerRSS = row.ServerCPU+u.CPUSeconds, max(row.ServerRSS, u.PeakRSS)
 			case "client":
-				row.ClientCPU, row.ClientRSS = row.ClientCPU+u.CPUSeconds, max(row.ClientRSS, float64(u.PeakRSS))
+				row.ClientCPU, row.ClientRSS = row.ClientCPU+u.CPUSeconds, max(row.ClientRSS, u.PeakRSS)
 			}
 		}
-		toDirect, toRelay = r.ratio(toDirect, b, Direct), r.ratio(toRelay, b, Relay)
+		if route.Path != Direct {
+			toDirect = r.ratio(toDirect, b, Direct)
+		}
+		if route.Path == Tunnel {
+			toRelay = r.ratio(toRelay, b, Relay)
+		}
 	}
 	if n > 0 {
 		row.Mean = time.Duration(sum / n)
 	}
 	row.P50, row.P90, row.P99 = time.Duration(median(p50)), time.Duration(median(p90)), time.Duration(median(p99))
-	row.ToDirect, row.ToRelay = median(toDirect), median(toRelay)
+	row.ToDirect, row.ToRelay = spread(toDirect), spread(toRelay)
 	return row
 }
 
@@ -94,14 +123,19 @@ func grow(list []float64, p int64) []float64 {
 func (r *Record) ratio(list []float64, b *Block, path string) []float64 {
 	for i := range r.Blocks {
 		o := &r.Blocks[i]
-		if o.Cell == b.Cell && o.Path == path && o.Repetition == b.Repetition && o.Octets > 0 && o.Path != b.Path {
-			return append(list, b.rate()/o.rate())
+		if o.Cell == b.Cell && o.Path == path && o.Repetition == b.Repetition && o.Octets > 0 {
+			return append(list, float64(b.Octets)/b.Seconds*o.Seconds/float64(o.Octets))
 		}
 	}
 	return list
 }
 
-func (b *Block) rate() float64 { return float64(b.Octets) / max(b.Seconds, 1e-9) }
+func spread(v []float64) Ratio {
+	if len(v) == 0 {
+		return Ratio{}
+	}
+	return Ratio{median(v), slices.Min(v), slices.Max(v)}
+}
 
 func median(v []float64) float64 {
 	if len(v) == 0 {
@@ -112,12 +146,130 @@ func median(v []float64) float64 {
 }
 
 // Success is the part of all packets that was ok, 0 to 1.
-func (b *Block) Success() float64 {
-	failed := float64(b.FailedPackets())
-	if b.Packets+failed == 0 {
-		return 0
+func (r Row) Success() float64 {
+	if total := r.OK + float64(r.Failed); total > 0 {
+		return r.OK / total
 	}
-	return b.Packets / (b.Packets + failed)
+	return 0
+}
+
+// rate is octets per second.
+func (r Row) rate() float64 { return float64(r.Octets) / max(r.Seconds, 1e-9) }
+
+// A column of a table.
+type column struct {
+	name string
+	of   func(Row) string
+}
+
+// Columns, by what they are about. MB is a million octets.
+var (
+	cellColumn  = column{"cell", func(r Row) string { return r.Cell.String() }}
+	routeColumn = column{"path", func(r Row) string { return r.Route.String() }}
+
+	mbs      = column{"MB/s", func(r Row) string { return fmt.Sprintf("%.2f", r.rate()/1e6) }}
+	mbps     = column{"Mbps", func(r Row) string { return fmt.Sprintf("%.1f", r.rate()*8/1e6) }}
+	packets  = column{"packets/s", func(r Row) string { return fmt.Sprintf("%.0f", r.OK/max(r.Seconds, 1e-9)) }}
+	toDirect = column{"% of direct", func(r Row) string { return r.ToDirect.String() }}
+	toRelay  = column{"% of relay", func(r Row) string { return r.ToRelay.String() }}
+
+	success  = column{"success %", func(r Row) string { return fmt.Sprintf("%.2f", 100*r.Success()) }}
+	connects = column{"connect failures", func(r Row) string { return fmt.Sprint(r.FailedConnects) }}
+	total    = column{"total MB", func(r Row) string { return fmt.Sprintf("%.2f", float64(r.Octets)/1e6) }}
+
+	mean = column{"avg ms", func(r Row) string { return ms(r.Mean) }}
+	p50  = column{"p50 ms", func(r Row) string { return ms(r.P50) }}
+	p90  = column{"p90 ms", func(r Row) string { return ms(r.P90) }}
+	p99  = column{"p99 ms", func(r Row) string { return ms(r.P99) }}
+)
+
+var (
+	speedColumns    = []column{cellColumn, routeColumn, mbs, mbps, packets, toDirect, toRelay}
+	transferColumns = []column{
+		cellColumn, routeColumn,
+		{"duration s", func(r Row) string { return fmt.Sprintf("%.2f", r.Seconds) }},
+		{"octets", func(r Row) string { return fmt.Sprint(r.Octets) }},
+		total,
+		{"packets", func(r Row) string { return fmt.Sprintf("%.0f", r.OK+float64(r.Failed)) }},
+		{"ok", func(r Row) string { return fmt.Sprintf("%.0f", r.OK) }},
+		{"failed", func(r Row) string { return fmt.Sprint(r.Failed) }},
+		connects, success,
+	}
+	latencyColumns = []column{
+		cellColumn, routeColumn,
+		{"min ms", func(r Row) string { return ms(r.Min) }},
+		mean,
+		{"max ms", func(r Row) string { return ms(r.Max) }},
+		p50, p90, p99,
+	}
+	costColumns = []column{
+		cellColumn, routeColumn,
+		{"server CPU %", func(r Row) string { return share(r.ServerCPU, r.ServerRSS, r.Seconds) }},
+		{"client CPU %", func(r Row) string { return share(r.ClientCPU, r.ClientRSS, r.Seconds) }},
+		{"CPU µs/KiB", func(r Row) string { return perKiB(r) }},
+		{"server memory MiB", func(r Row) string { return memory(r.ServerRSS) }},
+		{"client memory MiB", func(r Row) string { return memory(r.ClientRSS) }},
+	}
+	// summaryColumns are what a reader wants first: the columns of the document and the percentiles.
+	summaryColumns = []column{cellColumn, routeColumn, mbs, toDirect, toRelay, success, packets, mean, p50, p90, p99, connects, total}
+)
+
+func ms(d time.Duration) string {
+	if d == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", float64(d)/1e6)
+}
+
+// share of one CPU that a process took; one that runs elsewhere has no memory to show.
+func share(cpu float64, rss int64, seconds float64) string {
+	if rss == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", 100*cpu/max(seconds, 1e-9))
+}
+
+// perKiB is the CPU time of server and client, or relay, for each KiB of payload.
+func perKiB(r Row) string {
+	if r.Octets == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", (r.ServerCPU+r.ClientCPU)*1e6/(float64(r.Octets)/1024))
+}
+
+func memory(octets int64) string {
+	if octets == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", float64(octets)/(1<<20))
+}
+
+// newTable sets rows in columns, with a line between cells.
+func newTable(columns []column, rows []Row) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	var header table.Row
+	var configs []table.ColumnConfig
+	for i, c := range columns {
+		header = append(header, c.name)
+		if i >= 2 {
+			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	t.AppendHeader(header)
+	t.SetColumnConfigs(configs)
+	for i, row := range rows {
+		if i > 0 && row.Cell != rows[i-1].Cell {
+			t.AppendSeparator()
+		}
+		var out table.Row
+		for _, c := range columns {
+			out = append(out, c.of(row))
+		}
+		t.AppendRow(out)
+	}
+	return t
 }
 
 // A section is one table of a report.
@@ -126,95 +278,28 @@ type section struct {
 	table.Writer
 }
 
-// sections are the tables: what was transferred, how fast, the latency, and what the tunnel used. One without rows is left out.
+// sections are the tables: what was transferred, how fast, the latency, and what the processes between took. One without rows is left out.
 func (r *Record) sections() []section {
-	all := []section{{"Transfer", newTable()}, {"Speed", newTable()}, {"Latency", newTable()}, {"Cost of the tunnel", newTable()}}
-	transfer, speed, latency, cost := all[0], all[1], all[2], all[3]
-	transfer.AppendHeader(table.Row{"cell", "path", "duration s", "octets", "packets ok", "failed", "connect failures", "success"})
-	speed.AppendHeader(table.Row{"cell", "path", "MB/s", "Mbps", "packets/s", "of direct", "of relay"})
-	latency.AppendHeader(table.Row{"cell", "path", "min", "avg", "max", "p50", "p90", "p99"})
-	cost.AppendHeader(table.Row{"cell", "server CPU s", "client CPU s", "server RSS", "client RSS"})
-	last := ""
-	for _, row := range r.Rows() {
-		cell := row.Cell.String()
-		if last != "" && cell != last {
-			for _, s := range all[:3] {
-				s.AppendSeparator()
-			}
-		}
-		last = cell
-		duration := max(row.Seconds, 1e-9)
-		transfer.AppendRow(table.Row{
-			cell, row.Path, fmt.Sprintf("%.2f", row.Seconds), row.Octets, fmt.Sprintf("%.0f", row.Packets),
-			row.FailedPackets(), row.FailedConnects, fmt.Sprintf("%.2f %%", 100*row.Success()),
-		})
-		speed.AppendRow(table.Row{
-			cell, row.Path, fmt.Sprintf("%.2f", row.rate()/1e6), fmt.Sprintf("%.1f", row.rate()*8/1e6),
-			fmt.Sprintf("%.0f", row.Packets/duration), percent(row.ToDirect), percent(row.ToRelay),
-		})
-		if row.Mean > 0 {
-			latency.AppendRow(table.Row{cell, row.Path, short(row.Min), short(row.Mean), short(row.Max), short(row.P50), short(row.P90), short(row.P99)})
-		}
-		if row.Path == Tunnel && row.ServerRSS+row.ClientRSS > 0 {
-			cost.AppendRow(table.Row{
-				cell, seconds(row.ServerCPU, row.ServerRSS), seconds(row.ClientCPU, row.ClientRSS), memory(row.ServerRSS), memory(row.ClientRSS),
-			})
-		}
-	}
-	return slices.DeleteFunc(all, func(s section) bool { return s.Length() == 0 })
+	rows := r.Rows()
+	timed := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Mean == 0 })
+	return slices.DeleteFunc([]section{
+		{"Transfer", newTable(transferColumns, rows)},
+		{"Speed", newTable(speedColumns, rows)},
+		{"Latency", newTable(latencyColumns, timed)},
+		{"Cost", newTable(costColumns, costly(rows))},
+	}, func(s section) bool { return s.Length() == 0 })
 }
 
-func newTable() table.Writer {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Format.Header = text.FormatDefault
-	var right []table.ColumnConfig
-	for i := 3; i <= 8; i++ {
-		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(right)
-	return t
-}
-
-func short(d time.Duration) string {
-	switch {
-	case d == 0:
-		return "–"
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.1f µs", float64(d)/1e3)
-	case d < time.Second:
-		return fmt.Sprintf("%.2f ms", float64(d)/1e6)
-	}
-	return fmt.Sprintf("%.2f s", d.Seconds())
-}
-
-func percent(v float64) string {
-	if v == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.1f %%", 100*v)
-}
-
-// seconds of a process that was there: one that runs elsewhere has no memory to show.
-func seconds(s, rss float64) string {
-	if rss == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.2f", s)
-}
-
-func memory(octets float64) string {
-	if octets == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.1f MiB", octets/(1<<20))
+// costly are the rows whose processes run here.
+func costly(rows []Row) []Row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.ServerRSS+r.ClientRSS == 0 })
 }
 
 // Console is the result for a terminal.
 func (r *Record) Console() string {
 	var b strings.Builder
 	for _, s := range r.sections() {
-		fmt.Fprintf(&b, "%s: %s, %s\n%s\n", r.Scenario.Name, r.Subject.Name, strings.ToLower(s.title), s.Render())
+		fmt.Fprintf(&b, "%s: %s\n%s\n", r.Scenario.Name, strings.ToLower(s.title), s.Render())
 	}
 	return b.String() + strings.Join(r.findings(), "\n") + "\n"
 }
@@ -230,24 +315,40 @@ func (r *Record) Markdown() string {
 	for _, f := range r.findings() {
 		fmt.Fprintf(&b, "- %s\n", f)
 	}
-	e := r.Environment
-	b.WriteString("\n## How it was measured\n\n| | |\n|---|---|\n")
-	for _, kv := range [][2]string{
-		{"command", "`" + r.Command + "`"},
-		{"subject", strings.TrimSpace(r.Subject.Name + " " + r.Subject.Version)},
-		{"server", code(r.Subject.Server)},
-		{"client", code(r.Subject.Client)},
-		{"scenario", fmt.Sprintf("sha256 %.16s, seed %d", r.Scenario.SHA256, r.Scenario.Seed)},
-		{"times", fmt.Sprintf("profile %s: %v warm-up, %v measured, %d × each, %.0f s in all", r.Profile, r.Scenario.Warmup, r.Scenario.Measure, r.Scenario.Repeat, r.Seconds)},
-		{"measured by", r.Tool + ", " + e.Go},
-		{"machine", strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %.1f GiB %s", cmp.Or(e.CPU, "unknown CPU"), e.CPUs, float64(e.Memory)/(1<<30), e.Virtualization))},
-		{"system", fmt.Sprintf("%s, kernel %s, congestion control %s", e.OS, e.Kernel, cmp.Or(e.CongestionControl, "unknown"))},
-		{"started", r.Started.Format(time.RFC3339)},
-	} {
-		if kv[1] != "" {
-			fmt.Fprintf(&b, "| %s | %s |\n", kv[0], kv[1])
+	fmt.Fprintf(&b, "\n## How it was measured\n\n%s", r.circumstances())
+	return b.String()
+}
+
+// Summary is the result as one table, and one for the cost, in Markdown.
+func (r *Record) Summary() string {
+	rows := r.Rows()
+	return fmt.Sprintf("%s\n\n%s\n\n%s\n", r.Scenario.Question,
+		newTable(summaryColumns, rows).RenderMarkdown(), newTable(costColumns, costly(rows)).RenderMarkdown())
+}
+
+// circumstances is a table of what was measured, how and where.
+func (r *Record) circumstances() string {
+	var b strings.Builder
+	b.WriteString("| | |\n|---|---|\n")
+	line := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "| %s | %s |\n", key, value)
 		}
 	}
+	line("command", "`"+r.Command+"`")
+	for _, s := range r.Subjects {
+		line("subject", strings.TrimSpace(s.Name+" "+s.Version))
+		line("server", code(s.Server))
+		line("client", code(s.Client))
+	}
+	s, e := r.Scenario, r.Environment
+	line("scenario", fmt.Sprintf("sha256 %.16s, seed %d", s.SHA256, s.Seed))
+	line("times", fmt.Sprintf("profile %s: %v warm-up, %v measured, %d × each, %.0f s in all", r.Profile, s.Warmup, s.Measure, s.Repeat, r.Seconds))
+	line("measured by", r.Tool+", "+e.Go)
+	line("machine", strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %.1f GiB %s", cmp.Or(e.CPU, "unknown CPU"), e.CPUs, float64(e.Memory)/(1<<30), e.Virtualization)))
+	line("system", fmt.Sprintf("%s, kernel %s, congestion control %s", e.OS, e.Kernel, cmp.Or(e.CongestionControl, "unknown")))
+	line("load average before", fmt.Sprintf("%.2f, %.2f, %.2f (1, 5, 15 minutes)", e.LoadAverage[0], e.LoadAverage[1], e.LoadAverage[2]))
+	line("started", r.Started.Format(time.RFC3339))
 	return b.String()
 }
 
@@ -258,32 +359,15 @@ func code(s string) string {
 	return "`" + s + "`"
 }
 
-// findings are the best cells of the tunnel, and everything that went wrong.
+// findings are the best cells of each tunnel, and everything that went wrong.
 func (r *Record) findings() []string {
 	var out []string
-	var fastest, quickest *Row
-	rows := r.Rows()
-	for i := range rows {
-		row := &rows[i]
-		if row.Path != Tunnel {
-			continue
-		}
-		if fastest == nil || row.rate() > fastest.rate() {
-			fastest = row
-		}
-		if row.Mean > 0 && (quickest == nil || row.Mean < quickest.Mean) {
-			quickest = row
-		}
-	}
-	if fastest != nil {
-		out = append(out, fmt.Sprintf("fastest: %v at %.2f MB/s (%.1f Mbps)", fastest.Cell, fastest.rate()/1e6, fastest.rate()*8/1e6))
-	}
-	if quickest != nil {
-		out = append(out, fmt.Sprintf("lowest latency: %v at %s on average", quickest.Cell, short(quickest.Mean)))
+	for _, s := range r.Subjects {
+		out = append(out, r.best(s.Name)...)
 	}
 	for i := range r.Blocks {
 		b := &r.Blocks[i]
-		where := fmt.Sprintf("%v, %s, repetition %d", b.Cell, b.Path, b.Repetition)
+		where := fmt.Sprintf("%v, %v, repetition %d", b.Cell, b.Route, b.Repetition)
 		for _, how := range []string{TimedOut, Reset, Refused, Corrupt, Unfinished} {
 			if n := b.Failed[how]; n > 0 {
 				out = append(out, fmt.Sprintf("%s: %d packets %s", where, n, how))
@@ -298,6 +382,29 @@ func (r *Record) findings() []string {
 	}
 	if r.Interrupted {
 		out = append(out, "stopped before the end: the numbers cover what was complete")
+	}
+	return out
+}
+
+// best is where a subject was fastest and quickest.
+func (r *Record) best(subject string) (out []string) {
+	var fastest, quickest Row
+	for _, row := range r.Rows() {
+		if row.Subject != subject {
+			continue
+		}
+		if row.rate() > fastest.rate() {
+			fastest = row
+		}
+		if row.Mean > 0 && (quickest.Mean == 0 || row.Mean < quickest.Mean) {
+			quickest = row
+		}
+	}
+	if fastest.Octets > 0 {
+		out = append(out, fmt.Sprintf("%s fastest: %v at %.2f MB/s (%.1f Mbps)", subject, fastest.Cell, fastest.rate()/1e6, fastest.rate()*8/1e6))
+	}
+	if quickest.Mean > 0 {
+		out = append(out, fmt.Sprintf("%s lowest latency: %v at %s ms on average", subject, quickest.Cell, ms(quickest.Mean)))
 	}
 	return out
 }

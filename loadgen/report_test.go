@@ -22,15 +22,15 @@ func record(t *testing.T) *Record {
 	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nrepeat: 3")
 	r := &Record{
 		Version: RecordVersion, Scenario: s, Profile: "full", Command: "adit-load run x.yaml", Tool: "adit-load v1",
-		Subject: SubjectInfo{Name: "some", Version: "v2", Server: "a {visitor}", Client: "b"}, Started: time.Unix(0, 0).UTC(),
-		Environment: Environment{OS: "linux/amd64", Kernel: "6.1", CPUs: 2, Memory: 4 << 30, Go: "go1.26"},
+		Subjects: []SubjectInfo{{Name: "some", Version: "v2", Server: "a {visitor}", Client: "b"}}, Started: time.Unix(0, 0).UTC(),
+		Environment: Environment{OS: "linux/amd64", Kernel: "6.1", CPUs: 2, LoadAverage: [3]float64{0.5, 0.25, 0}, Memory: 4 << 30, Go: "go1.26"},
 	}
 	for rep, tunnel := range []int64{1_000_000, 4_000_000, 2_000_000} {
 		for i, octets := range []int64{tunnel, 8_000_000, 4_000_000} {
-			path := []string{Tunnel, Direct, Relay}[i]
+			route := []Route{{Tunnel, "some"}, {Path: Direct}, {Path: Relay}}[i]
 			us := int64(time.Microsecond)
 			r.Blocks = append(r.Blocks, Block{
-				Cell: s.Load, Path: path, Repetition: rep + 1, Seconds: 1, Octets: octets, Packets: float64(octets) / 1000,
+				Cell: s.Load, Route: route, Repetition: rep + 1, Seconds: 1, Octets: octets, Packets: float64(octets) / 1000,
 				Failed:  map[string]int64{},
 				Service: &Dist{N: 1000, Min: int64(10+rep) * us, Mean: int64(20+10*rep) * us, Max: int64(100+rep) * us, P50: int64(10*rep+15) * us, P90: 50 * us},
 				Processes: []Usage{
@@ -50,7 +50,7 @@ func TestRowsSumCountsAndTakeMediansOfTheRest(t *testing.T) {
 	}
 	r := rows[2]
 	us := time.Microsecond
-	if r.Seconds != 3 || r.Octets != 7_000_000 || r.Packets != 7000 || r.ToDirect != 0.25 || r.ToRelay != 0.5 ||
+	if r.Seconds != 3 || r.Octets != 7_000_000 || r.OK != 7000 || r.ToDirect != (Ratio{0.25, 0.125, 0.5}) || r.ToRelay != (Ratio{0.5, 0.25, 1}) ||
 		r.Min != 10*us || r.Max != 102*us || r.Mean != 30*us || r.P50 != 25*us || r.P90 != 50*us || r.P99 != 0 ||
 		r.ServerCPU != 1.5 || r.ServerRSS != 3<<20 || r.ClientCPU != 0.75 || r.ClientRSS != 1<<20 {
 		t.Errorf("row of the tunnel = %+v", r)
@@ -60,11 +60,12 @@ func TestRowsSumCountsAndTakeMediansOfTheRest(t *testing.T) {
 func TestTheReportIsMadeFromTheRecordAlone(t *testing.T) {
 	r := record(t)
 	r.Blocks[0].Failed = map[string]int64{Corrupt: 1, Reset: 2}
+	r.Blocks[0].Response = &Dist{N: 1000, Min: 1, Mean: 5_000_000, Max: 9_000_000, P50: 4_000_000, P90: 8_000_000} // with a rate it is the latency
 	r.Blocks[0].Faults = []*Fault{{Stream: 7, Direction: up, Offset: 99, Kind: Crossed, Other: 8, Seen: "target"}}
 	r.Blocks = r.Blocks[:1]
 	got := r.Markdown()
 	for _, name := range []string{"transfer", "speed"} {
-		if !strings.Contains(r.Console(), "test: some, "+name) {
+		if !strings.Contains(r.Console(), "test: "+name) {
 			t.Errorf("Console has no table %s", name)
 		}
 	}

@@ -39,7 +39,7 @@ func (r *ring) at(start uint64, off int64, n int) []byte {
 
 // Directions of a stream.
 const (
-	up   = "up"   // visitor to service, and its echo
+	up   = "up"   // visitor to service; an echo is the same octets
 	down = "down" // service to visitor
 )
 
@@ -78,34 +78,46 @@ type Fault struct {
 }
 
 func (f *Fault) Error() string {
-	return fmt.Sprintf("stream %d, %s, offset %d: %s (seen by the %s)", f.Stream, f.Direction, f.Offset, f.Kind, f.Seen)
+	what := f.Kind
+	switch {
+	case f.Other != 0:
+		what += fmt.Sprintf(" with stream %d", f.Other)
+	case f.Octets != 0:
+		what += fmt.Sprintf(", %d octets", f.Octets)
+	}
+	return fmt.Sprintf("stream %d, %s, offset %d: %s (seen by the %s)", f.Stream, f.Direction, f.Offset, what, f.Seen)
 }
 
 // A verifier checks the streams that one side receives.
 type verifier struct {
 	*ring
 	side string // target or generator
+	way  string // the direction in which octets come to it
 
 	mu   sync.Mutex
 	live map[*checker]struct{} // guarded by mu
 }
 
 func newVerifier(r *ring, side string) *verifier {
-	return &verifier{ring: r, side: side, live: map[*checker]struct{}{}}
+	way := up
+	if side == "generator" {
+		way = down
+	}
+	return &verifier{ring: r, side: side, way: way, live: map[*checker]struct{}{}}
 }
 
 // A checker checks one stream. It is used by one goroutine; off may be read by any.
 type checker struct {
-	v         *verifier
-	stream    uint64
-	direction string
-	start     uint64
-	off       atomic.Int64 // octets received and right
-	wrong     bool         // check found a fault; owned by the goroutine that checks
+	v      *verifier
+	stream uint64
+	start  uint64
+	off    atomic.Int64 // octets received and right
+	wrong  bool         // check found a fault; owned by the goroutine that checks
 }
 
-func (v *verifier) checker(stream uint64, direction string) *checker {
-	c := &checker{v: v, stream: stream, direction: direction, start: v.start(stream, direction)}
+// checker begins to check a stream; payload says which of the stream's two payloads comes.
+func (v *verifier) checker(stream uint64, payload string) *checker {
+	c := &checker{v: v, stream: stream, start: v.start(stream, payload)}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.live[c] = struct{}{}
@@ -137,7 +149,7 @@ func (c *checker) check(b []byte) *Fault {
 	}
 	c.off.Store(off + int64(i))
 	c.wrong = true
-	f := &Fault{Stream: c.stream, Direction: c.direction, Offset: off + int64(i), Kind: Corrupted, Seen: c.v.side}
+	f := &Fault{Stream: c.stream, Direction: c.v.way, Offset: off + int64(i), Kind: Corrupted, Seen: c.v.side}
 	c.explain(f, b[i:], want[i:])
 	return f
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,36 +18,65 @@ import (
 
 // A Runner measures scenarios.
 type Runner struct {
-	Subject *subject.File
-	Self    string                          // command line of adit-load, quoted; the target and the relay are started from it
-	Command string                          // for the record: what the user typed
-	Profile string                          // for the record
-	Tool    string                          // for the record: version of adit-load
-	Within  time.Duration                   // longest wait for a path to carry its first packet; 0: 10 s
-	Begin   func(step, of int, what string) // called before each block; nil: not
+	Subjects []*subject.File // with different names; each is a tunnel
+	Self     string          // command line of adit-load, quoted; the target and the relay are started from it
+	Command  string          // for the record: what the user typed
+	Profile  string          // for the record
+	Tool     string          // for the record: version of adit-load
+	Within   time.Duration   // longest wait for a path to carry its first packet; 0: 10 s
+	Begin    func(Progress)  // called before each block; nil: not
+}
+
+// Progress says which block of a run begins.
+type Progress struct {
+	Step, Of int           // blocks done; all
+	Left     time.Duration // at least, of this scenario
+	What     string
+}
+
+// A Route is a path, and for a tunnel whose tunnel it is.
+type Route struct {
+	Path    string `json:"path"`
+	Subject string `json:"subject,omitempty"`
+}
+
+func (r Route) String() string { return strings.TrimSpace(r.Path + " " + r.Subject) }
+
+// routes are the scenario's paths with the given subjects.
+func (s *Scenario) routes(subjects []string) (out []Route) {
+	for _, p := range s.Paths {
+		if p != Tunnel {
+			out = append(out, Route{Path: p})
+			continue
+		}
+		for _, name := range subjects {
+			out = append(out, Route{p, name})
+		}
+	}
+	return out
 }
 
 // A step is one block to be measured.
 type step struct {
 	cell       Load
-	path       string
+	route      Route
 	repetition int
 }
 
 // order is the blocks of a scenario as they will run: for each repetition the
-// cells shuffled, and for each cell its paths shuffled, one directly after
-// the other, so that drift of the machine meets all paths alike.
-func (s *Scenario) order() []step {
-	r := rand.New(rand.NewPCG(s.Seed, 1))
+// cells shuffled, and for each cell its routes shuffled, one directly after
+// the other, so that drift of the machine meets all routes alike.
+func (s *Scenario) order(routes []Route) []step {
+	r := rand.New(rand.NewPCG(uint64(s.Seed), 1))
 	var out []step
-	for rep := range s.Repeat {
-		cells := s.Plan()
+	for rep := range int(s.Repeat) {
+		cells := slices.Clone(s.Cells)
 		r.Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
 		for _, c := range cells {
-			ps := slices.Clone(s.Paths)
-			r.Shuffle(len(ps), func(i, j int) { ps[i], ps[j] = ps[j], ps[i] })
-			for _, p := range ps {
-				out = append(out, step{c, p, rep + 1})
+			rs := slices.Clone(routes)
+			r.Shuffle(len(rs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
+			for _, route := range rs {
+				out = append(out, step{c, route, rep + 1})
 			}
 		}
 	}
@@ -54,14 +85,17 @@ func (s *Scenario) order() []step {
 
 // Run measures one scenario. When ctx is cancelled it returns the record of
 // what was complete, with the context's error. A topology that does not come
-// up is a *StartError.
+// up is a *StartError; a machine that is too small a *LimitError.
 func (r *Runner) Run(ctx context.Context, s *Scenario) (*Record, error) {
 	rec := &Record{
 		Version: RecordVersion, Scenario: s, Profile: r.Profile, Command: r.Command, Tool: r.Tool,
-		Environment: ReadEnvironment(), Started: time.Now().UTC().Truncate(time.Second), Subject: describe(r.Subject),
+		Environment: ReadEnvironment(), Started: time.Now().UTC().Truncate(time.Second), Subjects: describe(r.Subjects),
 	}
 	began := time.Now()
-	err := r.run(ctx, s, rec)
+	err := preflight(s, rec.Environment)
+	if err == nil {
+		err = r.run(ctx, s, rec)
+	}
 	rec.Seconds = time.Since(began).Seconds()
 	if ctx.Err() != nil {
 		rec.Interrupted = true
@@ -72,18 +106,19 @@ func (r *Runner) Run(ctx context.Context, s *Scenario) (*Record, error) {
 }
 
 func (r *Runner) run(ctx context.Context, s *Scenario, rec *Record) (err error) {
-	t, err := bring(ctx, s, r.Subject, r.Self, cmp.Or(r.Within, 10*time.Second))
+	t, err := bring(ctx, s, r.Subjects, r.Self, cmp.Or(r.Within, 10*time.Second))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	rec.Subject = t.info
-	v := newVerifier(newRing(s.Seed), "generator")
+	rec.Subjects = t.info
+	v := newVerifier(newRing(uint64(s.Seed)), "generator")
 	var streams atomic.Uint64
-	steps := s.order()
+	steps := s.order(t.routes)
 	for i, st := range steps {
 		if r.Begin != nil {
-			r.Begin(i, len(steps), fmt.Sprintf("%s: %v, %s", s.Name, st.cell, st.path))
+			left := time.Duration(len(steps)-i) * time.Duration(s.Warmup+s.Measure)
+			r.Begin(Progress{i, len(steps), left, fmt.Sprintf("%s: %v, %v", s.Name, st.cell, st.route)})
 		}
 		b, err := t.measure(ctx, s, st, v, &streams)
 		if err != nil {
@@ -91,7 +126,7 @@ func (r *Runner) run(ctx context.Context, s *Scenario, rec *Record) (err error) 
 		}
 		rec.Blocks = append(rec.Blocks, *b)
 		if p := t.ended(); p != nil {
-			return &StartError{fmt.Errorf("%s ended during the run: %s%s", p.Name, p.Status(), t.lastLines())}
+			return &StartError{fmt.Errorf("%s ended during the run: %s%s", strings.TrimSpace(p.route.Subject+" "+p.role), p.Status(), t.lastLines(p.route))}
 		}
 	}
 	return nil
@@ -102,7 +137,7 @@ func (t *topology) measure(ctx context.Context, s *Scenario, st step, v *verifie
 	if _, err := t.control.ask(askReset); err != nil {
 		return nil, err
 	}
-	c := newCrew(ctx, st.cell, t.addr(st.path), time.Duration(s.Timeout), v, streams, runtime.GOMAXPROCS(0))
+	c := newCrew(ctx, st.cell, t.addr(st.route), time.Duration(s.Timeout), v, streams, runtime.GOMAXPROCS(0))
 	c.open()
 	closed := false
 	defer func() {
@@ -110,29 +145,28 @@ func (t *topology) measure(ctx context.Context, s *Scenario, st step, v *verifie
 			c.close()
 		}
 	}()
-	close(c.start)
+	c.begin()
 	if err := wait(ctx, time.Duration(s.Warmup)); err != nil {
 		return nil, err
 	}
 
-	usage := t.sampler()
+	usage := t.sampler(st.route)
 	from, err := t.control.ask(askMark)
 	c.phase.Store(measuring)
 	began, in0 := time.Now(), c.received.Load()
 	if err == nil {
 		err = wait(ctx, time.Duration(s.Measure))
 	}
-	c.phase.Store(draining)
+	var to reply
+	if err == nil {
+		to, err = t.control.ask(askMark) // while the load still runs: a pause would count as slowness
+	}
+	c.end()
 	took, in1 := time.Since(began), c.received.Load()
 	used := usage.stop()
 	if err != nil {
 		return nil, err
 	}
-	to, err := t.control.ask(askMark)
-	if err != nil {
-		return nil, err
-	}
-	close(c.drain)
 
 	drain := time.Now()
 	left, final, err := t.settle(ctx, c, time.Duration(s.Drain))
@@ -142,12 +176,12 @@ func (t *topology) measure(ctx context.Context, s *Scenario, st step, v *verifie
 	c.close()
 	closed = true
 
-	b := &Block{Cell: st.cell, Path: st.path, Repetition: st.repetition, Seconds: took.Seconds(), DrainSeconds: time.Since(drain).Seconds(), Processes: used}
+	b := &Block{Cell: st.cell, Route: st.route, Repetition: st.repetition, Seconds: took.Seconds(), DrainSeconds: time.Since(drain).Seconds(), Processes: used}
 	b.Strays = final.Strays
 	up, down := to.Received-from.Received, in1-in0
 	switch st.cell.Mode {
 	case PingPong:
-		b.Octets = c.ok * int64(st.cell.Size)
+		b.Octets = c.ok.Load() * int64(st.cell.Size)
 	case Upload:
 		b.Octets, b.Seconds = up, (to.At - from.At).Seconds() // the receiver's clock
 	case Download:
@@ -197,7 +231,7 @@ func (t *topology) settle(ctx context.Context, c *crew, drain time.Duration) ([]
 	}
 }
 
-// compare says what each living stream still owes.
+// compare says what each living stream still owes. One whose octets were wrong owes nothing.
 func (c *crew) compare(r reply) []remainder {
 	far := r.byID()
 	var left []remainder
@@ -205,13 +239,15 @@ func (c *crew) compare(r reply) []remainder {
 		w.mu.Lock()
 		id, in, alive := w.stream, w.in, w.conn != nil
 		w.mu.Unlock()
-		if !alive {
+		if !alive || far[id].Fault != nil {
 			continue
 		}
 		e := ended{stream: id, sent: w.sent.Load(), in: in.Load()}
 		switch u := e.undelivered(far[id]); {
 		case c.load.Mode == PingPong && w.progress.Load() != 0:
 			left = append(left, remainder{1, u})
+		case w.overdue() > 0: // counted by judge
+			left = append(left, remainder{})
 		case c.load.Mode != PingPong && u != nil:
 			left = append(left, remainder{(u.Octets + int64(c.load.Size) - 1) / int64(c.load.Size), u})
 		}
@@ -241,7 +277,7 @@ func (e ended) undelivered(far streamState) *Fault {
 // judge gives every packet that was not ok its outcome. What the target found
 // wrong is corrupt, whatever the generator saw of that stream.
 func (c *crew) judge(b *Block, left []remainder, final reply) {
-	b.Failed, b.FailedConnects, b.Late = map[string]int64{}, c.failedDials, c.late
+	b.Failed, b.FailedConnects, b.Late = map[string]int64{}, c.failedDials, c.late.Load()
 	b.Faults = c.faults
 	far, wrong := final.byID(), map[uint64]bool{}
 	for _, s := range final.Streams {
@@ -257,6 +293,9 @@ func (c *crew) judge(b *Block, left []remainder, final reply) {
 			b.Undelivered = append(b.Undelivered, l.at)
 		}
 	}
+	for _, w := range c.workers {
+		b.Failed[Unfinished] += w.overdue()
+	}
 	for _, e := range c.ends {
 		if wrong[e.stream] {
 			continue
@@ -269,6 +308,7 @@ func (c *crew) judge(b *Block, left []remainder, final reply) {
 	order := func(x, y *Fault) int { return cmp.Or(cmp.Compare(x.Stream, y.Stream), cmp.Compare(x.Offset, y.Offset)) }
 	slices.SortFunc(b.Faults, order)
 	slices.SortFunc(b.Undelivered, order)
+	maps.DeleteFunc(b.Failed, func(_ string, n int64) bool { return n == 0 })
 }
 
 // wait lets time pass.

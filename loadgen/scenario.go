@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -49,22 +50,22 @@ type Scenario struct {
 	Paths   []string         `yaml:"paths" json:"paths"`
 	Load    Load             `yaml:"load" json:"load"`
 	Axes    *Axes            `yaml:"axes" json:"axes,omitempty"`
-	Cells   []Load           `yaml:"cells" json:"cells,omitempty"`
+	Cells   []Load           `yaml:"cells" json:"cells"` // once read: all cells, complete, in the order of the file
 	Warmup  subject.Duration `yaml:"warmup" json:"warmup"`
 	Measure subject.Duration `yaml:"measure" json:"measure"`
 	Drain   subject.Duration `yaml:"drain" json:"drain"`
 	Timeout subject.Duration `yaml:"timeout" json:"timeout"`
-	Repeat  int              `yaml:"repeat" json:"repeat"`
-	Seed    uint64           `yaml:"seed" json:"seed"`
+	Repeat  Count            `yaml:"repeat" json:"repeat"`
+	Seed    Count            `yaml:"seed" json:"seed"`
 
 	Question string `yaml:"-" json:"question"`
 	SHA256   string `yaml:"-" json:"sha256"`
 }
 
-// A Load is what one cell does. In a cell a zero field means: as in load.
+// A Load is what one cell does. In a cell of a file a zero field means: as in load.
 type Load struct {
 	Mode        string `yaml:"mode" json:"mode"`
-	Connections int    `yaml:"connections" json:"connections"`
+	Connections Count  `yaml:"connections" json:"connections"`
 	Size        Size   `yaml:"size" json:"size"`           // octets of a packet
 	Rate        Rate   `yaml:"rate" json:"rate,omitempty"` // packets per second of all connections; 0: as fast as answers come
 }
@@ -72,8 +73,24 @@ type Load struct {
 // Axes are lists of values; every combination is a cell.
 type Axes struct {
 	Mode        []string `yaml:"mode" json:"mode,omitempty"`
-	Connections []int    `yaml:"connections" json:"connections,omitempty"`
+	Connections []Count  `yaml:"connections" json:"connections,omitempty"`
 	Size        []Size   `yaml:"size" json:"size,omitempty"`
+}
+
+// Count is a whole number, not negative. The YAML library would take 1.5 for 1.
+type Count int
+
+var countPattern = regexp.MustCompile(`^[0-9]{1,9}$`)
+
+// UnmarshalYAML reads a whole number.
+func (n *Count) UnmarshalYAML(node ast.Node) error {
+	text := node.GetToken().Value
+	if !countPattern.MatchString(text) {
+		return subject.ValueErrorf(node, "%q must be a whole number, like 10", text)
+	}
+	v, _ := strconv.Atoi(text) // the pattern has checked it
+	*n = Count(v)
+	return nil
 }
 
 // Size is a number of octets, written 64B, 64KiB or 1MiB.
@@ -105,11 +122,14 @@ func (s Size) String() string {
 // Rate is a number of packets per second, written 100/s, or max.
 type Rate float64
 
+// unlimited is max as written in a cell, where it replaces the rate of load; no Load that is run has it.
+const unlimited Rate = -1
+
 // UnmarshalYAML reads a rate.
 func (r *Rate) UnmarshalYAML(node ast.Node) error {
 	text := node.GetToken().Value
 	if text == "max" {
-		*r = 0
+		*r = unlimited
 		return nil
 	}
 	n, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
@@ -120,7 +140,7 @@ func (r *Rate) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
-// Load reads and checks a scenario file. Errors in it are *subject.FileError.
+// LoadScenario reads and checks a scenario file. Errors in it are *subject.FileError.
 func LoadScenario(name string) (*Scenario, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -146,7 +166,10 @@ func ParseScenario(name string, data []byte) (*Scenario, error) {
 	if s.Question == "" {
 		return nil, doc.Errorf("", "must begin with a comment that asks the question which the scenario answers")
 	}
-	return s, s.check(doc)
+	if err := s.check(doc); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // firstComment is the comment at the start of the file, on one line.
@@ -193,68 +216,81 @@ func (s *Scenario) check(doc *subject.Document) error {
 	if s.Repeat < 1 || s.Repeat > 1000 {
 		return doc.Errorf("repeat", "%d must be 1 to 1000", s.Repeat)
 	}
-	if s.Axes != nil && s.Cells != nil {
-		return doc.Errorf("cells", "and axes exclude each other: list the cells, or let axes multiply them")
-	}
-	if len(s.Plan()) == 0 {
-		return doc.Errorf("cells", "must not be empty; leave it out for a single cell")
-	}
-	return s.checkCells(doc)
+	return s.resolve(doc)
 }
 
-func (s *Scenario) checkCells(doc *subject.Document) error {
-	var seen []Load
-	for i, c := range s.Plan() {
-		field := "load"
-		switch {
-		case s.Cells != nil:
-			field = fmt.Sprintf("cells[%d]", i)
-		case s.Axes != nil:
-			field = "axes"
-		}
-		switch {
-		case !slices.Contains(modes, c.Mode):
-			return doc.Errorf(field, "mode %q must be one of %s", c.Mode, strings.Join(modes, ", "))
-		case c.Connections < 1 || c.Connections > 10000:
-			return doc.Errorf(field, "connections %d must be 1 to 10000", c.Connections)
-		case c.Size < 1 || c.Size > maxPacket:
-			return doc.Errorf(field, "size %v must be 1 B to %v", c.Size, Size(maxPacket))
-		case c.Rate > 0 && c.Mode != PingPong:
-			return doc.Errorf(field, "a rate needs mode pingpong, not %s", c.Mode)
-		case slices.Contains(seen, c):
-			return doc.Errorf(field, "%v is there twice", c)
-		}
-		seen = append(seen, c)
-	}
-	return nil
+// present reports whether the file has a key at its top: an error about it knows its line.
+func present(doc *subject.Document, key string) bool {
+	e, ok := errors.AsType[*subject.FileError](doc.Errorf(key, ""))
+	return ok && e.Line > 0
 }
 
-// Plan is the cells of the scenario, in the order of the file.
-func (s *Scenario) Plan() []Load {
+// resolve makes Cells the complete list of what the file asks for, and checks every cell.
+func (s *Scenario) resolve(doc *subject.Document) error {
+	cells, axes := present(doc, "cells"), present(doc, "axes")
+	field := func(int) string { return "load" }
 	switch {
-	case s.Cells != nil:
-		out := make([]Load, len(s.Cells))
+	case cells && axes:
+		return doc.Errorf("cells", "and axes exclude each other: list the cells, or let axes multiply them")
+	case cells && len(s.Cells) == 0:
+		return doc.Errorf("cells", "lists no cell: add one, like {size: 64KiB}, or leave cells out to measure load alone")
+	case axes && (s.Axes == nil || len(s.Axes.Mode)+len(s.Axes.Connections)+len(s.Axes.Size) == 0):
+		return doc.Errorf("axes", "lists no value: add mode, connections or size, like size: [64B, 1KiB], or leave axes out")
+	case cells:
 		for i, c := range s.Cells {
-			out[i] = Load{
+			s.Cells[i] = Load{
 				Mode: cmp.Or(c.Mode, s.Load.Mode), Connections: cmp.Or(c.Connections, s.Load.Connections),
 				Size: cmp.Or(c.Size, s.Load.Size), Rate: cmp.Or(c.Rate, s.Load.Rate),
 			}
 		}
-		return out
-	case s.Axes != nil:
-		var out []Load
+		field = func(i int) string { return fmt.Sprintf("cells[%d]", i) }
+	case axes:
 		for _, mode := range axis(s.Axes.Mode, s.Load.Mode) {
 			for _, conns := range axis(s.Axes.Connections, s.Load.Connections) {
 				for _, size := range axis(s.Axes.Size, s.Load.Size) {
-					out = append(out, Load{mode, conns, size, s.Load.Rate})
+					s.Cells = append(s.Cells, Load{mode, conns, size, s.Load.Rate})
 				}
 			}
 		}
-		return out
+		field = func(int) string { return "axes" }
+	default:
+		s.Cells = []Load{s.Load}
 	}
-	return []Load{s.Load}
+	s.Load.Rate = max(s.Load.Rate, 0)
+	for i := range s.Cells {
+		s.Cells[i].Rate = max(s.Cells[i].Rate, 0)
+		if problem := s.Cells[i].problem(); problem != "" {
+			return doc.Errorf(field(i), "%s", problem)
+		}
+		if slices.Contains(s.Cells[:i], s.Cells[i]) {
+			return doc.Errorf(field(i), "%v is there twice; remove one", s.Cells[i])
+		}
+	}
+	return nil
 }
 
+// problem says what keeps a cell from being run; empty when nothing does.
+func (l Load) problem() string {
+	switch {
+	case l.Mode == "":
+		return "mode is missing: add it to load, like mode: pingpong"
+	case l.Connections == 0:
+		return "connections is missing or 0: write how many in load, like connections: 1"
+	case l.Size == 0:
+		return "size is missing or 0: add it to load, like size: 1KiB"
+	case !slices.Contains(modes, l.Mode):
+		return fmt.Sprintf("mode %q must be one of %s", l.Mode, strings.Join(modes, ", "))
+	case l.Connections > 10000:
+		return fmt.Sprintf("connections %d must be 1 to 10000", l.Connections)
+	case l.Size > maxPacket:
+		return fmt.Sprintf("size %v must be 1 B to %v", l.Size, Size(maxPacket))
+	case l.Rate > 0 && l.Mode != PingPong:
+		return fmt.Sprintf("a rate needs mode pingpong, not %s; remove rate, or write rate: max", l.Mode)
+	}
+	return ""
+}
+
+// axis is the values of an axis, or the one of load.
 func axis[T any](values []T, one T) []T {
 	if len(values) == 0 {
 		return []T{one}
@@ -275,7 +311,7 @@ var Profiles = []string{"smoke", "ci", "full"}
 
 // Apply sets the times of a profile; everything else stays as in the file.
 func (s *Scenario) Apply(profile string) error {
-	shorten := func(warmup, measure time.Duration, repeat int) {
+	shorten := func(warmup, measure time.Duration, repeat Count) {
 		s.Warmup = min(s.Warmup, subject.Duration(warmup))
 		s.Measure = min(s.Measure, subject.Duration(measure))
 		s.Repeat = min(s.Repeat, repeat)

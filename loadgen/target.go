@@ -49,7 +49,6 @@ func parsePreface(b []byte) (preface, error) {
 type Target struct {
 	data, control net.Listener
 	wg            sync.WaitGroup
-	received      atomic.Int64 // octets received and right, of all streams
 	began         time.Time
 
 	mu       sync.Mutex
@@ -63,6 +62,7 @@ type Target struct {
 
 // A stream is one connection as the target has it.
 type stream struct {
+	conn    net.Conn
 	in, out atomic.Int64 // octets received and right; sent
 	fault   atomic.Pointer[Fault]
 }
@@ -122,21 +122,24 @@ func (t *Target) hold(c net.Conn, serve func(net.Conn)) {
 	delete(t.conns, c)
 }
 
-// reset forgets all streams.
+// reset forgets all streams, and ends those that still run.
 func (t *Target) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, s := range t.streams {
+		_ = s.conn.Close()
+	}
 	t.streams, t.strays, t.stop = map[uint64]*stream{}, 0, make(chan struct{})
 }
 
 // enter registers a stream.
-func (t *Target) enter(p preface) (*stream, *verifier, <-chan struct{}) {
+func (t *Target) enter(p preface, c net.Conn) (*stream, *verifier, <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.verifier == nil || t.verifier.seed != p.seed {
 		t.verifier = newVerifier(newRing(p.seed), "target")
 	}
-	s := &stream{}
+	s := &stream{conn: c}
 	t.streams[p.stream] = s
 	return s, t.verifier, t.stop
 }
@@ -158,21 +161,21 @@ func (t *Target) serve(c net.Conn) {
 		t.mu.Unlock()
 		return
 	}
-	s, v, stop := t.enter(p)
+	s, v, stop := t.enter(p, c)
 	check := v.checker(p.stream, up)
 	defer v.done(check)
 	switch p.mode {
 	case PingPong:
-		t.echo(c, p, s, check)
+		echo(c, p, s, check)
 	case Upload:
-		t.sink(c, s, check)
+		sink(c, s, check)
 	case Download:
 		source(c, p, s, v.ring, stop)
-		t.sink(c, s, check)
+		sink(c, s, check)
 	case Both:
 		var wg sync.WaitGroup
 		wg.Go(func() { source(c, p, s, v.ring, stop) })
-		t.sink(c, s, check)
+		sink(c, s, check)
 		_ = c.Close() // ends a source that is stuck
 		wg.Wait()
 	}
@@ -180,12 +183,12 @@ func (t *Target) serve(c net.Conn) {
 
 // echo sends every packet back once it is complete, so that a peer which
 // writes a whole packet before it reads cannot lock itself up.
-func (t *Target) echo(c net.Conn, p preface, s *stream, check *checker) {
+func echo(c net.Conn, p preface, s *stream, check *checker) {
 	b := make([]byte, p.size)
 	for {
 		for have := 0; have < p.size; {
 			n, err := c.Read(b[have:])
-			if !t.take(s, check, b[have:have+n]) || err != nil {
+			if !take(s, check, b[have:have+n]) || err != nil {
 				return
 			}
 			have += n
@@ -199,24 +202,23 @@ func (t *Target) echo(c net.Conn, p preface, s *stream, check *checker) {
 }
 
 // sink takes octets until the stream ends.
-func (t *Target) sink(c net.Conn, s *stream, check *checker) {
+func sink(c net.Conn, s *stream, check *checker) {
 	b := make([]byte, 256<<10)
 	for {
 		n, err := c.Read(b)
-		if !t.take(s, check, b[:n]) || err != nil {
+		if !take(s, check, b[:n]) || err != nil {
 			return
 		}
 	}
 }
 
 // take checks and counts octets; false says that they are wrong, which ends the connection.
-func (t *Target) take(s *stream, check *checker, b []byte) bool {
+func take(s *stream, check *checker, b []byte) bool {
 	if f := check.check(b); f != nil {
 		s.fault.Store(f)
 		return false
 	}
 	s.in.Add(int64(len(b)))
-	t.received.Add(int64(len(b)))
 	return true
 }
 
@@ -248,7 +250,7 @@ const (
 
 // A reply answers any request.
 type reply struct {
-	Received int64         `json:"received"` // octets since the start
+	Received int64         `json:"received"` // octets received and right, of all streams since the reset
 	At       time.Duration `json:"at"`       // on the target's clock
 	Streams  []streamState `json:"streams,omitempty"`
 	Strays   int           `json:"strays,omitempty"`
@@ -270,8 +272,14 @@ func (t *Target) answer(c net.Conn) {
 		if dec.Decode(&ask) != nil {
 			return
 		}
-		r := reply{Received: t.received.Load(), At: time.Since(t.began)}
+		r := reply{At: time.Since(t.began)}
 		switch ask {
+		case askMark:
+			t.mu.Lock()
+			for _, s := range t.streams {
+				r.Received += s.in.Load()
+			}
+			t.mu.Unlock()
 		case askReset:
 			t.reset()
 		case askStop:

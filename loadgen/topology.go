@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,11 +20,19 @@ import (
 // relay and the subject, each a process of its own, started and ended through
 // package subject.
 type topology struct {
-	target, relay, subject *subject.Instance // relay and subject are nil when no path needs them
-	control                *controller
-	info                   SubjectInfo
-	procs                  []*subject.Process
-	roles                  []string
+	target, relay *subject.Instance            // relay is nil when no path needs it
+	subjects      map[string]*subject.Instance // by name
+	control       *controller
+	routes        []Route
+	info          []SubjectInfo
+	procs         []routed
+}
+
+// routed is a process, and on which route it is; an empty one is on all.
+type routed struct {
+	*subject.Process
+	role  string
+	route Route
 }
 
 // StartError says that the topology did not come up, or did not stay up.
@@ -34,60 +44,84 @@ func (e *StartError) Unwrap() error { return e.Err }
 
 // bring starts what the paths need. self is the command line, quoted, of
 // adit-load itself.
-func bring(ctx context.Context, s *Scenario, f *subject.File, self string, within time.Duration) (*topology, error) {
-	t := &topology{info: describe(f)}
-	if err := t.bring(ctx, s, f, self, within); err != nil {
+func bring(ctx context.Context, s *Scenario, files []*subject.File, self string, within time.Duration) (*topology, error) {
+	t := &topology{info: describe(files), subjects: map[string]*subject.Instance{}}
+	if err := t.bring(ctx, s, files, self, within); err != nil {
 		return nil, &StartError{errors.Join(err, t.close())}
 	}
 	return t, nil
 }
 
-func (t *topology) bring(ctx context.Context, s *Scenario, f *subject.File, self string, within time.Duration) error {
-	var err error
-	target := own("target", self+" target --listen {target} --control {tunnel}", "{target}")
-	if t.target, err = target.Start(ctx, subject.Options{At: subject.Addrs{Target: fixed(f.Target)}}); err != nil {
+func (t *topology) bring(ctx context.Context, s *Scenario, files []*subject.File, self string, within time.Duration) error {
+	at, err := targetOf(files)
+	if err != nil {
 		return err
 	}
-	t.add(t.target, "target")
+	target := own("target", self+" target --listen {target} --control {tunnel}", "{target}")
+	if t.target, err = target.Start(ctx, subject.Options{At: subject.Addrs{Target: at}}); err != nil {
+		return err
+	}
+	t.add(t.target, "target", Route{})
 	if t.control, err = dialController(ctx, t.target.At.Tunnel); err != nil {
 		return err
 	}
-	for _, path := range s.Paths {
-		switch path {
-		case Relay:
-			relay := own("relay", self+" relay --listen {tunnel} --to {target}", "{tunnel}")
-			if t.relay, err = relay.Start(ctx, subject.Options{At: subject.Addrs{Target: t.target.At.Target}}); err != nil {
-				return err
-			}
-			t.add(t.relay, "relay")
-		case Tunnel:
-			if t.subject, err = f.Start(ctx, subject.Options{At: subject.Addrs{Target: t.target.At.Target}}); err != nil {
-				return err
-			}
-			t.add(t.subject, "")
-			if t.info.Version, err = f.VersionOf(ctx); err != nil {
-				return err
-			}
+	to := subject.Options{At: subject.Addrs{Target: t.target.At.Target}}
+	if slices.Contains(s.Paths, Relay) {
+		if t.relay, err = own("relay", self+" relay --listen {tunnel} --to {target}", "{tunnel}").Start(ctx, to); err != nil {
+			return err
+		}
+		t.add(t.relay, "relay", Route{Path: Relay})
+	}
+	var names []string
+	for i, f := range files {
+		names = append(names, f.Name)
+		if !slices.Contains(s.Paths, Tunnel) {
+			break
+		}
+		in, err := f.Start(ctx, to)
+		if err != nil {
+			return err
+		}
+		t.subjects[f.Name] = in
+		t.add(in, "", Route{Tunnel, f.Name})
+		if t.info[i].Version, err = f.VersionOf(ctx); err != nil {
+			return err
 		}
 	}
-	for _, path := range s.Paths {
-		if err := t.carries(ctx, path, s.Seed, within); err != nil {
-			return fmt.Errorf("path %s: %w%s", path, err, t.lastLines())
+	t.routes = s.routes(names)
+	for _, r := range t.routes {
+		if err := t.carries(ctx, r, uint64(s.Seed), within); err != nil {
+			return fmt.Errorf("path %v: %w%s", r, err, t.lastLines(r))
 		}
 	}
 	return nil
 }
 
-// describe is the subject as its file gives it, placeholders and all: where it ran is of no interest.
-func describe(f *subject.File) SubjectInfo {
-	d := SubjectInfo{Name: f.Name}
-	if f.Server != nil {
-		d.Server = cmp.Or(f.Server.Command, f.Server.Address)
+// describe is the subjects as their files give them, placeholders and all: where they ran is of no interest.
+func describe(files []*subject.File) (out []SubjectInfo) {
+	for _, f := range files {
+		d := SubjectInfo{Name: f.Name}
+		if f.Server != nil {
+			d.Server = cmp.Or(f.Server.Command, f.Server.Address)
+		}
+		if f.Client != nil {
+			d.Client = f.Client.Command
+		}
+		out = append(out, d)
 	}
-	if f.Client != nil {
-		d.Client = f.Client.Command
+	return out
+}
+
+// targetOf is the target's address, when a subject fixes it: all of them lead to the same target.
+func targetOf(files []*subject.File) (at string, err error) {
+	for _, f := range files {
+		here := fixed(f.Target)
+		if at != "" && here != "" && at != here {
+			return "", fmt.Errorf("subject %s: target %s: another subject's is %s; write the same address in both, or auto", f.Name, here, at)
+		}
+		at = cmp.Or(at, here)
 	}
-	return d
+	return at, nil
 }
 
 // fixed is the address that a file names, if it names one.
@@ -106,45 +140,43 @@ func own(name, command, ready string) *subject.File {
 	}
 }
 
-func (t *topology) add(in *subject.Instance, role string) {
+// add takes in the processes of an instance; without a role they have their own names.
+func (t *topology) add(in *subject.Instance, role string, route Route) {
 	for _, p := range in.Processes() {
-		t.procs = append(t.procs, p)
-		if role == "" {
-			t.roles = append(t.roles, p.Name)
-		} else {
-			t.roles = append(t.roles, role)
-		}
+		t.procs = append(t.procs, routed{p, cmp.Or(role, p.Name), route})
 	}
 }
 
-// addr is where the generator connects for a path.
-func (t *topology) addr(path string) string {
-	switch path {
+// addr is where the generator connects for a route.
+func (t *topology) addr(r Route) string {
+	switch r.Path {
 	case Relay:
 		return t.relay.At.Tunnel
 	case Tunnel:
-		return t.subject.At.Visitor
+		return t.subjects[r.Subject].At.Visitor
 	}
 	return t.target.At.Target
 }
 
-// sampler follows every process, and this one.
-func (t *topology) sampler() *sampler {
-	pids := []int{os.Getpid()}
+// sampler follows the processes of a route, and this one.
+func (t *topology) sampler(r Route) *sampler {
+	roles, pids := []string{"generator"}, []int{os.Getpid()}
 	for _, p := range t.procs {
-		pids = append(pids, p.PID())
+		if p.route == r || p.route == (Route{}) {
+			roles, pids = append(roles, p.role), append(pids, p.PID())
+		}
 	}
-	return newSampler(append([]string{"generator"}, t.roles...), pids)
+	return newSampler(roles, pids)
 }
 
 // carries waits until one packet goes through a path and back: a visitor may
 // be accepted, and reset, long before the tunnel stands.
-func (t *topology) carries(ctx context.Context, path string, seed uint64, within time.Duration) error {
+func (t *topology) carries(ctx context.Context, route Route, seed uint64, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	r := newRing(seed)
 	for stream := probeStreams; ; stream++ {
-		err := probe(ctx, t.addr(path), r, stream)
+		err := probe(ctx, t.addr(route), r, stream)
 		if err == nil {
 			return nil
 		}
@@ -171,6 +203,7 @@ func probe(ctx context.Context, addr string, r *ring, stream uint64) error {
 		return err
 	}
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
 	const size = 64
 	packet := r.at(r.start(stream, up), 0, size)
@@ -182,35 +215,36 @@ func probe(ctx context.Context, addr string, r *ring, stream uint64) error {
 }
 
 // ended is the first process that has ended by itself; nil when all run.
-func (t *topology) ended() *subject.Process {
-	for _, p := range t.procs {
-		if !p.Running() {
-			return p
+func (t *topology) ended() *routed {
+	for i := range t.procs {
+		if !t.procs[i].Running() {
+			return &t.procs[i]
 		}
 	}
 	return nil
 }
 
-// lastLines is what the subject's processes wrote last, for an error message.
-func (t *topology) lastLines() string {
+// lastLines is what the processes of a route wrote last, for an error message.
+func (t *topology) lastLines(r Route) string {
 	var b strings.Builder
-	if t.subject != nil {
-		for _, p := range t.subject.Processes() {
-			for _, line := range p.Log(10) {
-				fmt.Fprintf(&b, "\n    %s: %s", p.Name, line)
-			}
+	for _, p := range t.procs {
+		if p.route != r {
+			continue
+		}
+		for _, line := range p.Log(10) {
+			fmt.Fprintf(&b, "\n    %s: %s", p.role, line)
 		}
 	}
 	return b.String()
 }
 
-// close ends everything that was started.
+// close ends everything that was started, what carries before what it leads to.
 func (t *topology) close() error {
 	var errs []error
 	if t.control != nil {
 		errs = append(errs, t.control.c.Close())
 	}
-	for _, in := range []*subject.Instance{t.subject, t.relay, t.target} {
+	for _, in := range append(slices.Collect(maps.Values(t.subjects)), t.relay, t.target) {
 		if in != nil {
 			errs = append(errs, in.Close())
 		}

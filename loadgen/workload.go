@@ -44,7 +44,9 @@ type crew struct {
 
 	phase    atomic.Int32
 	start    chan struct{}   // closed when warm-up begins: everyone has dialled
+	began    time.Duration   // when that was, since epoch: the schedule's beginning; set before start is closed
 	drain    chan struct{}   // closed when the measured time is over
+	over     atomic.Int64    // when that was, since epoch; 0: not yet
 	ctx      context.Context // done when the crew is to end
 	cancel   context.CancelFunc
 	dialled  sync.WaitGroup
@@ -54,8 +56,9 @@ type crew struct {
 
 	service, response, lag timing // of packets that ended in the measured time
 
+	ok, late atomic.Int64 // pingpong packets ended in the measured time; in the drain
+
 	mu          sync.Mutex // guards below
-	ok, late    int64      // pingpong packets ended in the measured time; in the drain
 	ends        []ended
 	failedDials int64
 	faults      []*Fault
@@ -78,6 +81,7 @@ type worker struct {
 	stream uint64   // guarded by mu; 0: none now
 	slow   bool     // the watchman ended conn; guarded by mu
 
+	slot     atomic.Int64  // the next packet of the schedule; it goes on over new connections
 	progress atomic.Int64  // when the last octet moved, since epoch; 0: nothing is under way
 	sent     atomic.Int64  // octets on the stream
 	in       *atomic.Int64 // octets received and right; guarded by mu
@@ -87,10 +91,13 @@ func newCrew(ctx context.Context, load Load, addr string, timeout time.Duration,
 	c := &crew{
 		load: load, addr: addr, timeout: timeout, v: v, next: next, epoch: time.Now(),
 		start: make(chan struct{}), drain: make(chan struct{}),
-		service: newTiming(shards), response: newTiming(shards), lag: newTiming(shards),
+		service: newTiming(shards),
+	}
+	if load.Rate > 0 {
+		c.response, c.lag = newTiming(shards), newTiming(shards)
 	}
 	c.ctx, c.cancel = context.WithCancel(ctx)
-	for i := range load.Connections {
+	for i := range int(load.Connections) {
 		c.workers = append(c.workers, &worker{crew: c, id: i})
 	}
 	return c
@@ -105,6 +112,21 @@ func (c *crew) open() {
 	c.wg.Go(c.watch)
 	c.dialled.Wait()
 }
+
+// begin lets the load begin.
+func (c *crew) begin() {
+	c.began = c.now()
+	close(c.start)
+}
+
+// end ends the measured time: no packet that was not due by now is sent.
+func (c *crew) end() {
+	c.over.Store(int64(c.now()))
+	c.phase.Store(draining)
+	close(c.drain)
+}
+
+func (c *crew) now() time.Duration { return time.Since(c.epoch) }
 
 // close ends all connections and waits for everyone.
 func (c *crew) close() {
@@ -126,7 +148,7 @@ func (c *crew) watch() {
 		}
 		for _, w := range c.workers {
 			since := w.progress.Load()
-			if since == 0 || time.Since(c.epoch)-time.Duration(since) < c.timeout {
+			if since == 0 || c.now()-time.Duration(since) < c.timeout {
 				continue
 			}
 			w.mu.Lock()
@@ -255,25 +277,15 @@ func (w *worker) run(c net.Conn) error {
 	return err
 }
 
-func (w *worker) now() time.Duration { return time.Since(w.epoch) }
-
 // pingpong sends packets and waits for the echo of each. A packet belongs to the
 // phase in which its echo was complete.
 func (w *worker) pingpong(c net.Conn) error {
 	check := w.v.checker(w.stream, up)
 	defer w.v.done(check)
 	size, b := int(w.load.Size), make([]byte, w.load.Size)
-	schedule := pace{float64(w.load.Rate), w.load.Connections}
-	begin := w.now()
-	for i := 0; ; i++ {
-		due := begin
-		if w.load.Rate > 0 {
-			due += schedule.due(w.id, i)
-			if !w.until(due) {
-				return nil
-			}
-		}
-		if w.phase.Load() == draining {
+	for {
+		due, ok := w.turn()
+		if !ok {
 			return nil
 		}
 		sent := w.now()
@@ -307,32 +319,50 @@ func (w *worker) echoed(sent, due, done time.Duration) {
 			w.response.record(w.id, done-due)
 			w.lag.record(w.id, sent-due)
 		}
-		w.crew.mu.Lock()
-		w.ok++
-		w.crew.mu.Unlock()
+		w.ok.Add(1)
 	case draining:
-		w.crew.mu.Lock()
-		w.late++
-		w.crew.mu.Unlock()
+		w.late.Add(1)
 	}
 }
 
-// until waits for an instant; false says that the measured time ended first.
-func (w *worker) until(due time.Duration) bool {
-	d := due - w.now()
-	if d <= 0 {
-		return true
+// turn waits until the next packet may be sent: at once, or with a rate at the
+// instant at which it is due. False says that it was not due in the measured
+// time; what was due is sent even when it is late.
+func (w *worker) turn() (due time.Duration, ok bool) {
+	if w.load.Rate == 0 {
+		return 0, w.phase.Load() != draining
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-w.drain:
-		return false
-	case <-w.ctx.Done():
-		return false
+	due = w.due(w.slot.Load())
+	if d := due - w.now(); d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-w.drain:
+		case <-w.ctx.Done():
+		}
 	}
+	if over := time.Duration(w.over.Load()); over > 0 && due >= over || w.isGone() {
+		return 0, false
+	}
+	w.slot.Add(1)
+	return due, true
+}
+
+// due is when a packet of the schedule is due.
+func (w *worker) due(slot int64) time.Duration {
+	return w.began + pace{float64(w.load.Rate), int(w.load.Connections)}.due(w.id, int(slot))
+}
+
+// overdue is how many packets were due in the measured time and have not been sent.
+func (w *worker) overdue() (n int64) {
+	if w.load.Rate == 0 {
+		return 0
+	}
+	for slot := w.slot.Load(); w.due(slot) < time.Duration(w.over.Load()); slot++ {
+		n++
+	}
+	return n
 }
 
 // upload writes packets until the drain, then waits for close.

@@ -1,10 +1,10 @@
 // Command adit-load measures tunnels.
 //
-//	adit-load run FILE… [--subject FILE] [--out DIR] [--profile smoke|ci|full]
+//	adit-load run FILE… [--subject FILE]… [--out DIR] [--profile smoke|ci|full]
 //	adit-load lint FILE…
 //	adit-load plan FILE…
 //	adit-load report DIR
-//	adit-load schema
+//	adit-load schema [scenario|record]
 package main
 
 import (
@@ -27,6 +27,7 @@ const (
 	exitOK          = 0
 	exitInternal    = 1   // adit-load itself failed
 	exitUsage       = 2   // command line, scenario or subject file
+	exitLimits      = 3   // the machine is too small: a limit must be raised
 	exitStart       = 4   // the subject did not start, or ended during the run
 	exitIntegrity   = 5   // wrong octets were received
 	exitFailures    = 6   // packets were not ok
@@ -35,6 +36,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once, and its processes with it
 	code := execute(ctx, os.Args, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,11 +38,11 @@ func planCommand() *cobra.Command {
 				if err := s.Apply(profile); err != nil {
 					return &exitError{exitUsage, err}
 				}
-				blocks := len(s.Plan()) * len(s.Paths) * s.Repeat
+				blocks := len(s.Cells) * len(s.Paths) * int(s.Repeat)
 				least := time.Duration(blocks) * time.Duration(s.Warmup+s.Measure)
 				fmt.Fprintf(c.OutOrStdout(), "%s: %s\n  %d cells × %d paths × %d repetitions = %d blocks, %v or more\n",
-					s.Name, s.Question, len(s.Plan()), len(s.Paths), s.Repeat, blocks, least.Round(time.Millisecond))
-				for _, cell := range s.Plan() {
+					s.Name, s.Question, len(s.Cells), len(s.Paths), s.Repeat, blocks, least.Round(time.Millisecond))
+				for _, cell := range s.Cells {
 					fmt.Fprintf(c.OutOrStdout(), "    %v\n", cell)
 				}
 			}
@@ -62,8 +63,7 @@ func reportCommand() *cobra.Command {
 			}
 			for i, r := range records {
 				fmt.Fprintln(c.OutOrStdout(), r.Console())
-				name := filepath.Join(filepath.Dir(names[i]), "report.md")
-				if err := os.WriteFile(name, []byte(r.Markdown()), 0o644); err != nil {
+				if err := r.SaveReport(filepath.Dir(names[i])); err != nil {
 					return &exitError{exitInternal, err}
 				}
 			}
@@ -73,10 +73,15 @@ func reportCommand() *cobra.Command {
 }
 
 func schemaCommand() *cobra.Command {
+	schemas := map[string][]byte{"scenario": loadgen.Schema, "record": loadgen.RecordSchema}
 	return &cobra.Command{
-		Use: "schema", Short: "print the JSON Schema of scenario files", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := c.OutOrStdout().Write(loadgen.Schema)
+		Use: "schema [scenario|record]", Short: "print the JSON Schema of scenario files, or of records", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			schema, ok := schemas[cmp.Or(strings.Join(args, ""), "scenario")]
+			if !ok {
+				return &exitError{exitUsage, fmt.Errorf("schema %q: must be scenario or record", args[0])}
+			}
+			_, err := c.OutOrStdout().Write(schema)
 			return err
 		},
 	}

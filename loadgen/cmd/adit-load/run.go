@@ -9,9 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen"
@@ -19,7 +16,8 @@ import (
 
 // runFlags are the flags of adit-load run.
 type runFlags struct {
-	subject, out, profile, command string
+	subjects              []string
+	out, profile, command string
 }
 
 func runCommand(args []string) *cobra.Command {
@@ -29,64 +27,82 @@ func runCommand(args []string) *cobra.Command {
 		Short: "measure scenarios and write record.json and report.md for each",
 		Long: `run measures scenarios, one after the other.
 
-Exit codes: 0 all packets ok, 1 adit-load itself failed, 2 wrong usage or file, 4 the subject did not start or ended,
-5 wrong octets were received, 6 packets were not ok, 130 interrupted (what was complete is written).`,
+Exit codes: 0 all packets ok, 1 adit-load itself failed, 2 wrong usage or file, 3 a limit of the machine is too low,
+4 a subject did not start or ended, 5 wrong octets were received, 6 packets were not ok, 130 interrupted (what was
+complete is written).`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			return f.run(c.Context(), files, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	c.Flags().StringVar(&f.subject, "subject", "scenarios/subjects/reference.yaml", "YAML file that describes what is measured")
+	c.Flags().StringArrayVar(&f.subjects, "subject", []string{"scenarios/subjects/reference.yaml"}, "YAML file that describes what is measured; several to compare them")
 	c.Flags().StringVar(&f.out, "out", "", "folder for the results, one folder in it for each scenario (default: none are written)")
 	c.Flags().StringVar(&f.profile, "profile", "full", "times: "+strings.Join(loadgen.Profiles, ", ")+" (full: as in the file)")
 	return c
 }
 
-func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Writer) error {
+// prepare reads and checks everything that the user gave, before anything is started.
+func (f *runFlags) prepare(files []string) ([]*loadgen.Scenario, *loadgen.Runner, error) {
 	scenarios, err := load(files)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	for _, s := range scenarios {
+	names := map[string]string{}
+	for i, s := range scenarios {
 		if err := s.Apply(f.profile); err != nil {
-			return &exitError{exitUsage, err}
+			return nil, nil, &exitError{exitUsage, err}
 		}
+		if other, twice := names[s.Name]; twice {
+			return nil, nil, &exitError{exitUsage, fmt.Errorf("%s: scenario: %s is the name of %s, too; give each another name", files[i], s.Name, other)}
+		}
+		names[s.Name] = files[i]
 	}
-	sub, err := subject.Load(f.subject)
-	if err != nil {
-		return &exitError{exitUsage, err}
+	r := &loadgen.Runner{Command: f.command, Profile: f.profile, Tool: "adit-load " + version}
+	names = map[string]string{}
+	for _, name := range f.subjects {
+		s, err := subject.Load(name)
+		if err != nil {
+			return nil, nil, &exitError{exitUsage, err}
+		}
+		if other, twice := names[s.Name]; twice {
+			return nil, nil, &exitError{exitUsage, fmt.Errorf("--subject %s: name: %s is the name of %s, too; give each another name", name, s.Name, other)}
+		}
+		names[s.Name] = name
+		r.Subjects = append(r.Subjects, s)
+	}
+	if f.out != "" {
+		if err := os.MkdirAll(f.out, 0o755); err != nil {
+			return nil, nil, &exitError{exitUsage, fmt.Errorf("--out: %w", err)}
+		}
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return &exitError{exitInternal, err}
+		return nil, nil, &exitError{exitInternal, err}
+	}
+	r.Self = quote([]string{self})
+	return scenarios, r, nil
+}
+
+func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Writer) error {
+	scenarios, r, err := f.prepare(files)
+	if err != nil {
+		return err
 	}
 	bar := newProgress(stderr)
-	r := &loadgen.Runner{
-		Subject: sub, Self: quote([]string{self}), Command: f.command, Profile: f.profile,
-		Tool: "adit-load " + version, Begin: bar.begin,
-	}
+	r.Begin = bar.begin
 	code := exitOK
 	for _, s := range scenarios {
 		rec, err := r.Run(ctx, s)
 		bar.end()
-		if rec != nil && len(rec.Blocks) > 0 {
-			fmt.Fprintln(stdout, rec.Console())
-			if f.out != "" {
-				dir, err := rec.Save(f.out)
-				if err != nil {
-					return &exitError{exitInternal, err}
-				}
-				fmt.Fprintf(stderr, "written: %s\n", dir)
+		if len(rec.Blocks) > 0 {
+			if err := f.show(rec, stdout, stderr); err != nil {
+				return &exitError{exitInternal, err}
 			}
 		}
-		_, start := errors.AsType[*loadgen.StartError](err)
+		if err != nil {
+			return verdict(ctx, err)
+		}
 		switch {
-		case ctx.Err() != nil:
-			return &exitError{exitInterrupted, errors.New("interrupted")}
-		case start:
-			return &exitError{exitStart, err}
-		case err != nil:
-			return &exitError{exitInternal, err}
 		case rec.Faulty():
 			code = exitIntegrity
 		case rec.Failed() > 0 && code == exitOK:
@@ -97,6 +113,33 @@ func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Wr
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// show prints a record and saves it where the user wants it.
+func (f *runFlags) show(rec *loadgen.Record, stdout, stderr io.Writer) error {
+	fmt.Fprintln(stdout, rec.Console())
+	if f.out == "" {
+		return nil
+	}
+	dir, err := rec.Save(f.out)
+	if err == nil {
+		fmt.Fprintf(stderr, "written: %s\n", dir)
+	}
+	return err
+}
+
+// verdict gives an error of a run its exit code.
+func verdict(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &exitError{exitInterrupted, errors.New("interrupted")}
+	}
+	if _, ok := errors.AsType[*loadgen.LimitError](err); ok {
+		return &exitError{exitLimits, err}
+	}
+	if _, ok := errors.AsType[*loadgen.StartError](err); ok {
+		return &exitError{exitStart, err}
+	}
+	return &exitError{exitInternal, err}
 }
 
 // load reads all files before anything is started.
@@ -123,43 +166,4 @@ func quote(words []string) string {
 		out[i] = w
 	}
 	return strings.Join(out, " ")
-}
-
-// A progress is a bar on a terminal, and nothing in a pipe.
-type progress struct {
-	w    io.Writer
-	pool *mpb.Progress
-	bar  *mpb.Bar
-	what string
-}
-
-func newProgress(w io.Writer) *progress {
-	if file, ok := w.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
-		return &progress{}
-	}
-	return &progress{w: w}
-}
-
-// begin shows the block that begins.
-func (p *progress) begin(step, of int, what string) {
-	if p.w == nil {
-		return
-	}
-	if p.pool == nil {
-		p.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40))
-		p.bar = p.pool.AddBar(int64(of), mpb.BarRemoveOnComplete(),
-			mpb.AppendDecorators(decor.CountersNoUnit("%d/%d "), decor.Any(func(decor.Statistics) string { return p.what })))
-	}
-	p.what = what
-	p.bar.SetCurrent(int64(step))
-}
-
-// end takes the bar away.
-func (p *progress) end() {
-	if p.pool == nil {
-		return
-	}
-	p.bar.Abort(true)
-	p.pool.Wait()
-	p.pool, p.bar = nil, nil
 }

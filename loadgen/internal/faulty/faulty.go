@@ -1,0 +1,146 @@
+// Package faulty is a TCP relay that does one thing wrong. Tests put it on a
+// path, as a process of its own, to prove that adit-load finds it out.
+package faulty
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+)
+
+// What a relay can do wrong.
+const (
+	Nothing   = "nothing"
+	Corrupt   = "corrupt" // one octet of one connection is changed
+	Lose      = "lose"    // one octet of one connection does not come
+	Double    = "double"  // nine octets of one connection come twice
+	Cross     = "cross"   // the first two connections that come so far swap their octets, once
+	Stall     = "stall"   // each connection stops
+	Reset     = "reset"   // each connection is reset
+	Exit      = "exit"    // the process ends with status 7
+	aftermath = 64        // octets behind the fault that must be there: enough to tell what it is
+	chunk     = 64 << 10  // octets copied at once
+)
+
+// Kinds are all of them.
+var Kinds = []string{Nothing, Corrupt, Lose, Double, Cross, Stall, Reset, Exit}
+
+// A Relay copies connections to an address and back, and spoils one way.
+type Relay struct {
+	Kind  string
+	After int    // octets of a connection, that way, before the fault
+	Back  bool   // spoil what comes from the address, not what goes there
+	To    string // address
+
+	once  sync.Once
+	cross chan []byte
+}
+
+// Serve relays the connections of l until ctx is done, which ends them all.
+// Each has two goroutines; a connection that stalls keeps them until then.
+func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
+	if !slices.Contains(Kinds, r.Kind) {
+		return fmt.Errorf("fault %q: must be one of %v", r.Kind, Kinds)
+	}
+	r.cross = make(chan []byte)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	for {
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		wg.Go(func() { r.relay(ctx, c) })
+	}
+}
+
+// relay joins a connection with a new one to the address, until either ends.
+func (r *Relay) relay(ctx context.Context, a net.Conn) {
+	defer a.Close()
+	b, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.To)
+	if err != nil {
+		return
+	}
+	defer b.Close()
+	end := func() { _, _ = a.Close(), b.Close() }
+	defer context.AfterFunc(ctx, end)()
+	near, far := a, b // the way from near to far is spoiled
+	if r.Back {
+		near, far = b, a
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, _ = io.Copy(near, far)
+		end()
+	})
+	r.spoil(ctx, far, near)
+	end()
+	wg.Wait()
+}
+
+// spoil copies one way and does at its place what is wrong.
+func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) {
+	buf, done := make([]byte, chunk+aftermath), 0
+	for {
+		n, err := src.Read(buf[:chunk])
+		at := r.After - done
+		if here := at >= 0 && at < n; here && n < at+aftermath {
+			more, _ := io.ReadAtLeast(src, buf[n:], at+aftermath-n)
+			n += more
+		}
+		out := buf[:n]
+		if at >= 0 && at < n {
+			if out = r.fault(ctx, dst, src, out, at); out == nil {
+				return
+			}
+		}
+		done += n
+		if _, werr := dst.Write(out); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+// fault does it to the octets of b from at on, and returns what is sent instead; nil ends the connection.
+func (r *Relay) fault(ctx context.Context, dst, src net.Conn, b []byte, at int) []byte {
+	out := b
+	switch r.Kind {
+	case Corrupt:
+		r.once.Do(func() { out[at] ^= 0x20 })
+	case Lose:
+		r.once.Do(func() { out = slices.Delete(b, at, at+1) })
+	case Double:
+		r.once.Do(func() { out = slices.Concat(b[:at+9], b[at:]) })
+	case Cross:
+		mine, theirs := slices.Clone(b[at:]), []byte(nil)
+		select {
+		case r.cross <- mine:
+			theirs = <-r.cross
+		case theirs = <-r.cross:
+			r.cross <- mine
+		case <-ctx.Done():
+			return nil
+		}
+		out = append(b[:at:at], theirs...)
+	case Stall:
+		<-ctx.Done()
+		return nil
+	case Reset:
+		for _, c := range []net.Conn{dst, src} {
+			_ = c.(*net.TCPConn).SetLinger(0)
+		}
+		return nil
+	case Exit:
+		os.Exit(7)
+	}
+	return out
+}
