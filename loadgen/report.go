@@ -96,10 +96,10 @@ func (r *Record) row(cell Load, route Route, bs []*Block) Row {
 				row.ClientCPU, row.ClientRSS = row.ClientCPU+u.CPUSeconds, max(row.ClientRSS, u.PeakRSS)
 			}
 		}
-		if route.Path != Direct {
+		if route.Path != Direct && cell.Rate == 0 { // with a rate the speed is the same everywhere
 			toDirect = r.ratio(toDirect, b, Direct)
 		}
-		if route.Path == Tunnel {
+		if route.Path == Tunnel && cell.Rate == 0 {
 			toRelay = r.ratio(toRelay, b, Relay)
 		}
 	}
@@ -230,8 +230,9 @@ func share(cpu float64, rss int64, seconds float64) string {
 }
 
 // perKiB is the CPU time of server and client, or relay, for each KiB of payload.
+// The kernel counts it in steps of 10 ms: less than ten of them are no measure.
 func perKiB(r Row) string {
-	if r.Octets == 0 {
+	if r.Octets == 0 || r.ServerCPU+r.ClientCPU < 0.1 {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f", (r.ServerCPU+r.ClientCPU)*1e6/(float64(r.Octets)/1024))
@@ -311,11 +312,10 @@ func (r *Record) Markdown() string {
 	for _, s := range r.sections() {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n", s.title, s.RenderMarkdown())
 	}
-	b.WriteString("## Findings\n\n")
-	for _, f := range r.findings() {
-		fmt.Fprintf(&b, "- %s\n", f)
+	if findings := r.findings(); len(findings) > 0 {
+		fmt.Fprintf(&b, "## Findings\n\n- %s\n\n", strings.Join(findings, "\n- "))
 	}
-	fmt.Fprintf(&b, "\n## How it was measured\n\n%s", r.circumstances())
+	fmt.Fprintf(&b, "## How it was measured\n\n%s", r.circumstances())
 	return b.String()
 }
 
@@ -345,7 +345,7 @@ func (r *Record) circumstances() string {
 	line("scenario", fmt.Sprintf("sha256 %.16s, seed %d", s.SHA256, s.Seed))
 	line("times", fmt.Sprintf("profile %s: %v warm-up, %v measured, %d × each, %.0f s in all", r.Profile, s.Warmup, s.Measure, s.Repeat, r.Seconds))
 	line("measured by", r.Tool+", "+e.Go)
-	line("machine", strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %.1f GiB %s", cmp.Or(e.CPU, "unknown CPU"), e.CPUs, float64(e.Memory)/(1<<30), e.Virtualization)))
+	line("machine", strings.TrimSuffix(fmt.Sprintf("%s, %d CPUs, %.1f GiB, %s", cmp.Or(e.CPU, "unknown CPU"), e.CPUs, float64(e.Memory)/(1<<30), e.Virtualization), ", "))
 	line("system", fmt.Sprintf("%s, kernel %s, congestion control %s", e.OS, e.Kernel, cmp.Or(e.CongestionControl, "unknown")))
 	line("load average before", fmt.Sprintf("%.2f, %.2f, %.2f (1, 5, 15 minutes)", e.LoadAverage[0], e.LoadAverage[1], e.LoadAverage[2]))
 	line("started", r.Started.Format(time.RFC3339))
@@ -363,7 +363,9 @@ func code(s string) string {
 func (r *Record) findings() []string {
 	var out []string
 	for _, s := range r.Subjects {
-		out = append(out, r.best(s.Name)...)
+		if len(r.Scenario.Cells) > 1 {
+			out = append(out, r.best(s.Name)...)
+		}
 	}
 	for i := range r.Blocks {
 		b := &r.Blocks[i]

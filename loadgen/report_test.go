@@ -1,11 +1,14 @@
 package loadgen
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 func read(t *testing.T, name string) []byte {
@@ -19,7 +22,7 @@ func read(t *testing.T, name string) []byte {
 
 // record is three repetitions of one cell, by hand.
 func record(t *testing.T) *Record {
-	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nrepeat: 3")
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\ncells: [{}, {mode: upload}]\nrepeat: 3")
 	r := &Record{
 		Version: RecordVersion, Scenario: s, Profile: "full", Command: "adit-load run x.yaml", Tool: "adit-load v1",
 		Subjects: []SubjectInfo{{Name: "some", Version: "v2", Server: "a {visitor}", Client: "b"}}, Started: time.Unix(0, 0).UTC(),
@@ -92,5 +95,56 @@ func TestRecordsOfAnotherVersionAreRefused(t *testing.T) {
 	}
 	if _, _, err := LoadRecords(dir); err == nil || !strings.Contains(err.Error(), `version "adit-load/0"`) {
 		t.Errorf("LoadRecords of an old record: %v", err)
+	}
+}
+
+// The published tables are those of the published records; `adit-load report results` makes them so.
+func TestThePublishedResultsAreThoseOfTheirRecords(t *testing.T) {
+	records, names, err := LoadRecords("../results")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, sch := string(read(t, "../results/README.md")), schema(t, RecordSchema)
+	for i, r := range records {
+		if r.Interrupted || r.Faulty() {
+			t.Errorf("%s: interrupted %v, faulty %v", names[i], r.Interrupted, r.Faulty())
+		}
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(read(t, names[i])))
+		if err == nil {
+			err = sch.Validate(doc)
+		}
+		if err != nil {
+			t.Errorf("%s against the schema: %v", names[i], err)
+		}
+		if report := filepath.Join(filepath.Dir(names[i]), reportFile); string(read(t, report)) != r.Markdown() {
+			t.Errorf("%s is not what its record says", report)
+		}
+		if !strings.Contains(readme, r.Summary()) || r.renew(readme) != readme {
+			t.Errorf("README.md does not show %s", names[i])
+		}
+	}
+	if scenarios, err := filepath.Glob("../scenarios/*.yaml"); err != nil || len(scenarios) != len(records) {
+		t.Errorf("%d scenarios, %d records, %v", len(scenarios), len(records), err)
+	}
+}
+
+func TestAReadmeIsRenewedBetweenItsMarksAlone(t *testing.T) {
+	r := record(t)
+	before := "a\n<!-- adit-load: test -->\nold\n<!-- adit-load: end -->\nb\n<!-- adit-load: other -->\nkept\n<!-- adit-load: end -->\n<!-- adit-load: test, circumstances -->\n<!-- adit-load: end -->\nc\n"
+	got := r.renew(before)
+	want := "a\n<!-- adit-load: test -->\n\n" + r.Summary() + "\n<!-- adit-load: end -->\nb\n<!-- adit-load: other -->\nkept\n<!-- adit-load: end -->\n<!-- adit-load: test, circumstances -->\n\n" + r.circumstances() + "\n<!-- adit-load: end -->\nc\n"
+	if got != want || r.renew(got) != got {
+		t.Errorf("renew = %q; want %q", got, want)
+	}
+	if text := "<!-- adit-load: test -->\nno end"; r.renew(text) != text {
+		t.Errorf("a mark without an end: %q", r.renew(text))
+	}
+	dir := t.TempDir()
+	readme := filepath.Join(dir, readmeFile)
+	if err := os.WriteFile(readme, []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Save(dir); err != nil || string(read(t, readme)) != want {
+		t.Errorf("Save: %v, README.md %q", err, read(t, readme))
 	}
 }

@@ -275,7 +275,7 @@ func TestSeveralSubjectsAreMeasuredSideBySide(t *testing.T) {
 			t.Errorf("%v: processes %v; want its own, and no other's", b.Route, b.Processes)
 		}
 	}
-	if len(rec.Subjects) != 2 || !strings.Contains(rec.Markdown(), "other fastest: ") {
+	if len(rec.Subjects) != 2 || !strings.Contains(rec.Markdown(), "| subject | other |") {
 		t.Errorf("subjects %v", rec.Subjects)
 	}
 }

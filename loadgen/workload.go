@@ -333,7 +333,7 @@ func (w *worker) turn() (due time.Duration, ok bool) {
 		return 0, w.phase.Load() != draining
 	}
 	due = w.due(w.slot.Load())
-	if d := due - w.now(); d > 0 {
+	if d := due - w.now() - coarse; d > 0 {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
@@ -341,6 +341,13 @@ func (w *worker) turn() (due time.Duration, ok bool) {
 		case <-w.drain:
 		case <-w.ctx.Done():
 		}
+	}
+	for w.phase.Load() != draining && !w.isGone() {
+		d := due - w.now()
+		if d <= 0 {
+			break
+		}
+		sleepFinely(d)
 	}
 	if over := time.Duration(w.over.Load()); over > 0 && due >= over || w.isGone() {
 		return 0, false
