@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
@@ -37,11 +38,7 @@ func Mutants() []Mutant {
 			if e.role != role && !(e.role == engine.Both && role != API) {
 				continue
 			}
-			req := e.req
-			if req == "" {
-				req = e.name
-			}
-			all = append(all, Mutant{Name: e.name, Req: req, Role: role, Does: e.does, MayTouch: e.touch})
+			all = append(all, e.mutant(role))
 		}
 	}
 	for _, l := range Liars() {
@@ -79,6 +76,11 @@ type entry struct {
 	role  engine.Role
 	does  string
 	touch []string
+}
+
+// mutant is the entry in one role.
+func (e entry) mutant(role engine.Role) Mutant {
+	return Mutant{Name: e.name, Req: cmp.Or(e.req, e.name), Role: role, Does: e.does, MayTouch: e.touch}
 }
 
 var coreMutants = []entry{

@@ -42,7 +42,7 @@ func (f *File) resolve(o Addrs) (Addrs, error) {
 	if f.Server != nil && f.Server.Address != "" {
 		tunnel = f.Server.Address
 	}
-	at, taken := Addrs{}, map[string]bool{}
+	at, taken := Addrs{}, map[string]bool{o.Tunnel: true, o.Visitor: true, o.Target: true, o.API: true}
 	for _, a := range []struct {
 		out         *string
 		given, file string

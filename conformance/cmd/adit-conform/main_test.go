@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -213,6 +214,29 @@ func TestFailFast(t *testing.T) {
 func TestSelfCheckUsage(t *testing.T) {
 	if _, stderr, code := conform(t, "self-check", "--nonsense"); code != report.ExitUsage || stderr == "" {
 		t.Errorf("exit code %d, standard error %q; want 2 and an explanation", code, stderr)
+	}
+}
+
+// The whole chain: this program certifies its own peer, then a mutant of it.
+func TestSelfCheckKills(t *testing.T) {
+	stdout, stderr, code := conform(t, "self-check", "--id", "FRAME-007,API-014", "--json")
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	var m struct {
+		OK      bool
+		Mutants []struct{ Requirement, Role, Outcome string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &m); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Mutants) != 3 || !m.OK {
+		t.Errorf("%+v; want a server, a client and an API killed", m)
+	}
+	for _, x := range m.Mutants {
+		if x.Outcome != "killed" {
+			t.Errorf("%s/%s: %s", x.Requirement, x.Role, x.Outcome)
+		}
 	}
 }
 

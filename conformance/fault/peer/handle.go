@@ -47,8 +47,6 @@ func (t *tunnel) unknown(f frame) error {
 		return broken("FRAME-007", "type 0x%02x", f.typ)
 	case t.bug("FRAME-009") && f.typ == 0x80:
 		t.send(frame{typ: 0x06})
-	case t.bug("EXT-001") && f.typ == 0x80:
-		t.send(withID(0x11, 1, 0, 0, 0, 1))
 	case t.bug("FRAME-001") && f.typ == 0x80:
 		t.send(frame{typeKeepAlive, []byte{0}})
 	}
