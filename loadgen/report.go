@@ -319,10 +319,13 @@ func (r *Record) Markdown() string {
 	return b.String()
 }
 
-// Summary is the result as one table, and one for the cost, in Markdown.
+// Summary is the findings, the result as one table, and one for the cost, in Markdown.
 func (r *Record) Summary() string {
-	rows := r.Rows()
-	return fmt.Sprintf("%s\n\n%s\n\n%s\n", r.Scenario.Question,
+	rows, said := r.Rows(), r.Scenario.Question
+	if findings := r.findings(); len(findings) > 0 {
+		said += "\n\n- " + strings.Join(findings, "\n- ")
+	}
+	return fmt.Sprintf("%s\n\n%s\n\n%s\n", said,
 		newTable(summaryColumns, rows).RenderMarkdown(), newTable(costColumns, costly(rows)).RenderMarkdown())
 }
 
@@ -388,12 +391,19 @@ func (r *Record) findings() []string {
 	return out
 }
 
-// best is where a subject was fastest and quickest.
+// best is where a subject was fastest and quickest, and how it compares over all cells.
 func (r *Record) best(subject string) (out []string) {
 	var fastest, quickest Row
+	var toDirect, toRelay []float64
 	for _, row := range r.Rows() {
 		if row.Subject != subject {
 			continue
+		}
+		if row.ToDirect.Median > 0 {
+			toDirect = append(toDirect, row.ToDirect.Median)
+		}
+		if row.ToRelay.Median > 0 {
+			toRelay = append(toRelay, row.ToRelay.Median)
 		}
 		if row.rate() > fastest.rate() {
 			fastest = row
@@ -404,6 +414,15 @@ func (r *Record) best(subject string) (out []string) {
 	}
 	if fastest.Octets > 0 {
 		out = append(out, fmt.Sprintf("%s fastest: %v at %.2f MB/s (%.1f Mbps)", subject, fastest.Cell, fastest.rate()/1e6, fastest.rate()*8/1e6))
+	}
+	for _, over := range []struct {
+		path  string
+		cells []float64
+	}{{Direct, toDirect}, {Relay, toRelay}} {
+		if s := spread(over.cells); len(over.cells) > 0 {
+			out = append(out, fmt.Sprintf("%s reaches %.0f %% of the speed of %s: the median of %d cells, which are at %.0f to %.0f %%",
+				subject, 100*s.Median, over.path, len(over.cells), 100*s.Low, 100*s.High))
+		}
 	}
 	if quickest.Mean > 0 {
 		out = append(out, fmt.Sprintf("%s lowest latency: %v at %s ms on average", subject, quickest.Cell, ms(quickest.Mean)))

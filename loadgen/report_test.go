@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,9 @@ func TestThePublishedResultsAreThoseOfTheirRecords(t *testing.T) {
 	for i, r := range records {
 		if r.Interrupted || r.Faulty() {
 			t.Errorf("%s: interrupted %v, faulty %v", names[i], r.Interrupted, r.Faulty())
+		}
+		if r.Tool != records[0].Tool || !slices.Equal(r.Subjects, records[0].Subjects) {
+			t.Errorf("%s: %s measured %v; the others differ: run make bench for all of them", names[i], r.Tool, r.Subjects)
 		}
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(read(t, names[i])))
 		if err == nil {

@@ -303,6 +303,9 @@ func (w *worker) pingpong(c net.Conn) error {
 			if have += n; err != nil && have < size {
 				return err
 			}
+			if have < size { // a large packet on a slow path takes its time
+				w.progress.Store(int64(w.now()))
+			}
 		}
 		done := w.now()
 		w.progress.Store(0)
