@@ -29,8 +29,10 @@ var s20 = []Case{
 			c := t.Open()
 			c.Works("the connection works before")
 			c.Tun.SendRaw(Header(Version, TypeData, MaxPayload))
-			c.Local.Write(t.Octets(10))
-			c.Tun.Expect("the subject goes on sending while a payload is awaited", DataFor(c.ID))
+			for range 10 { // the first may overtake the header within the subject
+				c.Local.Write(t.Octets(10))
+				c.Tun.Expect("the subject goes on sending while a payload is awaited", DataFor(c.ID))
+			}
 		},
 	},
 }

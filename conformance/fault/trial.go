@@ -114,9 +114,9 @@ func lastLine(s string) string {
 
 // try runs the cases of a mutant's requirement, or with Full all of its role,
 // against it. twin is the report of the same subject without a mutant.
-func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int, twin report.File) Trial {
+func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int, twin report.File) (t Trial) {
 	req, _ := spec.Lookup(m.Req)
-	t := Trial{Mutant: m.Name, Req: m.Req, Role: m.Role, Level: req.Level, Does: m.Does}
+	t = Trial{Mutant: m.Name, Req: m.Req, Role: m.Role, Level: req.Level, Does: m.Does}
 	begun := time.Now()
 	defer func() { t.Took = time.Since(begun) }()
 	if slices.ContainsFunc(twin.Results, func(e report.Entry) bool { return of(e, m) && failed(e) }) {
