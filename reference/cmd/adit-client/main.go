@@ -35,9 +35,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "adit-client:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second signal is nobody's any more, and ends the process at once
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2) // one to stop, one to end at once: neither is lost
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go obey(signals, stop, func() { os.Exit(1) })
 	c.Run(ctx)
+}
+
+// obey calls stop at the first signal, and end at the second. Giving the second back to the system would not
+// do: one that comes at once is lost, and an interrupt is ignored where a shell started the program in the
+// background. main starts it; it ends with the process.
+func obey(signals <-chan os.Signal, stop, end func()) {
+	<-signals
+	stop()
+	<-signals
+	end()
 }
 
 func newClient(c config.Client) (*client.Client, error) {

@@ -33,12 +33,24 @@ func main() {
 		fmt.Fprintln(os.Stderr, "adit-server:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second signal is nobody's any more, and ends the process at once
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2) // one to stop, one to end at once: neither is lost
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go obey(signals, stop, func() { os.Exit(1) })
 	if err := run(ctx, cfg); err != nil {
 		fmt.Fprintln(os.Stderr, "adit-server:", err)
 		os.Exit(1)
 	}
+}
+
+// obey calls stop at the first signal, and end at the second. Giving the second back to the system would not
+// do: one that comes at once is lost, and an interrupt is ignored where a shell started the program in the
+// background. main starts it; it ends with the process.
+func obey(signals <-chan os.Signal, stop, end func()) {
+	<-signals
+	stop()
+	<-signals
+	end()
 }
 
 // run serves until ctx ends, and then until what is open has finished.
