@@ -106,8 +106,7 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
-// TestSecondSignal asks either program to stop while a visitor stays: the second signal ends it at once. It
-// is not another interrupt, which a process that a shell started in the background ignores.
+// TestSecondSignal asks either program to stop while a visitor stays: the second signal ends it at once.
 func TestSecondSignal(t *testing.T) {
 	needBinaries(t)
 	grace := []string{"-shutdown.grace", "1h"} // the end is not that of the grace
@@ -128,7 +127,7 @@ func TestSecondSignal(t *testing.T) {
 			if err := echoedOn(visitor, 47, 1000, soon); err != nil {
 				t.Fatalf("the open visitor after the first signal: %v", err)
 			}
-			stopping.signal(t, syscall.SIGTERM)
+			stopping.signal(t, os.Interrupt)
 			stopping.exit(t, soon)
 			wantEnded(t, "the open visitor", visitor)
 		})

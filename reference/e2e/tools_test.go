@@ -3,7 +3,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -31,31 +30,48 @@ func need(t *testing.T, program, debianPackage string) string {
 	return ""
 }
 
-// ports hands out port numbers below those that the kernel gives to outgoing connections, so that nobody
-// takes one between its choice and its use. The start is random: several runs may share the machine.
-var ports = struct {
-	mu   sync.Mutex
-	next int
-}{next: portsFrom + rand.IntN(portsTo-portsFrom)}
+// Ports are below those that the kernel gives to outgoing connections and those that subject files choose
+// for themselves, so that nobody takes one between its choice and its use. Several runs may share the machine:
+// each has a block of its own, which is claimed by listening on the first port of the block.
+const portsFrom, portsTo, portBlock = 15000, 20000, 500
 
-const portsFrom, portsTo = 14000, 32000
+var ports struct {
+	mu    sync.Mutex   // guards the following fields
+	claim net.Listener // held until the process ends
+	first int          // port of the block to hand out
+	next  int          // offset from first
+}
 
 func freePort(t *testing.T) int {
 	t.Helper()
 	ports.mu.Lock()
 	defer ports.mu.Unlock()
-	for range portsTo - portsFrom {
-		port := ports.next
-		if ports.next++; ports.next == portsTo {
-			ports.next = portsFrom
-		}
+	if ports.claim == nil {
+		claimPorts(t)
+	}
+	for range portBlock - 1 {
+		port := ports.first + ports.next
+		ports.next = (ports.next + 1) % (portBlock - 1)
 		if l, err := net.Listen("tcp", loopback(port)); err == nil {
 			l.Close()
 			return port
 		}
 	}
-	t.Fatalf("no free port from %d to %d", portsFrom, portsTo)
+	t.Fatalf("no free port from %d to %d", ports.first, ports.first+portBlock-2)
 	return 0
+}
+
+// claimPorts chooses the block of this run; the lock is held.
+func claimPorts(t *testing.T) {
+	t.Helper()
+	for i := range (portsTo - portsFrom) / portBlock {
+		begin := portsFrom + i*portBlock
+		if l, err := net.Listen("tcp", loopback(begin)); err == nil {
+			ports.claim, ports.first = l, begin+1
+			return
+		}
+	}
+	t.Fatalf("every block of ports from %d to %d is another run's", portsFrom, portsTo)
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
