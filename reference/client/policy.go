@@ -32,7 +32,7 @@ func ParsePolicy(rules []string) (Policy, error) {
 	for _, text := range rules {
 		r, err := parseRule(text)
 		if err != nil {
-			return Policy{}, fmt.Errorf("allow: %q: %w", text, err)
+			return Policy{}, fmt.Errorf("%q: %w", text, err)
 		}
 		p.rules = append(p.rules, r)
 	}

@@ -27,6 +27,8 @@ type Client struct {
 	Shutdown struct {
 		Grace time.Duration `yaml:"grace" help:"time for open connections after SIGTERM or SIGINT"`
 	} `yaml:"shutdown"`
+
+	allowed func(rules []string) error
 }
 
 // DefaultClient is what adit-client does without being told.
@@ -47,6 +49,9 @@ func (c *Client) check(k *checker) {
 	host, port, err := net.SplitHostPort(c.Server)
 	if n, perr := strconv.Atoi(port); err != nil || perr != nil || host == "" || n < 1 || n > 65535 {
 		k.fail("server", "%q is not HOST:PORT with a port from 1 to 65535; give the server's tunnel port, like example.org:9000", c.Server)
+	}
+	if err := c.allowed(c.Allow); err != nil {
+		k.fail("allow", "%v", err)
 	}
 	if c.TargetHost == "" {
 		k.fail("target_host", "is empty; name a host, like 127.0.0.1")

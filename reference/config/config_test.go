@@ -137,9 +137,24 @@ func TestBadFlags(t *testing.T) {
 		}
 	}
 	for _, server := range []string{"", "localhost", "localhost:99999", ":9000"} {
-		if _, err := config.LoadClient([]string{"-server", server}, nil); err == nil || !strings.Contains(err.Error(), "server") {
+		if _, err := config.LoadClient([]string{"-server", server}, nil, anyRules); err == nil || !strings.Contains(err.Error(), "server") {
 			t.Errorf("LoadClient(-server %q) = %v; want an error that names server", server, err)
 		}
+	}
+}
+
+func anyRules([]string) error { return nil }
+
+// What another package says of the rules is told with file and line, like everything else.
+func TestRulesAreRefusedWhereTheyStand(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "client.yaml")
+	if err := os.WriteFile(file, []byte("server: example.org:9000\nallow: [\"nas:99999\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(rules []string) error { return fmt.Errorf("%q: no", rules) }
+	_, err := config.LoadClient([]string{"-config", file}, nil, refuse)
+	if want := file + `:2: allow: ["nas:99999"]: no`; err == nil || err.Error() != want {
+		t.Errorf("LoadClient = %v; want %s", err, want)
 	}
 }
 
@@ -147,7 +162,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if _, err := config.LoadServer(nil, nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := config.LoadClient(nil, nil); err != nil {
+	if _, err := config.LoadClient(nil, nil, anyRules); err != nil {
 		t.Error(err)
 	}
 }

@@ -24,7 +24,7 @@ func fieldsOf(cfg any) []field {
 			f := v.Type().Field(i)
 			name, opt, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 			switch {
-			case name == "-":
+			case name == "-" || !f.IsExported():
 			case opt == "inline":
 				walk(v.Field(i), prefix)
 			case f.Type.Kind() == reflect.Struct:

@@ -21,9 +21,11 @@ func LoadServer(args []string, out io.Writer) (Server, error) {
 	return c, err
 }
 
-// LoadClient reads the arguments of adit-client. Usage goes to out.
-func LoadClient(args []string, out io.Writer) (Client, error) {
+// LoadClient reads the arguments of adit-client. Usage goes to out. Allowed says whether the rules of allow
+// are what the client's policy can read.
+func LoadClient(args []string, out io.Writer, allowed func(rules []string) error) (Client, error) {
 	c := DefaultClient()
+	c.allowed = allowed
 	err := load(&c, "adit-client", clientUsage, args, out, func(*flag.FlagSet) {})
 	return c, err
 }

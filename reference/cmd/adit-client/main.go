@@ -20,7 +20,10 @@ import (
 var version = "devel"
 
 func main() {
-	cfg, err := config.LoadClient(os.Args[1:], os.Stdout)
+	cfg, err := config.LoadClient(os.Args[1:], os.Stdout, func(rules []string) error {
+		_, err := client.ParsePolicy(rules)
+		return err
+	})
 	var c *client.Client
 	if err == nil {
 		c, err = newClient(cfg)
