@@ -3,7 +3,8 @@
 //
 // Use: make e2e, which sets ADIT_E2E to the folder of the binaries. ADIT_E2E=relay runs the scenarios that
 // carry traffic through a plain copying relay instead: a control that tells a fault of a scenario from
-// one of the tunnel. Without ADIT_E2E every test reports "not run", as does one whose program is missing.
+// one of the tunnel. Without ADIT_E2E every test but that of the checker reports "not run", as does one whose
+// program is missing.
 //
 // Every test has its own server, client, ports and folder. Children run in the foreground, get a signal by
 // their process ID, and show their last log lines when the test fails. Nothing waits for a fixed time but
