@@ -112,7 +112,7 @@ func (b *bench) args() []string {
 // command is a run of adit-load as a process of its own.
 func (b *bench) command(name string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	cmd := exec.CommandContext(b.t.Context(), name, args...)
-	cmd.Env = append(os.Environ(), played+"=1")
+	cmd.Env = append(os.Environ(), played+"=1", "TMPDIR="+b.dir) // one that is killed leaves its folders
 	stdout, stderr := &bytes.Buffer{}, &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	return cmd, stdout, stderr
