@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,27 +49,30 @@ func meaning(v engine.Verdict) string {
 }
 
 // Headline is the first thing to say about a result that is no pass.
-func Headline(res engine.Result) string {
-	if len(res.Findings) == 0 {
-		return res.Reason
+func Headline(res engine.Result) string { return headline(res.Reason, res.Findings) }
+
+// Headline is the first thing to say about an entry that is no pass.
+func (e Entry) Headline() string { return headline(e.Reason, e.Findings) }
+
+func headline(reason string, findings []engine.Finding) string {
+	if len(findings) == 0 {
+		return reason
 	}
-	f := res.Findings[0]
-	s := f.Sentence
-	if f.Got != "" {
-		s += ": " + f.Got
+	s := findings[0].Sentence
+	if got := findings[0].Got; got != "" {
+		s += ": " + got
 	}
 	return s
 }
 
 // explain writes everything that a reader needs to find the fault.
-func explain(w io.Writer, res engine.Result, p paint) {
-	c := res.Case
-	fmt.Fprintf(w, "%s  %s\n", p(meaning(res.Verdict), string(res.Verdict)), p("strong", c.Name()+"  "+c.Title))
-	fmt.Fprintf(w, "  clause    %s %s\n", c.Req.Level, c.Req.Text)
-	if res.Reason != "" {
-		fmt.Fprintf(w, "  reason    %s\n", indented(res.Reason))
+func explain(w io.Writer, e Entry, p paint) {
+	fmt.Fprintf(w, "%s  %s\n", p(meaning(e.Verdict), string(e.Verdict)), p("strong", e.Case+"  "+e.Title))
+	fmt.Fprintf(w, "  clause    %s %s\n", e.Level, e.Clause)
+	if e.Reason != "" {
+		fmt.Fprintf(w, "  reason    %s\n", indented(e.Reason))
 	}
-	for _, f := range res.Findings {
+	for _, f := range e.Findings {
 		by := ""
 		if f.Oracle {
 			by = ", seen by a rule that holds in every case"
@@ -82,28 +86,42 @@ func explain(w io.Writer, res engine.Result, p paint) {
 			fmt.Fprintf(w, "    got       %s\n", indented(f.Got))
 		}
 	}
-	for _, n := range res.Notes {
+	for _, n := range e.Notes {
 		fmt.Fprintf(w, "  note      %s\n", indented(n))
 	}
-	if len(res.Ports) > 0 {
-		fmt.Fprintf(w, "  suite at  %s\n", strings.Join(res.Ports, "  "))
+	if len(e.Ports) > 0 {
+		fmt.Fprintf(w, "  suite at  %s\n", strings.Join(e.Ports, "  "))
 	}
-	if res.Closed != "" {
-		fmt.Fprintf(w, "  closed    the subject ended its last tunnel: %s\n", res.Closed)
+	if e.Closed != "" {
+		fmt.Fprintf(w, "  closed    the subject ended its last tunnel: %s\n", e.Closed)
 	}
-	if res.Late > 0 {
-		fmt.Fprintf(w, "  machine   the suite's own timers came up to %s late; %d attempt(s)\n", res.Late.Round(time.Millisecond), res.Attempts)
+	if e.LateMS > 0 {
+		fmt.Fprintf(w, "  machine   the suite's own timers came up to %dms late; %d attempt(s)\n", e.LateMS, e.Attempts)
 	}
-	if len(res.Log) > 0 {
+	if len(e.Log) > 0 {
 		fmt.Fprintf(w, "  the subject's last lines\n")
-		for _, l := range res.Log {
+		for _, l := range e.Log {
 			fmt.Fprintf(w, "    %s\n", p("faint", fmt.Sprintf("%q", l)))
 		}
 	}
-	if len(res.Trace) > 0 {
+	if len(e.Trace) > 0 {
 		fmt.Fprintf(w, "  trace\n")
-		engine.WriteTrace(w, "    ", res.Trace)
+		for _, l := range shortened(e.Trace) {
+			fmt.Fprintf(w, "    %s\n", l)
+		}
 	}
+}
+
+// traceLines is how many lines of a long trace are shown: its head and its tail.
+const traceLines = 120
+
+// shortened leaves out the middle of a long trace.
+func shortened(trace []string) []string {
+	left := len(trace) - traceLines
+	if left <= 0 {
+		return trace
+	}
+	return slices.Concat(trace[:traceLines/3], []string{fmt.Sprintf("      ... %d events left out ...", left)}, trace[traceLines/3+left:])
 }
 
 // indented keeps a text of several lines inside its column.
@@ -112,50 +130,51 @@ func indented(s string) string {
 }
 
 // WriteCertificate writes the certificate: failures explained, then the table of classes.
-func (r *Run) WriteCertificate(w io.Writer, color bool) {
+func (f File) WriteCertificate(w io.Writer, color bool) {
 	p := paint(plain)
 	if color {
 		p = coloured
 	}
-	for _, res := range r.Results {
-		switch res.Verdict {
+	for _, e := range f.Results {
+		switch e.Verdict {
 		case engine.Pass, engine.NotApplicable, engine.NotRun:
 			continue
 		}
 		fmt.Fprintln(w)
-		explain(w, res, p)
+		explain(w, e, p)
 	}
 	fmt.Fprintf(w, "\n%s\n", p("strong", "adit conformance certificate"))
-	fmt.Fprintf(w, "  subject       %s\n", clean(r.Subject))
-	fmt.Fprintf(w, "  requirements  %s, suite %s\n", r.Requirements, r.Suite)
-	fmt.Fprintf(w, "  run           %s, took %s, seed %d\n", r.Started.Format(time.RFC3339), r.Took.Round(100*time.Millisecond), r.Seed)
-	fmt.Fprintf(w, "  machine       %s/%s, %d CPUs, %s; own timers up to %s late\n", r.Host.OS, r.Host.Arch, r.Host.CPUs, r.Host.Go, r.Host.Worst.Round(time.Millisecond))
-	if len(r.Selection) > 0 {
-		fmt.Fprintf(w, "  selection     %s\n", strings.Join(r.Selection, ", "))
+	fmt.Fprintf(w, "  subject       %s\n", clean(f.Subject))
+	fmt.Fprintf(w, "  requirements  %s, suite %s\n", f.Requirements, f.Suite)
+	fmt.Fprintf(w, "  run           %s, took %s, seed %d\n", f.Started.Format(time.RFC3339), (time.Duration(f.TookMS) * time.Millisecond).Round(100*time.Millisecond), f.Seed)
+	fmt.Fprintf(w, "  machine       %s/%s, %d CPUs, %s; own timers up to %s late\n", f.Host.OS, f.Host.Arch, f.Host.CPUs, f.Host.Go, f.Host.Worst.Round(time.Millisecond))
+	if len(f.Selection) > 0 {
+		fmt.Fprintf(w, "  selection     %s\n", strings.Join(f.Selection, ", "))
 	}
-	for _, u := range r.Unreachable {
+	for _, u := range f.Unreachable {
 		fmt.Fprintf(w, "  %s   %s\n", p("bad", "unreachable"), u)
 	}
-	for _, l := range r.Lost {
+	for _, l := range f.Lost {
 		fmt.Fprintf(w, "    %s\n", p("faint", fmt.Sprintf("%q", l)))
 	}
-	if r.Broken != "" {
-		fmt.Fprintf(w, "  %s   %s\n", p("bad", "suite error"), r.Broken)
+	if f.Broken != "" {
+		fmt.Fprintf(w, "  %s   %s\n", p("bad", "suite error"), f.Broken)
 	}
 	fmt.Fprintln(w)
-	r.writeClasses(w, p)
-	r.writeLeftOut(w, p)
-	fmt.Fprintf(w, "\n%s\n", r.conclusion(p))
+	f.writeClasses(w, p)
+	f.writeLeftOut(w, p)
+	meaning, head, rest := f.conclusion()
+	fmt.Fprintf(w, "\n%s%s\n", p(meaning, head), rest)
 }
 
-func (r *Run) writeClasses(w io.Writer, p paint) {
+func (f File) writeClasses(w io.Writer, p paint) {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Options.DrawBorder = false
 	t.Style().Options.SeparateColumns = false
 	t.Style().Format.Header = text.FormatDefault
 	t.AppendHeader(table.Row{"class", "MUST", "SHOULD", "failed", "nonstrict", "inconclusive", "not run", "not applicable", "standing"})
-	for _, c := range r.Classes() {
+	for _, c := range f.Classes {
 		standing := map[string]string{Certified: "good", NotCertified: "bad"}[c.Standing]
 		t.AppendRow(table.Row{
 			c.Name, fmt.Sprintf("%d/%d", c.Must[0], c.Must[1]), fmt.Sprintf("%d/%d", c.Should[0], c.Should[1]),
@@ -170,18 +189,18 @@ func (r *Run) writeClasses(w io.Writer, p paint) {
 }
 
 // writeLeftOut names what the certificate does not cover, by reason.
-func (r *Run) writeLeftOut(w io.Writer, p paint) {
+func (f File) writeLeftOut(w io.Writer, p paint) {
 	names := map[string][]string{}
 	var order []string
-	for _, res := range r.Results {
-		if res.Verdict != engine.NotRun && res.Verdict != engine.NotApplicable {
+	for _, e := range f.Results {
+		if e.Verdict != engine.NotRun && e.Verdict != engine.NotApplicable {
 			continue
 		}
-		k := string(res.Verdict) + ", " + res.Reason
+		k := string(e.Verdict) + ", " + e.Reason
 		if names[k] == nil {
 			order = append(order, k)
 		}
-		names[k] = append(names[k], res.Case.Name())
+		names[k] = append(names[k], e.Case)
 	}
 	for _, k := range order {
 		fmt.Fprintf(w, "\n  %s\n", p("faint", k+":"))
@@ -197,28 +216,28 @@ func (r *Run) writeLeftOut(w io.Writer, p paint) {
 	}
 }
 
-func (r *Run) conclusion(p paint) string {
-	switch r.ExitCode() {
+// conclusion is the verdict of the run: how it is painted, its head, and what follows the head.
+func (f File) conclusion() (meaning, head, rest string) {
+	switch f.ExitCode {
 	case ExitCertified:
 		var names []string
-		for _, c := range r.Classes() {
+		for _, c := range f.Classes {
 			if c.Standing == Certified {
 				names = append(names, c.Name)
 			}
 		}
 		if len(names) == 0 {
-			return p("good", "PASSED") + ", for the selected requirements"
+			return "good", "PASSED", ", for the selected requirements"
 		}
-		return p("good", "CERTIFIED") + " " + strings.Join(names, ", ")
+		return "good", "CERTIFIED", " " + strings.Join(names, ", ")
 	case ExitFailed:
-		n := r.Counts()
-		return p("bad", "NOT CERTIFIED") + fmt.Sprintf(": %d case(s) failed", n[engine.Fail]+n[engine.NotTestable])
+		return "bad", "NOT CERTIFIED", fmt.Sprintf(": %d case(s) failed", f.Counts[engine.Fail]+f.Counts[engine.NotTestable])
 	case ExitUnreachable:
-		return p("bad", "UNREACHABLE") + ": there was nobody to certify"
+		return "bad", "UNREACHABLE", ": there was nobody to certify"
 	case ExitSuiteError:
-		return p("bad", "SUITE ERROR") + ": the suite itself broke; please report it"
+		return "bad", "SUITE ERROR", ": the suite itself broke; please report it"
 	case ExitInconclusive:
-		return p("warn", "INCONCLUSIVE") + ": nothing failed, but not everything could be told; run again on a quieter machine"
+		return "warn", "INCONCLUSIVE", ": nothing failed, but not everything could be told; run again on a quieter machine"
 	}
-	return p("warn", "NOTHING SCORED") + ": no case that was selected could be run"
+	return "warn", "NOTHING SCORED", ": no case that was selected could be run"
 }

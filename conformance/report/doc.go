@@ -1,10 +1,12 @@
-// Package report turns results into a certificate on the terminal, a JSON
-// file, a JUnit file and an exit code.
+// Package report turns results into a certificate on the terminal, report
+// files and an exit code.
 //
-//	run.go          Run, what a run was about and found; classes and their verdicts
+//	run.go          Run, what a run was about and found
+//	json.go         File, the shape of the JSON file; every other report is made from it
+//	schema.json     its JSON Schema
+//	classes.go      conformance classes and their standing
 //	exit.go         exit codes
 //	certificate.go  the certificate, with every failure explained
 //	progress.go     what is shown while cases run
-//	json.go         the JSON file: shape, writing, reading
 //	junit.go        the JUnit file
 package report

@@ -13,17 +13,17 @@ const (
 	ExitInconclusive = 6 // the machine was too busy to tell
 )
 
-// ExitCode is the exit code that the run earns.
-func (r *Run) ExitCode() int {
-	n := r.Counts()
+// exitCode is the exit code that the run earns.
+func (f *File) exitCode() int {
+	n := f.Counts
 	switch {
 	case n[engine.Fail]+n[engine.NotTestable] > 0:
 		return ExitFailed
-	case n[engine.SuiteError] > 0 || r.Broken != "":
+	case n[engine.SuiteError] > 0 || f.Broken != "":
 		return ExitSuiteError
-	case len(r.Unreachable) > 0:
+	case len(f.Unreachable) > 0:
 		return ExitUnreachable
-	case n[engine.Inconclusive] > 0 || r.Stopped:
+	case n[engine.Inconclusive] > 0 || f.Stopped:
 		return ExitInconclusive
 	case n[engine.Pass]+n[engine.PassNonstrict] == 0:
 		return ExitNothing

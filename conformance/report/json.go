@@ -13,7 +13,7 @@ import (
 // new version; one is never renamed or removed within a version.
 const Schema = 1
 
-// A File is the shape of the JSON file.
+// A File is the shape of the JSON file. Every other report is made from it.
 type File struct {
 	Schema       int                    `json:"schema"`
 	Suite        string                 `json:"suite"`           // version of the suite
@@ -26,8 +26,11 @@ type File struct {
 	Host         Host                   `json:"host"`
 	Selection    []string               `json:"selection,omitempty"` // --id; absent: everything
 	Unreachable  []string               `json:"unreachable,omitempty"`
+	Lost         []string               `json:"lost_log,omitempty"` // of a command that ended before it was ready
 	Broken       string                 `json:"broken,omitempty"`
+	Stopped      bool                   `json:"stopped,omitempty"`
 	ExitCode     int                    `json:"exit_code"`
+	Conclusion   string                 `json:"conclusion"` // the verdict of the run in words
 	Counts       map[engine.Verdict]int `json:"counts"`
 	Classes      []Class                `json:"classes"`
 	Results      []Entry                `json:"results"`
@@ -72,8 +75,7 @@ func (r *Run) File() File {
 	f := File{
 		Schema: Schema, Suite: r.Suite, Requirements: r.Requirements, Subject: r.Subject, Command: r.Command,
 		Started: r.Started, TookMS: r.Took.Milliseconds(), Seed: r.Seed, Host: r.Host, Selection: r.Selection,
-		Unreachable: r.Unreachable, Broken: r.Broken, ExitCode: r.ExitCode(), Counts: r.Counts(), Classes: r.Classes(),
-		Results: []Entry{},
+		Unreachable: r.Unreachable, Lost: r.Lost, Broken: r.Broken, Stopped: r.Stopped, Results: []Entry{},
 	}
 	for _, res := range r.Results {
 		c := res.Case
@@ -91,15 +93,28 @@ func (r *Run) File() File {
 		}
 		f.Results = append(f.Results, e)
 	}
+	f.conclude()
 	return f
 }
 
-// WriteJSON writes the run as JSON.
-func (r *Run) WriteJSON(w io.Writer) error {
+// conclude fills in what follows from the results.
+func (f *File) conclude() {
+	f.Counts = map[engine.Verdict]int{}
+	for _, e := range f.Results {
+		f.Counts[e.Verdict]++
+	}
+	f.Classes = f.classes()
+	f.ExitCode = f.exitCode()
+	_, head, rest := f.conclusion()
+	f.Conclusion = head + rest
+}
+
+// WriteJSON writes the report as JSON.
+func (f File) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(r.File())
+	return enc.Encode(f)
 }
 
 // ReadJSON reads what WriteJSON wrote.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
@@ -61,27 +60,27 @@ type junitSystemOut struct {
 	Text string `xml:",chardata"`
 }
 
-// WriteJUnit writes the run as JUnit XML, one test suite for each class.
-func (r *Run) WriteJUnit(w io.Writer) error {
+// WriteJUnit writes the report as JUnit XML, one test suite for each class.
+func (f File) WriteJUnit(w io.Writer) error {
 	var doc junitSuites
-	for _, class := range r.Classes() {
+	for _, class := range f.Classes {
 		s := junitSuite{
-			Name: class.Name, Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"),
+			Name: class.Name, Timestamp: f.Started.UTC().Format("2006-01-02T15:04:05"),
 			Properties: []junitProperty{
-				{"subject", clean(r.Subject)},
-				{"suite", r.Suite},
-				{"requirement_set", r.Requirements},
-				{"seed", fmt.Sprint(r.Seed)},
+				{"subject", clean(f.Subject)},
+				{"suite", f.Suite},
+				{"requirement_set", f.Requirements},
+				{"seed", fmt.Sprint(f.Seed)},
 				{"standing", class.Standing},
 			},
 		}
-		var took time.Duration
-		for _, res := range r.Results {
-			if classOf(res.Case) != class.Name {
+		var took int64
+		for _, e := range f.Results {
+			if e.class() != class.Name {
 				continue
 			}
-			took += res.Took
-			s.add(res)
+			took += e.TookMS
+			s.add(e)
 		}
 		s.Time = seconds(took)
 		doc.Suites = append(doc.Suites, s)
@@ -99,31 +98,31 @@ func (r *Run) WriteJUnit(w io.Writer) error {
 }
 
 // add turns one result into a test case, by the table of verdicts and sinks.
-func (s *junitSuite) add(res engine.Result) {
-	c := junitCase{Name: res.Case.Name() + " " + res.Case.Title, Class: classOf(res.Case) + "." + res.Case.ID, Time: seconds(res.Took)}
+func (s *junitSuite) add(e Entry) {
+	c := junitCase{Name: e.Case + " " + e.Title, Class: e.class() + "." + e.ID, Time: seconds(e.TookMS)}
 	s.Tests++
 	var text strings.Builder
-	explain(&text, res, plain)
+	explain(&text, e, plain)
 	body := clean(text.String())
-	switch res.Verdict {
+	switch e.Verdict {
 	case engine.Pass:
 	case engine.PassNonstrict:
-		c.Properties = &junitProps{[]junitProperty{{"verdict", string(res.Verdict)}}}
+		c.Properties = &junitProps{[]junitProperty{{"verdict", string(e.Verdict)}}}
 		c.Out = &junitSystemOut{body}
 	case engine.Fail, engine.NotTestable:
 		s.Failures++
-		c.Failure = &junitText{clean(Headline(res)), string(res.Verdict), body}
+		c.Failure = &junitText{clean(e.Headline()), string(e.Verdict), body}
 	case engine.Inconclusive, engine.SuiteError:
 		s.Errors++
-		c.Error = &junitText{clean(res.Reason), string(res.Verdict), body}
+		c.Error = &junitText{clean(e.Reason), string(e.Verdict), body}
 	case engine.NotApplicable, engine.NotRun:
 		s.Skipped++
-		c.Skipped = &junitSkip{clean(string(res.Verdict) + ": " + res.Reason)}
+		c.Skipped = &junitSkip{clean(string(e.Verdict) + ": " + e.Reason)}
 	}
 	s.Cases = append(s.Cases, c)
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+func seconds(ms int64) string { return fmt.Sprintf("%.3f", float64(ms)/1000) }
 
 // clean drops what XML cannot carry.
 func clean(s string) string {

@@ -88,7 +88,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 func TestCertificateGolden(t *testing.T) {
 	var b bytes.Buffer
-	oneOfEach().WriteCertificate(&b, false)
+	oneOfEach().File().WriteCertificate(&b, false)
 	golden(t, "certificate.txt", b.Bytes())
 	if bytes.ContainsRune(b.Bytes()[bytes.Index(b.Bytes(), []byte("last lines")):][:80], 0x1b) {
 		t.Error("an escape of the subject's log reaches the terminal")
@@ -98,7 +98,7 @@ func TestCertificateGolden(t *testing.T) {
 func TestJSONGoldenAndBack(t *testing.T) {
 	var b bytes.Buffer
 	r := oneOfEach()
-	if err := r.WriteJSON(&b); err != nil {
+	if err := r.File().WriteJSON(&b); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "report.json", b.Bytes())
@@ -119,7 +119,7 @@ func TestJSONGoldenAndBack(t *testing.T) {
 
 func TestJUnitGolden(t *testing.T) {
 	var b bytes.Buffer
-	if err := oneOfEach().WriteJUnit(&b); err != nil {
+	if err := oneOfEach().File().WriteJUnit(&b); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "junit.xml", b.Bytes())
@@ -176,8 +176,8 @@ func TestExitCode(t *testing.T) {
 		{"nothing that could run", of(engine.NotRun, engine.NotApplicable), ExitNothing},
 	}
 	for _, tt := range tests {
-		if got := tt.run.ExitCode(); got != tt.want {
-			t.Errorf("%s: ExitCode() = %d; want %d", tt.name, got, tt.want)
+		if got := tt.run.File().ExitCode; got != tt.want {
+			t.Errorf("%s: exit code %d; want %d", tt.name, got, tt.want)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func TestExitCode(t *testing.T) {
 func TestStanding(t *testing.T) {
 	r := oneOfEach()
 	got := map[string]string{}
-	for _, c := range r.Classes() {
+	for _, c := range r.File().Classes {
 		got[c.Name] = c.Standing
 	}
 	want := map[string]string{"api": Undecided, "core-client": NotCertified, "core-server": NotCertified}
@@ -194,7 +194,7 @@ func TestStanding(t *testing.T) {
 	}
 	sel := &Run{Selection: []string{"FRAME-001"}}
 	sel.Add(engine.Result{Verdict: engine.Pass, Case: engine.Case{Role: engine.Server}})
-	if s := sel.Classes()[0].Standing; s != Partial {
+	if s := sel.File().Classes[0].Standing; s != Partial {
 		t.Errorf("standing of a selection = %s; want partial", s)
 	}
 }

@@ -113,12 +113,13 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	run.Took = time.Since(run.Started)
 	run.Stopped = ctx.Err() != nil
 	run.Sort(cases.IDs())
-	run.WriteCertificate(stdout, isTerminal(stdout))
-	if err := errors.Join(writeFile(f.jsonFile, run.WriteJSON), writeFile(f.junit, run.WriteJUnit)); err != nil {
+	file := run.File()
+	file.WriteCertificate(stdout, isTerminal(stdout))
+	if err := errors.Join(writeFile(f.jsonFile, file.WriteJSON), writeFile(f.junit, file.WriteJUnit)); err != nil {
 		fmt.Fprintf(stderr, "adit-conform: %v\n", err)
 		run.Broken = err.Error()
 	}
-	if code := run.ExitCode(); code != report.ExitCertified {
+	if code := run.File().ExitCode; code != report.ExitCertified {
 		return exitError(code)
 	}
 	return nil

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/adit-tunnel/adit/conformance/report"
+)
+
+// failing is the JSON report of a run that fails, with whatever args ask for beside it.
+func failing(t *testing.T, args ...string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "report.json")
+	addr := server(t, true)
+	args = append([]string{"run", "--server", addr, "--visitor", addr, "--id", "FRAME-002,FRAME-007", "--json", file}, args...)
+	if stdout, stderr, code := conform(t, args...); code != report.ExitFailed {
+		t.Fatalf("%q exits %d; want %d\n%s%s", args, code, report.ExitFailed, stdout, stderr)
+	}
+	return file
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestReportFollowsThePublishedSchema(t *testing.T) {
+	stdout, _, code := conform(t, "schema", "report")
+	if code != 0 {
+		t.Fatalf("schema report exits %d", code)
+	}
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(stdout)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(read(t, failing(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(doc); err != nil {
+		t.Errorf("the report of a run does not follow the schema: %v", err)
+	}
+	if _, stderr, code := conform(t, "schema", "nonsense"); code != report.ExitUsage || stderr == "" {
+		t.Errorf("a schema that does not exist: exit code %d, standard error %q; want 2 and an explanation", code, stderr)
+	}
+}

@@ -1,0 +1,83 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+)
+
+// A Class is what a run claims for one conformance class of PROTOCOL.md section 22.
+type Class struct {
+	Name     string                 `json:"class"`
+	Standing string                 `json:"standing"` // certified, partial, inconclusive or failed
+	Counts   map[engine.Verdict]int `json:"counts"`
+	Must     [2]int                 `json:"must"`   // passed, scored
+	Should   [2]int                 `json:"should"` // passed, scored
+	NotRun   []string               `json:"not_run,omitempty"`
+}
+
+// Standings of a class.
+const (
+	Certified    = "certified"    // every case of the class that this run could make passed
+	Partial      = "partial"      // what ran passed; part of the class was not selected
+	Undecided    = "inconclusive" // nothing failed, but not all could be told
+	NotCertified = "failed"
+)
+
+// class names the conformance class that the case belongs to.
+func (e Entry) class() string {
+	if e.Role == engine.API {
+		return "api"
+	}
+	return "core-" + string(e.Role)
+}
+
+// classes is the outcome for every class that the run touched.
+func (f *File) classes() []Class {
+	byName := map[string]*Class{}
+	for _, e := range f.Results {
+		name := e.class()
+		c := byName[name]
+		if c == nil {
+			c = &Class{Name: name, Standing: Certified, Counts: map[engine.Verdict]int{}}
+			byName[name] = c
+		}
+		c.Counts[e.Verdict]++
+		if e.Verdict == engine.NotRun {
+			c.NotRun = append(c.NotRun, e.Case)
+		}
+		if !e.Verdict.Scored() {
+			continue
+		}
+		tally := &c.Must
+		if e.Level != "MUST" {
+			tally = &c.Should
+		}
+		tally[1]++
+		if e.Verdict == engine.Pass {
+			tally[0]++
+		}
+	}
+	var out []Class
+	for _, c := range byName {
+		c.Standing = f.standing(c.Counts)
+		out = append(out, *c)
+	}
+	slices.SortFunc(out, func(a, b Class) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (f *File) standing(n map[engine.Verdict]int) string {
+	switch {
+	case n[engine.Fail]+n[engine.NotTestable] > 0:
+		return NotCertified
+	case n[engine.Inconclusive]+n[engine.SuiteError] > 0, f.Stopped:
+		return Undecided
+	case n[engine.Pass]+n[engine.PassNonstrict] == 0, len(f.Unreachable) > 0 && n[engine.Pass] == 0:
+		return Undecided
+	case len(f.Selection) > 0:
+		return Partial
+	}
+	return Certified
+}
