@@ -144,7 +144,7 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 		explain(w, e, p)
 	}
 	fmt.Fprintf(w, "\n%s\n", p("strong", "adit conformance certificate"))
-	fmt.Fprintf(w, "  subject       %s\n", clean(f.Subject))
+	fmt.Fprintf(w, "  subject       %s\n", Clean(f.Subject))
 	fmt.Fprintf(w, "  requirements  %s, suite %s\n", f.Requirements, f.Suite)
 	fmt.Fprintf(w, "  run           %s, took %s, seed %d\n", f.Started.Format(time.RFC3339), (time.Duration(f.TookMS) * time.Millisecond).Round(100*time.Millisecond), f.Seed)
 	fmt.Fprintf(w, "  machine       %s/%s, %d CPUs, %s; own timers up to %s late\n", f.Host.OS, f.Host.Arch, f.Host.CPUs, f.Host.Go, f.Host.Worst.Round(time.Millisecond))

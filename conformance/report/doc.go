@@ -9,4 +9,5 @@
 //	certificate.go  the certificate, with every failure explained
 //	progress.go     what is shown while cases run
 //	junit.go        the JUnit file
+//	html.go         the page for people, made by page.html
 package report

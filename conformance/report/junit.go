@@ -67,7 +67,7 @@ func (f File) WriteJUnit(w io.Writer) error {
 		s := junitSuite{
 			Name: class.Name, Timestamp: f.Started.UTC().Format("2006-01-02T15:04:05"),
 			Properties: []junitProperty{
-				{"subject", clean(f.Subject)},
+				{"subject", Clean(f.Subject)},
 				{"suite", f.Suite},
 				{"requirement_set", f.Requirements},
 				{"seed", fmt.Sprint(f.Seed)},
@@ -103,7 +103,7 @@ func (s *junitSuite) add(e Entry) {
 	s.Tests++
 	var text strings.Builder
 	explain(&text, e, plain)
-	body := clean(text.String())
+	body := Clean(text.String())
 	switch e.Verdict {
 	case engine.Pass:
 	case engine.PassNonstrict:
@@ -111,21 +111,21 @@ func (s *junitSuite) add(e Entry) {
 		c.Out = &junitSystemOut{body}
 	case engine.Fail, engine.NotTestable:
 		s.Failures++
-		c.Failure = &junitText{clean(e.Headline()), string(e.Verdict), body}
+		c.Failure = &junitText{Clean(e.Headline()), string(e.Verdict), body}
 	case engine.Inconclusive, engine.SuiteError:
 		s.Errors++
-		c.Error = &junitText{clean(e.Reason), string(e.Verdict), body}
+		c.Error = &junitText{Clean(e.Reason), string(e.Verdict), body}
 	case engine.NotApplicable, engine.NotRun:
 		s.Skipped++
-		c.Skipped = &junitSkip{clean(string(e.Verdict) + ": " + e.Reason)}
+		c.Skipped = &junitSkip{Clean(string(e.Verdict) + ": " + e.Reason)}
 	}
 	s.Cases = append(s.Cases, c)
 }
 
 func seconds(ms int64) string { return fmt.Sprintf("%.3f", float64(ms)/1000) }
 
-// clean drops what XML cannot carry.
-func clean(s string) string {
+// Clean drops what XML and a terminal should not get.
+func Clean(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c < ' ' && c != '\n' && c != '\t' || c == 0xFFFE || c == 0xFFFF {
 			return '?'

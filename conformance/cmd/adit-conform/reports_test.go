@@ -60,3 +60,31 @@ func TestReportFollowsThePublishedSchema(t *testing.T) {
 		t.Errorf("a schema that does not exist: exit code %d, standard error %q; want 2 and an explanation", code, stderr)
 	}
 }
+
+// A report that is made again from the JSON file is the one that the run wrote.
+func TestReportsAreMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	flags := []string{"--junit", "--html"}
+	to := func(from string) (args []string) {
+		for _, f := range flags {
+			args = append(args, f, filepath.Join(dir, from+f))
+		}
+		return args
+	}
+	file := failing(t, to("run")...)
+	if _, stderr, code := conform(t, append([]string{"report", file}, to("again")...)...); code != 0 {
+		t.Fatalf("report exits %d\n%s", code, stderr)
+	}
+	for _, f := range flags {
+		if !bytes.Equal(read(t, filepath.Join(dir, "run"+f)), read(t, filepath.Join(dir, "again"+f))) {
+			t.Errorf("%s is not the same again", f)
+		}
+	}
+	stdout, _, code := conform(t, "report", file)
+	if code != 0 || !bytes.Contains([]byte(stdout), []byte("NOT CERTIFIED")) {
+		t.Errorf("report without flags exits %d and prints no certificate:\n%s", code, stdout)
+	}
+	if _, stderr, code := conform(t, "report", filepath.Join(dir, "run--html")); code != report.ExitUsage || stderr == "" {
+		t.Errorf("a file that is no report: exit code %d, standard error %q; want 2 and an explanation", code, stderr)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -33,15 +32,16 @@ type runFlags struct {
 	listen, target                      string
 	subject                             string
 
-	ids             []string
-	labels          string
-	failFast, slow  bool
-	timeout         time.Duration
-	verbose         bool
-	jsonFile, junit string
-	seed            uint64
-	jobs            int
-	apiPorts        string
+	ids            []string
+	labels         string
+	failFast, slow bool
+	timeout        time.Duration
+	verbose        bool
+	jsonFile       string
+	outputs        outputs
+	seed           uint64
+	jobs           int
+	apiPorts       string
 }
 
 func runCommand() *cobra.Command {
@@ -77,7 +77,7 @@ Exit codes: 0 certified, 1 a scored case failed (whatever else happened), 4 the 
 	s.DurationVar(&f.timeout, "timeout", 0, "longest time of one case; cases that wait longer by design are not run (0: none)")
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "show frames live")
 	s.StringVar(&f.jsonFile, "json", "", "write a JSON report to this file")
-	s.StringVar(&f.junit, "junit", "", "write a JUnit report to this file")
+	f.outputs.flags(c)
 	s.Uint64Var(&f.seed, "seed", 0, "repeat a run's random choices (default: a new one, shown on the certificate)")
 	s.IntVar(&f.jobs, "jobs", 4, "instances at a time of a subject that the suite starts")
 	s.StringVar(&f.apiPorts, "api-ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
@@ -115,7 +115,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	run.Sort(cases.IDs())
 	file := run.File()
 	file.WriteCertificate(stdout, isTerminal(stdout))
-	if err := errors.Join(writeFile(f.jsonFile, file.WriteJSON), writeFile(f.junit, file.WriteJUnit)); err != nil {
+	if err := write(f.files(), file); err != nil {
 		fmt.Fprintf(stderr, "adit-conform: %v\n", err)
 		run.Broken = err.Error()
 	}
@@ -217,15 +217,12 @@ func (f *runFlags) check() error {
 	if _, err := f.portRange(); err != nil {
 		return fmt.Errorf("--api-ports %q: must be FIRST-LAST, like 10000-10100", f.apiPorts)
 	}
-	for _, file := range []string{f.jsonFile, f.junit} {
-		if file == "" {
-			continue
-		}
-		if st, err := os.Stat(filepath.Dir(file)); err != nil || !st.IsDir() {
-			return fmt.Errorf("report file %s: its folder does not exist", file)
-		}
-	}
-	return nil
+	return check(f.files())
+}
+
+// files are the reports that the run writes.
+func (f *runFlags) files() []output {
+	return append(f.outputs.all(), output{f.jsonFile, report.File.WriteJSON})
 }
 
 func checkAddr(addr string) error {
@@ -338,18 +335,6 @@ func (f *runFlags) command() string {
 		b.WriteString(" --slow")
 	}
 	return b.String()
-}
-
-// writeFile writes one report; an empty name writes nothing.
-func writeFile(name string, write func(io.Writer) error) error {
-	if name == "" {
-		return nil
-	}
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(file), file.Close())
 }
 
 func isTerminal(w io.Writer) bool {
