@@ -1,7 +1,7 @@
 // Package cases holds the conformance cases as plain values, one file for
 // each section of PROTOCOL.md that has requirements, s03_tunnel.go to
-// s20_security.go, and api.go for Appendix B. exceptions.go says why a
-// requirement has no case.
+// s20_security.go, and api.go for Appendix B. cells.go makes a case from each
+// cell of the state tables. exceptions.go says why a requirement has no case.
 //
 // # How to add a case
 //

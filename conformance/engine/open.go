@@ -22,6 +22,9 @@ func (t *T) Dial() *Tunnel {
 // connect dials addr, as long as an answer may take.
 func (t *T) connect(addr string) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: LocalEffect + t.slack}
+	if t.narrow && addr == t.At.Visitor {
+		d.Control = narrowControl
+	}
 	conn, err := d.DialContext(t.ctx, "tcp", addr)
 	if err != nil {
 		return nil, err

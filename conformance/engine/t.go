@@ -33,7 +33,8 @@ type T struct {
 	sockets  []*Socket
 	closers  []func()
 	service  *Service
-	setup    int // depth of helpers whose failure means that nothing can be tested
+	narrow   bool // local sockets take little
+	setup    int  // depth of helpers whose failure means that nothing can be tested
 	nextID   uint32
 	unusedID uint32
 	apiUsed  map[int]bool // ports that APIPort gave away

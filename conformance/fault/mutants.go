@@ -142,6 +142,7 @@ var coreMutants = []entry{
 	{name: "CLOSE-006", role: engine.Both, does: "queues 14 MiB, and never gives up a local peer that reads nothing after Close"},
 	{name: "CLOSE-007", role: engine.Both, does: "answers Close for an idle ID with Close", touch: []string{"CLOSE-001"}},
 	{name: "CLOSE-008", role: engine.Both, does: "after Close sends on all that the local peer still has"},
+	{name: "CLOSE-009", role: engine.Both, does: "takes an ID for idle after 60 s without the peer's last word"},
 	{name: "CLOSE-010", role: engine.Both, does: "sends Close 7 s after its local socket failed"},
 	{name: "ORDER-001", role: engine.Both, does: "swaps two Data of a connection"},
 	{name: "ORDER-002", role: engine.Both, does: "answers a burst of frames newest first"},
@@ -192,7 +193,6 @@ var apiMutants = []entry{
 // Reasons says why a requirement has no mutant: an ID, or an ID and a role.
 var Reasons = map[string]string{
 	"FRAME-011": "a SHOULD whose breach shows only after a minute; its case runs with --slow and is judged on the conforming peer",
-	"CLOSE-009": "that an ID is never used again cannot be seen within a run; reference/session tests the state retired",
 	"FLOW-006":  "how much a side owes and holds is not visible on the wire; reference/session tests the bound",
 	"ALIVE-007": "whether a side itself read is not visible on the wire; reference/session tests it in fake time",
 	"MULTI-001": "a permission: there is nothing to break",

@@ -160,9 +160,14 @@ func (c *conn) waitForPeer() {
 func (c *conn) waitedTooLong() {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
-	if c.state == closing || c.state == abandoned {
-		c.state = retired
+	if c.state != closing && c.state != abandoned {
+		return
 	}
+	if c.t.bug("CLOSE-009") {
+		c.forget()
+		return
+	}
+	c.state = retired
 }
 
 // requestedTooLong is connect-timeout.
