@@ -136,8 +136,7 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 		p = coloured
 	}
 	for _, e := range f.Results {
-		switch e.Verdict {
-		case engine.Pass, engine.NotApplicable, engine.NotRun:
+		if passed(e.Verdict) {
 			continue
 		}
 		fmt.Fprintln(w)
@@ -220,16 +219,10 @@ func (f File) writeLeftOut(w io.Writer, p paint) {
 func (f File) conclusion() (meaning, head, rest string) {
 	switch f.ExitCode {
 	case ExitCertified:
-		var names []string
-		for _, c := range f.Classes {
-			if c.Standing == Certified {
-				names = append(names, c.Name)
-			}
+		if names := f.certified(); names != "" {
+			return "good", "CERTIFIED", " " + names
 		}
-		if len(names) == 0 {
-			return "good", "PASSED", ", for the selected requirements"
-		}
-		return "good", "CERTIFIED", " " + strings.Join(names, ", ")
+		return "good", "PASSED", ", for the selected requirements"
 	case ExitFailed:
 		return "bad", "NOT CERTIFIED", fmt.Sprintf(": %d case(s) failed", f.Counts[engine.Fail]+f.Counts[engine.NotTestable])
 	case ExitUnreachable:

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
@@ -66,6 +67,17 @@ func (f *File) classes() []Class {
 	}
 	slices.SortFunc(out, func(a, b Class) int { return cmp.Compare(a.Name, b.Name) })
 	return out
+}
+
+// certified names the classes that are certified.
+func (f *File) certified() string {
+	var names []string
+	for _, c := range f.Classes {
+		if c.Standing == Certified {
+			names = append(names, c.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func (f *File) standing(n map[engine.Verdict]int) string {

@@ -10,4 +10,6 @@
 //	progress.go     what is shown while cases run
 //	junit.go        the JUnit file
 //	html.go         the page for people, made by page.html
+//	markdown.go     the same for a discussion
+//	badge.go        the badge, made by badge.svg
 package report

@@ -65,9 +65,7 @@ func (p *Progress) End(res engine.Result) {
 		p.failed++
 	}
 	p.mu.Unlock()
-	switch res.Verdict {
-	case engine.Pass, engine.NotApplicable, engine.NotRun:
-	default:
+	if !passed(res.Verdict) {
 		p.line(fmt.Sprintf("%s  %s  %s", p.p(meaning(res.Verdict), string(res.Verdict)), res.Case.Name(), Headline(res)))
 	}
 	if p.bar != nil {

@@ -14,13 +14,15 @@ import (
 
 // outputs are the files that a report is written to; an empty name writes none.
 type outputs struct {
-	junit, html string
+	junit, html, markdown, badge string
 }
 
 func (o *outputs) flags(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&o.junit, "junit", "", "write a JUnit report to this file")
 	s.StringVar(&o.html, "html", "", "write a page for people to this file")
+	s.StringVar(&o.markdown, "markdown", "", "write the verdict and the failures in Markdown to this file")
+	s.StringVar(&o.badge, "badge", "", "write the verdict as a badge, in SVG, to this file")
 }
 
 // A output is one file and what writes it.
@@ -30,7 +32,12 @@ type output struct {
 }
 
 func (o *outputs) all() []output {
-	return []output{{o.junit, report.File.WriteJUnit}, {o.html, report.File.WriteHTML}}
+	return []output{
+		{o.junit, report.File.WriteJUnit},
+		{o.html, report.File.WriteHTML},
+		{o.markdown, report.File.WriteMarkdown},
+		{o.badge, report.File.WriteBadge},
+	}
 }
 
 // check refuses files that cannot be written, before there is anything to write.

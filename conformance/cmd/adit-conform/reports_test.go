@@ -64,7 +64,7 @@ func TestReportFollowsThePublishedSchema(t *testing.T) {
 // A report that is made again from the JSON file is the one that the run wrote.
 func TestReportsAreMadeAgain(t *testing.T) {
 	dir := t.TempDir()
-	flags := []string{"--junit", "--html"}
+	flags := []string{"--junit", "--html", "--markdown", "--badge"}
 	to := func(from string) (args []string) {
 		for _, f := range flags {
 			args = append(args, f, filepath.Join(dir, from+f))
