@@ -167,11 +167,7 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 }
 
 func (f File) writeClasses(w io.Writer, p paint) {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options.DrawBorder = false
-	t.Style().Options.SeparateColumns = false
-	t.Style().Format.Header = text.FormatDefault
+	t := newTable()
 	t.AppendHeader(table.Row{"class", "MUST", "SHOULD", "failed", "nonstrict", "inconclusive", "not run", "not applicable", "standing"})
 	for _, c := range f.Classes {
 		standing := map[string]string{Certified: "good", NotCertified: "bad"}[c.Standing]
@@ -185,6 +181,16 @@ func (f File) writeClasses(w io.Writer, p paint) {
 	for _, line := range strings.Split(t.Render(), "\n") {
 		fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, " "))
 	}
+}
+
+// newTable is an empty table in the one style of all reports.
+func newTable() table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Options.DrawBorder = false
+	t.Style().Options.SeparateColumns = false
+	t.Style().Format.Header = text.FormatDefault
+	return t
 }
 
 // writeLeftOut names what the certificate does not cover, by reason.

@@ -12,4 +12,6 @@
 //	html.go         the page for people, made by page.html
 //	markdown.go     the same for a discussion
 //	badge.go        the badge, made by badge.svg
+//	diff.go         two reports: what broke, what was fixed
+//	matrix.go       many reports beside each other
 package report

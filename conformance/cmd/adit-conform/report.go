@@ -11,7 +11,9 @@ import (
 )
 
 // reportCommands work on the JSON reports of runs.
-func reportCommands() []*cobra.Command { return []*cobra.Command{reportCommand()} }
+func reportCommands() []*cobra.Command {
+	return []*cobra.Command{reportCommand(), diffCommand(), matrixCommand()}
+}
 
 func reportCommand() *cobra.Command {
 	var o outputs

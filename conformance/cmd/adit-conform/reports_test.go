@@ -88,3 +88,30 @@ func TestReportsAreMadeAgain(t *testing.T) {
 		t.Errorf("a file that is no report: exit code %d, standard error %q; want 2 and an explanation", code, stderr)
 	}
 }
+
+func TestDiffAndMatrix(t *testing.T) {
+	bad, good := failing(t), filepath.Join(t.TempDir(), "good.json")
+	addr := server(t, false)
+	if stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--id", "FRAME-002/server/two", "--json", good); code != 0 {
+		t.Fatalf("run exits %d\n%s", code, stdout)
+	}
+	for _, tt := range []struct {
+		args []string
+		want int
+		says string
+	}{
+		{[]string{"diff", bad, good}, report.ExitCertified, "fixed (1)"},
+		{[]string{"diff", good, bad}, report.ExitFailed, "broken (1)"},
+		{[]string{"diff", good, good}, report.ExitCertified, "nothing changed"},
+		{[]string{"diff", good}, report.ExitUsage, ""},
+		{[]string{"matrix", good, bad}, report.ExitCertified, "FRAME-007 server"},
+		{[]string{"matrix", good, bad, "--markdown"}, report.ExitCertified, "| --- |"},
+		{[]string{"matrix"}, report.ExitUsage, ""},
+		{[]string{"matrix", filepath.Join(t.TempDir(), "none.json")}, report.ExitUsage, ""},
+	} {
+		stdout, stderr, code := conform(t, tt.args...)
+		if code != tt.want || !bytes.Contains([]byte(stdout), []byte(tt.says)) {
+			t.Errorf("%q exits %d; want %d, and %q\n%s%s", tt.args, code, tt.want, tt.says, stdout, stderr)
+		}
+	}
+}
