@@ -26,6 +26,9 @@
 //	limits.go    the deadlines that the text gives
 //	subject.go   what the engine needs of a subject
 //	run.go       Runner: selection, lanes, retries, restarts
+//	segment.go   each case in every cut, one result
+//	cut.go       Cut: how the octets of a tunnel are handed to the network
+//	narrow*.go   local sockets that take little
 //
 // Waiting is on an event with a deadline, or on a barrier, never a pause for
 // its own sake. Absence is proven with a barrier.

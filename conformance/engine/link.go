@@ -34,6 +34,8 @@ type link struct {
 	done chan struct{} // closed by shut: the writer ends
 
 	// The recorder's mu guards the following.
+	cut    Cut // of what is pushed
+	frames int // that were cut so far
 	queue  []piece
 	unsent int // octets queued or being written
 	end    End
@@ -47,6 +49,7 @@ type link struct {
 type piece struct {
 	b      []byte
 	pause  time.Duration
+	asIs   bool // the case chose this piece
 	finish bool // shut down the write side instead
 }
 
@@ -60,8 +63,19 @@ func newLink(t *T, who string, conn *net.TCPConn) *link {
 func (l *link) push(ps ...piece) {
 	for _, p := range ps {
 		l.unsent += len(p.b)
+		if p.asIs || p.finish {
+			l.queue = append(l.queue, p)
+		} else {
+			l.queue = append(l.queue, l.cut.pieces(p.b, &l.frames)...)
+		}
 	}
-	l.queue = append(l.queue, ps...)
+	if l.cut != Joined {
+		l.start()
+	}
+}
+
+// start wakes the writer.
+func (l *link) start() {
 	select {
 	case l.kick <- struct{}{}:
 	default:
@@ -105,6 +119,10 @@ func (l *link) next() (piece, bool) {
 	}
 	p := l.queue[0]
 	l.queue = l.queue[1:]
+	for l.cut == Joined && !p.asIs && !p.finish && len(l.queue) > 0 && !l.queue[0].asIs && !l.queue[0].finish && len(p.b) < 1<<20 {
+		p.b = append(p.b[:len(p.b):len(p.b)], l.queue[0].b...)
+		l.queue = l.queue[1:]
+	}
 	return p, true
 }
 
@@ -137,12 +155,16 @@ func (l *link) ended(err error) {
 	l.endAt = l.t.rec.events[len(l.t.rec.events)-1].At
 }
 
+// shutTime is how long a socket that is closed may take to write what the case joined.
+const shutTime = time.Second
+
 // Finish shuts down the suite's write side (FIN) after all that is queued, and goes on reading.
 func (l *link) Finish() {
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
 	l.t.rec.add(Event{Who: l.who, Kind: Finished, Text: "write side shut down"})
 	l.push(piece{finish: true})
+	l.start()
 }
 
 // Abort resets the socket (RST).
@@ -150,6 +172,9 @@ func (l *link) Abort() { l.shut(Aborted) }
 
 // shut closes the socket, once.
 func (l *link) shut(kind Kind) {
+	if l.cut == Joined { // nothing was written yet
+		l.t.wait(shutTime, func() bool { return l.unsent == 0 || l.wErr != nil || l.closed })
+	}
 	l.t.rec.mu.Lock()
 	if l.closed {
 		l.t.rec.mu.Unlock()

@@ -30,7 +30,11 @@ type Runner struct {
 	Slow     bool                                // run cases that wait for timers over SlowWait
 	FailFast bool                                // leave the rest out after the first failure
 	Seed     uint64
-	Jobs     int // instances at a time when the suite starts the subject; 0: 4
+
+	// Segmented runs every case once more for each way of cutting the octets: see Cut.
+	Segmented bool
+
+	Jobs int // instances at a time when the suite starts the subject; 0: 4
 
 	// Begin is called as each case begins, Live for each event. Both may be
 	// called from several goroutines.
@@ -134,22 +138,25 @@ func (r *Runner) dispatch(ctx context.Context, todo []Case, first Running, done 
 	if jobs <= 0 {
 		jobs = 4
 	}
-	var quick, long []Case
+	var quick, long []task
 	for _, c := range todo {
-		if c.Wait >= longWait && r.Subject.Owned() && r.Role != API {
-			long = append(long, c)
-		} else {
-			quick = append(quick, c)
+		for _, cut := range r.cuts(c) {
+			if c.Wait >= longWait && r.Subject.Owned() && r.Role != API {
+				long = append(long, task{c, cut})
+			} else {
+				quick = append(quick, task{c, cut})
+			}
 		}
 	}
-	slices.SortStableFunc(long, func(a, b Case) int { return cmp.Compare(b.Wait, a.Wait) })
+	slices.SortStableFunc(long, func(a, b task) int { return cmp.Compare(b.c.Wait, a.c.Wait) })
 	rng := rand.New(rand.NewPCG(r.Seed, 0))
 	rng.Shuffle(len(quick), func(i, j int) { quick[i], quick[j] = quick[j], quick[i] })
 	if !r.Subject.Owned() || r.Role == API {
 		jobs = 1
 	}
-	queues := [2]chan Case{make(chan Case, len(quick)), make(chan Case, len(long))}
-	for i, cs := range [2][]Case{quick, long} {
+	results := &collector{r: r, done: done, got: map[string]map[Cut]Result{}}
+	queues := [2]chan task{make(chan task, len(quick)), make(chan task, len(long))}
+	for i, cs := range [2][]task{quick, long} {
 		for _, c := range cs {
 			queues[i] <- c
 		}
@@ -161,30 +168,30 @@ func (r *Runner) dispatch(ctx context.Context, todo []Case, first Running, done 
 		if i == 0 {
 			l.alive = first
 		}
-		wg.Go(func() { l.work(ctx, queues[0], done) })
+		wg.Go(func() { l.work(ctx, queues[0], results.post) })
 	}
 	for range min(len(long), 4*jobs) {
 		l := &lane{r: r}
-		wg.Go(func() { l.work(ctx, queues[1], done) })
+		wg.Go(func() { l.work(ctx, queues[1], results.post) })
 	}
 	wg.Wait()
 }
 
 // work runs cases until there are none left. dispatch starts it.
-func (l *lane) work(ctx context.Context, cases <-chan Case, done func(Result)) {
-	for c := range cases {
+func (l *lane) work(ctx context.Context, tasks <-chan task, done func(task, Result)) {
+	for t := range tasks {
 		switch {
 		case ctx.Err() != nil:
-			done(Result{Case: c, Verdict: NotRun, Reason: "the run was stopped"})
+			done(t, Result{Case: t.c, Verdict: NotRun, Reason: "the run was stopped"})
 			continue
 		case l.r.FailFast && l.r.failed.Load():
-			done(Result{Case: c, Verdict: NotRun, Reason: AfterFailure})
+			done(t, Result{Case: t.c, Verdict: NotRun, Reason: AfterFailure})
 			continue
 		}
 		if l.r.Begin != nil {
-			l.r.Begin(c)
+			l.r.Begin(t.c)
 		}
-		done(l.runCase(ctx, c))
+		done(t, l.runCase(ctx, t))
 	}
 	l.drop()
 }
@@ -201,11 +208,11 @@ func (l *lane) drop() {
 const attempts = 3
 
 // runCase runs a case until the machine lets it be judged, attempts times at most.
-func (l *lane) runCase(ctx context.Context, c Case) Result {
+func (l *lane) runCase(ctx context.Context, t task) Result {
 	var res Result
 	started := time.Now()
 	for n := 1; n <= attempts; n++ {
-		res = l.once(ctx, c)
+		res = l.once(ctx, t)
 		res.Attempts = n
 		if !res.Verdict.Failed() || res.Late < starvedBy {
 			break
@@ -220,15 +227,15 @@ func (l *lane) runCase(ctx context.Context, c Case) Result {
 }
 
 // once makes one attempt at a case.
-func (l *lane) once(ctx context.Context, c Case) (res Result) {
-	r := l.r
+func (l *lane) once(ctx context.Context, k task) (res Result) {
+	r, c := l.r, k.c
 	res = Result{Case: c}
 	var live func(Event)
 	if r.Live != nil {
 		live = func(e Event) { r.Live(c, e) }
 	}
 	t := &T{
-		Case: c, run: r, rec: newRecorder(live), slack: time.Duration(r.slack.Load()), begun: time.Now(),
+		Case: c, cut: k.cut, run: r, rec: newRecorder(live), slack: time.Duration(r.slack.Load()), begun: time.Now(),
 		rng: rand.New(rand.NewPCG(r.Seed, nameHash(c.Name()))), apiUsed: map[int]bool{},
 	}
 	t.nextID, t.unusedID = t.rng.Uint32N(1<<20), 0xE0000000+t.rng.Uint32N(1<<20)

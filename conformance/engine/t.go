@@ -34,6 +34,7 @@ type T struct {
 	closers  []func()
 	service  *Service
 	narrow   bool // local sockets take little
+	cut      Cut  // of the tunnels
 	setup    int  // depth of helpers whose failure means that nothing can be tested
 	nextID   uint32
 	unusedID uint32
@@ -194,6 +195,9 @@ func (t *T) failed(x expectation, expected, got string) {
 // wait blocks until done, called with the record locked, reports true. It
 // gives up after d, or when the case's time is over.
 func (t *T) wait(d time.Duration, done func() bool) bool {
+	for _, n := range t.opened {
+		n.start()
+	}
 	timer := time.NewTimer(max(d, 0))
 	defer timer.Stop()
 	for last := false; ; {

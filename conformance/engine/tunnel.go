@@ -58,9 +58,10 @@ func (n *Tunnel) SendPieces(b []byte, size int, pause time.Duration) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
 	n.recordRaw(b)
+	chosen := size < len(b)
 	for rest := b; len(rest) > 0; {
 		k := min(size, len(rest))
-		n.push(piece{b: rest[:k:k], pause: pause})
+		n.push(piece{b: rest[:k:k], pause: pause, asIs: chosen})
 		rest = rest[k:]
 	}
 }
@@ -164,6 +165,7 @@ func (n *Tunnel) take(f Frame) {
 	if n.t.Case.Role == Client && !n.mute && !n.closed { // ALIVE-002: exactly one answer
 		n.t.rec.add(Event{Who: n.who, Kind: Sent, Tunnel: n.n, Frame: KeepAlive()})
 		n.push(piece{b: KeepAlive().Bytes()})
+		n.start()
 	}
 }
 
@@ -190,6 +192,7 @@ func (n *Tunnel) keepAlive() {
 		n.t.rec.mu.Unlock()
 		if !quiet {
 			n.Send(KeepAlive())
+			n.start()
 		}
 	}
 }
@@ -199,6 +202,7 @@ func (t *T) adopt(conn *net.TCPConn, how string) *Tunnel {
 	k := len(t.opened) + 1
 	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn)}
 	t.rec.mu.Lock()
+	n.cut = t.cut
 	t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
 	t.rec.mu.Unlock()
 	t.opened = append(t.opened, n)

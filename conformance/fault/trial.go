@@ -71,7 +71,7 @@ func (o Options) certify(ctx context.Context, r run) (report.File, error) {
 	if err := os.WriteFile(file, []byte(r.subject), 0o600); err != nil {
 		return report.File{}, err
 	}
-	args := []string{"run", "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--jobs", strconv.Itoa(max(r.jobs, 1))}
+	args := []string{"run", "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--segmentation=off", "--jobs", strconv.Itoa(max(r.jobs, 1))}
 	if len(r.ids) > 0 {
 		args = append(args, "--id", strings.Join(r.ids, ","))
 	}

@@ -136,6 +136,7 @@ func TestExitCodes(t *testing.T) {
 		{"a subject file that is not there", []string{"--subject", filepath.Join(t.TempDir(), "none.yaml")}, report.ExitUsage},
 		{"a subject file with an unknown key", []string{"--subject", invalid}, report.ExitUsage},
 		{"a report into no folder", []string{"--server", good, "--visitor", good, "--json", "/nonexistent/x.json"}, report.ExitUsage},
+		{"a segmentation that is none", []string{"--server", good, "--visitor", good, "--segmentation", "some"}, report.ExitUsage},
 		{"a negative timeout", []string{"--server", good, "--visitor", good, "--timeout", "-1s"}, report.ExitUsage},
 		{"a label filter that is none", []string{"--server", good, "--visitor", good, "--label-filter", "&&"}, report.ExitUsage},
 	}

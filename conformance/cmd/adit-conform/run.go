@@ -39,8 +39,11 @@ type runFlags struct {
 	verbose        bool
 	jsonFile       string
 	outputs        outputs
+	baseline       string
+	known          *report.Baseline
 	seed           uint64
 	jobs           int
+	segmentation   string
 	apiPorts       string
 }
 
@@ -78,10 +81,13 @@ Exit codes: 0 certified, 1 a scored case failed (whatever else happened), 4 the 
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "show frames live")
 	s.StringVar(&f.jsonFile, "json", "", "write a JSON report to this file")
 	f.outputs.flags(c)
+	s.StringVar(&f.baseline, "baseline", "", "YAML file of known deviations, which do not fail the run")
 	s.Uint64Var(&f.seed, "seed", 0, "repeat a run's random choices (default: a new one, shown on the certificate)")
+	s.StringVar(&f.segmentation, "segmentation", "on", "on: every case also with its octets cut in other ways; off: as written only")
 	s.IntVar(&f.jobs, "jobs", 4, "instances at a time of a subject that the suite starts")
 	s.StringVar(&f.apiPorts, "api-ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
 	c.MarkFlagsMutuallyExclusive("server", "client-cmd", "listen", "subject")
+	c.MarkFlagsMutuallyExclusive("baseline", "fail-fast")
 	c.MarkFlagsOneRequired("server", "client-cmd", "listen", "subject")
 	return c
 }
@@ -94,6 +100,9 @@ type part struct {
 
 func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := f.check(); err != nil {
+		return err
+	}
+	if err := f.loadBaseline(); err != nil {
 		return err
 	}
 	subjects, name, err := f.subjects(ctx)
@@ -112,6 +121,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	f.execute(ctx, parts, run, stderr)
 	run.Took = time.Since(run.Started)
 	run.Stopped = ctx.Err() != nil
+	f.known.Finish(run.Results)
 	run.Sort(cases.IDs())
 	file := run.File()
 	file.WriteCertificate(stdout, isTerminal(stdout))
@@ -151,6 +161,7 @@ func (f *runFlags) work(ctx context.Context, parts []part, run *report.Run, prog
 	post := func(res engine.Result) {
 		mu.Lock()
 		defer mu.Unlock()
+		res = f.known.Mark(res)
 		failed = failed || res.Verdict.Failed()
 		progress.End(res)
 		run.Add(res)
@@ -208,6 +219,9 @@ func (f *runFlags) check() error {
 	if f.timeout < 0 {
 		return fmt.Errorf("--timeout %s: must not be negative", f.timeout)
 	}
+	if f.segmentation != "on" && f.segmentation != "off" {
+		return fmt.Errorf("--segmentation %q: must be on or off", f.segmentation)
+	}
 	if f.jobs < 1 {
 		return fmt.Errorf("--jobs %d: must be 1 or more", f.jobs)
 	}
@@ -262,7 +276,7 @@ func (f *runFlags) parts(subjects []roleSubject) ([]part, error) {
 	for _, s := range subjects {
 		p := part{runner: &engine.Runner{
 			Subject: s.subject, Role: s.role, Listen: f.listen, Target: f.target, Lookup: cases.Lookup,
-			Timeout: f.timeout, Slow: f.slow, FailFast: f.failFast, Seed: f.seed, Jobs: f.jobs,
+			Timeout: f.timeout, Slow: f.slow, FailFast: f.failFast, Seed: f.seed, Jobs: f.jobs, Segmented: f.segmentation == "on",
 		}}
 		for _, c := range all {
 			if c.Role == s.role && f.selects(c, hit) {
@@ -325,6 +339,7 @@ func (f *runFlags) command() string {
 		{"subject", f.subject},
 		{"id", strings.Join(f.ids, ",")},
 		{"label-filter", f.labels},
+		{"baseline", f.baseline},
 		{"seed", strconv.FormatUint(f.seed, 10)},
 	} {
 		if a.value != "" {
@@ -333,6 +348,9 @@ func (f *runFlags) command() string {
 	}
 	if f.slow {
 		b.WriteString(" --slow")
+	}
+	if f.segmentation == "off" {
+		b.WriteString(" --segmentation=off")
 	}
 	return b.String()
 }

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+)
+
+// A task is a case with the way in which its octets are cut.
+type task struct {
+	c   Case
+	cut Cut
+}
+
+// cuts are the ways in which a case is run. Against a subject that runs
+// elsewhere long waits would have to follow one another.
+func (r *Runner) cuts(c Case) []Cut {
+	if !r.Segmented || r.Role == API || c.Wait >= longWait && !r.Subject.Owned() {
+		return Cuts[:1]
+	}
+	return Cuts[:]
+}
+
+// A collector joins the results of a case's tasks into one.
+type collector struct {
+	r    *Runner
+	done func(Result)
+
+	mu  sync.Mutex
+	got map[string]map[Cut]Result // by case
+}
+
+func (k *collector) post(t task, res Result) {
+	if res.Verdict.Failed() {
+		k.r.failed.Store(true)
+	}
+	k.mu.Lock()
+	all := k.got[t.c.Name()]
+	if all == nil {
+		all = map[Cut]Result{}
+		k.got[t.c.Name()] = all
+	}
+	all[t.cut] = res
+	complete := len(all) == len(k.r.cuts(t.c))
+	k.mu.Unlock()
+	if complete {
+		k.done(join(all))
+	}
+}
+
+// join is the result of a case that was run in several ways: that of the
+// octets as written, unless another way has a worse one. Then the stream's
+// pieces made a difference, which FRAME-006 forbids.
+func join(all map[Cut]Result) Result {
+	res := all[AsWritten]
+	for _, cut := range Cuts[1:] {
+		other, ok := all[cut]
+		switch {
+		case !ok, other.Verdict == NotRun:
+		case res.Verdict.Failed():
+			if !other.Verdict.Failed() {
+				res.Notes = append(res.Notes, fmt.Sprintf("with the octets cut, %s: %s", cut, other.Verdict))
+			}
+		case other.Verdict.Failed():
+			other.Findings = append(other.Findings, Finding{
+				Req: "FRAME-006", Level: "MUST", Aspect: Message,
+				Sentence: "the stream's pieces make no difference",
+				Expected: "the verdict of the same octets as the case wrote them: " + string(res.Verdict),
+				Got:      fmt.Sprintf("%s, with the octets cut: %s", other.Verdict, cut),
+			})
+			res = other
+		case other.Verdict == Inconclusive, other.Verdict == SuiteError:
+			res = other
+		}
+	}
+	for _, other := range all {
+		if other.Started.Before(res.Started) {
+			res.Started = other.Started
+		}
+	}
+	return res
+}
