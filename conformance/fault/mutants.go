@@ -142,7 +142,7 @@ var coreMutants = []entry{
 	{name: "CLOSE-006", role: engine.Both, does: "queues 14 MiB, and never gives up a local peer that reads nothing after Close"},
 	{name: "CLOSE-007", role: engine.Both, does: "answers Close for an idle ID with Close", touch: []string{"CLOSE-001"}},
 	{name: "CLOSE-008", role: engine.Both, does: "after Close sends on all that the local peer still has"},
-	{name: "CLOSE-009", role: engine.Both, does: "takes an ID for idle after 60 s without the peer's last word"},
+	{name: "CLOSE-009", role: engine.Both, does: "takes an ID for idle after 60 s without the peer's last word", touch: []string{"CLOSE-001"}},
 	{name: "CLOSE-010", role: engine.Both, does: "sends Close 7 s after its local socket failed"},
 	{name: "ORDER-001", role: engine.Both, does: "swaps two Data of a connection"},
 	{name: "ORDER-002", role: engine.Both, does: "answers a burst of frames newest first"},
