@@ -32,6 +32,9 @@ func (f File) badge() (tone, message string) {
 	switch f.ExitCode {
 	case ExitCertified:
 		if names := f.certified(); names != "" {
+			if n := f.Counts[Known]; n > 0 {
+				return tone, names + " certified" + butFor(n)
+			}
 			return tone, names + " certified"
 		}
 		return "warn", "a part passed"

@@ -40,9 +40,9 @@ func meaning(v engine.Verdict) string {
 	switch v {
 	case engine.Pass:
 		return "good"
-	case engine.Fail, engine.NotTestable, engine.SuiteError:
+	case engine.Fail, engine.NotTestable, engine.SuiteError, Stale:
 		return "bad"
-	case engine.PassNonstrict, engine.Inconclusive:
+	case engine.PassNonstrict, engine.Inconclusive, Known:
 		return "warn"
 	}
 	return "faint"
@@ -136,7 +136,7 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 		p = coloured
 	}
 	for _, e := range f.Results {
-		if passed(e.Verdict) {
+		if passed(e.Verdict) || e.Verdict == Known {
 			continue
 		}
 		fmt.Fprintln(w)
@@ -170,12 +170,12 @@ func (f File) writeClasses(w io.Writer, p paint) {
 	t := newTable()
 	t.AppendHeader(table.Row{"class", "MUST", "SHOULD", "failed", "nonstrict", "inconclusive", "not run", "not applicable", "standing"})
 	for _, c := range f.Classes {
-		standing := map[string]string{Certified: "good", NotCertified: "bad"}[c.Standing]
+		standing := map[string]string{Certified: "good", NotCertified: "bad", Deviating: "warn"}[c.Standing]
 		t.AppendRow(table.Row{
 			c.Name, fmt.Sprintf("%d/%d", c.Must[0], c.Must[1]), fmt.Sprintf("%d/%d", c.Should[0], c.Should[1]),
-			c.Counts[engine.Fail] + c.Counts[engine.NotTestable], c.Counts[engine.PassNonstrict],
+			c.Counts[engine.Fail] + c.Counts[engine.NotTestable] + c.Counts[Stale], c.Counts[engine.PassNonstrict],
 			c.Counts[engine.Inconclusive] + c.Counts[engine.SuiteError], c.Counts[engine.NotRun], c.Counts[engine.NotApplicable],
-			p(standing, c.Standing),
+			p(standing, c.Words()),
 		})
 	}
 	for _, line := range strings.Split(t.Render(), "\n") {
@@ -193,12 +193,12 @@ func newTable() table.Writer {
 	return t
 }
 
-// writeLeftOut names what the certificate does not cover, by reason.
+// writeLeftOut names what the certificate does not cover, by reason, and what it excuses.
 func (f File) writeLeftOut(w io.Writer, p paint) {
 	names := map[string][]string{}
 	var order []string
 	for _, e := range f.Results {
-		if e.Verdict != engine.NotRun && e.Verdict != engine.NotApplicable {
+		if e.Verdict != engine.NotRun && e.Verdict != engine.NotApplicable && e.Verdict != Known {
 			continue
 		}
 		k := string(e.Verdict) + ", " + e.Reason
@@ -225,12 +225,21 @@ func (f File) writeLeftOut(w io.Writer, p paint) {
 func (f File) conclusion() (meaning, head, rest string) {
 	switch f.ExitCode {
 	case ExitCertified:
-		if names := f.certified(); names != "" {
-			return "good", "CERTIFIED", " " + names
+		tone, but := "good", ""
+		if n := f.Counts[Known]; n > 0 {
+			tone, but = "warn", strings.ToUpper(butFor(n))
 		}
-		return "good", "PASSED", ", for the selected requirements"
+		if names := f.certified(); names != "" {
+			return tone, "CERTIFIED" + but, " " + names
+		}
+		return tone, "PASSED" + but, ", for the selected requirements"
 	case ExitFailed:
-		return "bad", "NOT CERTIFIED", fmt.Sprintf(": %d case(s) failed", f.Counts[engine.Fail]+f.Counts[engine.NotTestable])
+		n, stale := f.failures(), ""
+		if s := f.Counts[Stale]; s > 0 {
+			n -= s
+			stale = fmt.Sprintf(", %d passed against the baseline", s)
+		}
+		return "bad", "NOT CERTIFIED", fmt.Sprintf(": %d case(s) failed", n) + stale
 	case ExitUnreachable:
 		return "bad", "UNREACHABLE", ": there was nobody to certify"
 	case ExitSuiteError:

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ type Class struct {
 const (
 	Certified    = "certified"    // every case of the class that this run could make passed
 	Partial      = "partial"      // what ran passed; part of the class was not selected
+	Deviating    = "deviating"    // certified, but for deviations that a baseline lists
 	Undecided    = "inconclusive" // nothing failed, but not all could be told
 	NotCertified = "failed"
 )
@@ -48,7 +50,7 @@ func (f *File) classes() []Class {
 		if e.Verdict == engine.NotRun {
 			c.NotRun = append(c.NotRun, e.Case)
 		}
-		if !e.Verdict.Scored() {
+		if quality(e.Verdict) == untested {
 			continue
 		}
 		tally := &c.Must
@@ -56,7 +58,7 @@ func (f *File) classes() []Class {
 			tally = &c.Should
 		}
 		tally[1]++
-		if e.Verdict == engine.Pass {
+		if e.Verdict == engine.Pass || e.Verdict == Stale {
 			tally[0]++
 		}
 	}
@@ -69,11 +71,29 @@ func (f *File) classes() []Class {
 	return out
 }
 
-// certified names the classes that are certified.
+// Words is the standing in words.
+func (c Class) Words() string {
+	if c.Standing == Deviating {
+		return "certified" + butFor(c.Counts[Known])
+	}
+	return c.Standing
+}
+
+func butFor(n int) string {
+	if n == 1 {
+		return " but for 1 known deviation"
+	}
+	return fmt.Sprintf(" but for %d known deviations", n)
+}
+
+// failed reports whether a verdict counts against the subject.
+func failed(v engine.Verdict) bool { return v.Failed() || v == Stale }
+
+// certified names the classes that are certified, known deviations apart.
 func (f *File) certified() string {
 	var names []string
 	for _, c := range f.Classes {
-		if c.Standing == Certified {
+		if c.Standing == Certified || c.Standing == Deviating {
 			names = append(names, c.Name)
 		}
 	}
@@ -82,14 +102,16 @@ func (f *File) certified() string {
 
 func (f *File) standing(n map[engine.Verdict]int) string {
 	switch {
-	case n[engine.Fail]+n[engine.NotTestable] > 0:
+	case n[engine.Fail]+n[engine.NotTestable]+n[Stale] > 0:
 		return NotCertified
 	case n[engine.Inconclusive]+n[engine.SuiteError] > 0, f.Stopped:
 		return Undecided
-	case n[engine.Pass]+n[engine.PassNonstrict] == 0, len(f.Unreachable) > 0 && n[engine.Pass] == 0:
+	case n[engine.Pass]+n[engine.PassNonstrict]+n[Known] == 0, len(f.Unreachable) > 0 && n[engine.Pass] == 0:
 		return Undecided
 	case len(f.Selection) > 0:
 		return Partial
+	case n[Known] > 0:
+		return Deviating
 	}
 	return Certified
 }

@@ -59,11 +59,11 @@ const untested = 0
 // quality orders what a verdict says about the subject; untested is nothing.
 func quality(v engine.Verdict) int {
 	switch v {
-	case engine.Fail, engine.NotTestable:
+	case engine.Fail, engine.NotTestable, Known:
 		return 1
 	case engine.PassNonstrict:
 		return 2
-	case engine.Pass:
+	case engine.Pass, Stale:
 		return 3
 	}
 	return untested

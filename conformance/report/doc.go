@@ -4,6 +4,7 @@
 //	run.go          Run, what a run was about and found
 //	json.go         File, the shape of the JSON file; every other report is made from it
 //	schema.json     its JSON Schema
+//	baseline.go     known deviations of a subject
 //	classes.go      conformance classes and their standing
 //	exit.go         exit codes
 //	certificate.go  the certificate, with every failure explained

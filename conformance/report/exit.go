@@ -4,7 +4,7 @@ import "github.com/adit-tunnel/adit/conformance/engine"
 
 // Exit codes of adit-conform run.
 const (
-	ExitCertified    = 0 // every scored case passed
+	ExitCertified    = 0 // every scored case passed, or its failure is known
 	ExitFailed       = 1 // a scored case failed, whatever else happened
 	ExitUsage        = 2 // wrong flags, arguments or subject file
 	ExitUnreachable  = 3 // TCP never connected, or the command ended before it was ready
@@ -17,7 +17,7 @@ const (
 func (f *File) exitCode() int {
 	n := f.Counts
 	switch {
-	case n[engine.Fail]+n[engine.NotTestable] > 0:
+	case f.failures() > 0:
 		return ExitFailed
 	case n[engine.SuiteError] > 0 || f.Broken != "":
 		return ExitSuiteError
@@ -25,7 +25,7 @@ func (f *File) exitCode() int {
 		return ExitUnreachable
 	case n[engine.Inconclusive] > 0 || f.Stopped:
 		return ExitInconclusive
-	case n[engine.Pass]+n[engine.PassNonstrict] == 0:
+	case n[engine.Pass]+n[engine.PassNonstrict]+n[Known] == 0:
 		return ExitNothing
 	}
 	return ExitCertified

@@ -17,7 +17,7 @@ import (
 var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"code": code, "annotated": annotated, "place": place, "explained": explained, "grave": engine.Verdict.Failed,
+	"code": code, "annotated": annotated, "place": place, "explained": explained, "grave": failed,
 	"shade": shade, "ms": milliseconds, "percent": percent, "clean": Clean,
 }).Parse(pageText))
 
@@ -26,7 +26,7 @@ func (f File) WriteHTML(w io.Writer) error {
 	tone, head, rest := f.conclusion()
 	f.Subject = Clean(f.Subject)
 	var chips []chip
-	for _, v := range engine.Verdicts {
+	for _, v := range Verdicts {
 		if n := f.Counts[v]; n > 0 {
 			chips = append(chips, chip{v, n})
 		}
@@ -45,7 +45,7 @@ type chip struct {
 
 // shade is the verdict that a standing looks like.
 func shade(standing string) engine.Verdict {
-	return map[string]engine.Verdict{Certified: engine.Pass, Partial: engine.PassNonstrict, Undecided: engine.Inconclusive, NotCertified: engine.Fail}[standing]
+	return map[string]engine.Verdict{Certified: engine.Pass, Partial: engine.PassNonstrict, Deviating: Known, Undecided: engine.Inconclusive, NotCertified: engine.Fail}[standing]
 }
 
 // roles is the order that pages show.
@@ -101,7 +101,7 @@ func (r requirement) worst(role engine.Role) engine.Verdict {
 func gravity(v engine.Verdict) int {
 	return slices.Index([]engine.Verdict{
 		engine.NotApplicable, engine.NotRun, engine.Pass, engine.PassNonstrict,
-		engine.Inconclusive, engine.SuiteError, engine.NotTestable, engine.Fail,
+		Known, engine.Inconclusive, engine.SuiteError, Stale, engine.NotTestable, engine.Fail,
 	}, v)
 }
 

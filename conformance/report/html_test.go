@@ -61,7 +61,7 @@ func TestGravestVerdictStandsForSeveral(t *testing.T) {
 	if got := r.worst(engine.Client); got != "" {
 		t.Errorf("without a case the cell is %s; want none", got)
 	}
-	for _, v := range engine.Verdicts {
+	for _, v := range Verdicts {
 		if gravity(v) < 0 {
 			t.Errorf("%s has no gravity", v)
 		}

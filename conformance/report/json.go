@@ -97,6 +97,16 @@ func (r *Run) File() File {
 	return f
 }
 
+// failures is the number of results that count against the subject.
+func (f *File) failures() (n int) {
+	for v, m := range f.Counts {
+		if failed(v) {
+			n += m
+		}
+	}
+	return n
+}
+
 // conclude fills in what follows from the results.
 func (f *File) conclude() {
 	f.Counts = map[engine.Verdict]int{}

@@ -109,13 +109,13 @@ func (s *junitSuite) add(e Entry) {
 	case engine.PassNonstrict:
 		c.Properties = &junitProps{[]junitProperty{{"verdict", string(e.Verdict)}}}
 		c.Out = &junitSystemOut{body}
-	case engine.Fail, engine.NotTestable:
+	case engine.Fail, engine.NotTestable, Stale:
 		s.Failures++
 		c.Failure = &junitText{Clean(e.Headline()), string(e.Verdict), body}
 	case engine.Inconclusive, engine.SuiteError:
 		s.Errors++
 		c.Error = &junitText{Clean(e.Reason), string(e.Verdict), body}
-	case engine.NotApplicable, engine.NotRun:
+	case engine.NotApplicable, engine.NotRun, Known:
 		s.Skipped++
 		c.Skipped = &junitSkip{Clean(string(e.Verdict) + ": " + e.Reason)}
 	}

@@ -16,10 +16,10 @@ func (f File) WriteMarkdown(w io.Writer) error {
 	fmt.Fprintf(&b, "# adit conformance: %s\n\n**%s**%s\n\n", prose(f.Subject), head, rest)
 	b.WriteString("| class | standing | MUST | SHOULD |\n|---|---|---|---|\n")
 	for _, c := range f.Classes {
-		fmt.Fprintf(&b, "| %s | %s | %d of %d | %d of %d |\n", c.Name, c.Standing, c.Must[0], c.Must[1], c.Should[0], c.Should[1])
+		fmt.Fprintf(&b, "| %s | %s | %d of %d | %d of %d |\n", c.Name, c.Words(), c.Must[0], c.Must[1], c.Should[0], c.Should[1])
 	}
 	var counts []string
-	for _, v := range engine.Verdicts {
+	for _, v := range Verdicts {
 		if n := f.Counts[v]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%d %s", n, v))
 		}

@@ -85,7 +85,7 @@ func (m Matrix) standings(name string, p paint) table.Row {
 		}
 		any = true
 		c := f.Classes[i]
-		row = append(row, p(meaning(shade(c.Standing)), Clean(c.Standing))+fmt.Sprintf(" %d/%d", c.Must[0]+c.Should[0], c.Must[1]+c.Should[1]))
+		row = append(row, p(meaning(shade(c.Standing)), Clean(c.Words()))+fmt.Sprintf(" %d/%d", c.Must[0]+c.Should[0], c.Must[1]+c.Should[1]))
 	}
 	if !any {
 		return nil

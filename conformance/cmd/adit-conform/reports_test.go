@@ -115,3 +115,37 @@ func TestDiffAndMatrix(t *testing.T) {
 		}
 	}
 }
+
+func TestBaseline(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	bad, good := server(t, true), server(t, false)
+	of := func(addr, id string) []string {
+		return []string{"run", "--server", addr, "--visitor", addr, "--id", id, "--baseline"}
+	}
+	line := write("line.yaml", "known:\n- id: FRAME-007/server\n  reason: unknown types end the tunnel\n")
+	passes := write("passes.yaml", "known:\n- id: FRAME-002/server/two\n  reason: was so once\n")
+	mistaken := write("mistaken.yaml", "known:\n- id: FRAME-077\n  reason: a\n")
+	for _, tt := range []struct {
+		args []string
+		want int
+		says string
+	}{
+		{append(of(bad, "FRAME-007"), line), report.ExitCertified, "PASSED BUT FOR"},
+		{append(of(bad, "FRAME-007,FRAME-004"), line), report.ExitFailed, "NOT CERTIFIED"},
+		{append(of(good, "FRAME-002/server/two"), passes), report.ExitFailed, "passes; remove the line"},
+		{append(of(good, "FRAME-002/server/two"), mistaken), report.ExitUsage, "mistaken.yaml:2: known[0].id"},
+		{append(of(good, "FRAME-002/server/two"), line, "--fail-fast"), report.ExitUsage, "fail-fast"},
+	} {
+		stdout, stderr, code := conform(t, tt.args...)
+		if code != tt.want || !bytes.Contains([]byte(stdout+stderr), []byte(tt.says)) {
+			t.Errorf("%q exits %d; want %d, and %q\n%s%s", tt.args, code, tt.want, tt.says, stdout, stderr)
+		}
+	}
+}
