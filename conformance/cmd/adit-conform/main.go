@@ -54,7 +54,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(), listCommand(), schemaCommand(), codecCommand(stdout, stderr), fault.PeerCommand(stdout),
+	root.AddCommand(runCommand(), listCommand(), watchCommand(), schemaCommand(), codecCommand(stdout, stderr), fault.PeerCommand(stdout),
 		fault.SelfCheckCommand(stdout, stderr, isTerminal(stderr), func(code int) error { return exitError(code) }))
 	root.AddCommand(reportCommands()...)
 	err := root.ExecuteContext(ctx)
