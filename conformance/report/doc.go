@@ -15,4 +15,5 @@
 //	badge.go        the badge, made by badge.svg
 //	diff.go         two reports: what broke, what was fixed
 //	matrix.go       many reports beside each other
+//	bundle.go       digests of what a report was made with
 package report

@@ -34,6 +34,7 @@ type File struct {
 	Counts       map[engine.Verdict]int `json:"counts"`
 	Classes      []Class                `json:"classes"`
 	Results      []Entry                `json:"results"`
+	Bundle       *Bundle                `json:"bundle,omitempty"` // of --bundle
 }
 
 // An Entry is one case in a File.

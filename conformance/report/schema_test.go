@@ -94,7 +94,7 @@ func TestSchemaHasTheKeysOfTheStructs(t *testing.T) {
 	if err := json.Unmarshal(JSONSchema, &doc); err != nil {
 		t.Fatal(err)
 	}
-	structs := []reflect.Type{reflect.TypeFor[File](), reflect.TypeFor[Host](), reflect.TypeFor[Class](), reflect.TypeFor[Entry](), reflect.TypeFor[engine.Finding]()}
+	structs := []reflect.Type{reflect.TypeFor[File](), reflect.TypeFor[Host](), reflect.TypeFor[Class](), reflect.TypeFor[Entry](), reflect.TypeFor[engine.Finding](), reflect.TypeFor[Bundle](), reflect.TypeFor[Digest]()}
 	for _, s := range structs {
 		def := doc.Defs[s.Name()]
 		all, required := keys(s)

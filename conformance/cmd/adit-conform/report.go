@@ -12,7 +12,7 @@ import (
 
 // reportCommands work on the JSON reports of runs.
 func reportCommands() []*cobra.Command {
-	return []*cobra.Command{reportCommand(), diffCommand(), matrixCommand()}
+	return []*cobra.Command{reportCommand(), diffCommand(), matrixCommand(), verifyCommand()}
 }
 
 func reportCommand() *cobra.Command {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -146,6 +148,41 @@ func TestBaseline(t *testing.T) {
 		stdout, stderr, code := conform(t, tt.args...)
 		if code != tt.want || !bytes.Contains([]byte(stdout+stderr), []byte(tt.says)) {
 			t.Errorf("%q exits %d; want %d, and %q\n%s%s", tt.args, code, tt.want, tt.says, stdout, stderr)
+		}
+	}
+}
+
+func TestBundle(t *testing.T) {
+	dir := t.TempDir()
+	bundle, subject := filepath.Join(dir, "bundle.json"), filepath.Join(dir, "subject.yaml")
+	text := fmt.Sprintf("name: peer\nclient:\n  command: '\"%s\" fault client --server {tunnel}'\n", binary)
+	if err := os.WriteFile(subject, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, code := conform(t, "run", "--subject", subject, "--id", "FRAME-002/client/two", "--bundle", bundle); code != 0 {
+		t.Fatalf("run exits %d\n%s%s", code, stdout, stderr)
+	}
+	stdout, stderr, code := conform(t, "verify", bundle)
+	if code != 0 || strings.Count(stdout, "ok  ") != 7 || !strings.Contains(stdout, "subject "+binary) {
+		t.Errorf("verify exits %d; want 0 and seven checks\n%s%s", code, stdout, stderr)
+	}
+	if err := os.WriteFile(subject, []byte("name: other\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, _, code := conform(t, "verify", bundle); code != report.ExitFailed || !strings.Contains(stdout, "differs   subject "+subject) {
+		t.Errorf("with another subject file verify exits %d; want 1\n%s", code, stdout)
+	}
+	if _, stderr, code := conform(t, "verify", failing(t)); code != report.ExitUsage || !strings.Contains(stderr, "--bundle") {
+		t.Errorf("without digests verify exits %d; want 2 and the remedy\n%s", code, stderr)
+	}
+}
+
+func TestProgram(t *testing.T) {
+	for line, want := range map[string]string{
+		"tunnelc --to x": "tunnelc", `"/a b/c" -d`: "/a b/c", "'/a b/c'": "/a b/c", "  c": "c",
+	} {
+		if got := program(line); got != want {
+			t.Errorf("program(%q) = %q; want %q", line, got, want)
 		}
 	}
 }

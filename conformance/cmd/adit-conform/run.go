@@ -39,6 +39,7 @@ type runFlags struct {
 	verbose        bool
 	jsonFile       string
 	outputs        outputs
+	bundle         string
 	baseline       string
 	known          *report.Baseline
 	seed           uint64
@@ -81,6 +82,7 @@ Exit codes: 0 certified, 1 a scored case failed (whatever else happened), 4 the 
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "show frames live")
 	s.StringVar(&f.jsonFile, "json", "", "write a JSON report to this file")
 	f.outputs.flags(c)
+	s.StringVar(&f.bundle, "bundle", "", "write the JSON report with digests of suite, text, vectors and subject to this file")
 	s.StringVar(&f.baseline, "baseline", "", "YAML file of known deviations, which do not fail the run")
 	s.Uint64Var(&f.seed, "seed", 0, "repeat a run's random choices (default: a new one, shown on the certificate)")
 	s.StringVar(&f.segmentation, "segmentation", "on", "on: every case also with its octets cut in other ways; off: as written only")
@@ -236,7 +238,7 @@ func (f *runFlags) check() error {
 
 // files are the reports that the run writes.
 func (f *runFlags) files() []output {
-	return append(f.outputs.all(), output{f.jsonFile, report.File.WriteJSON})
+	return append(f.outputs.all(), output{f.jsonFile, report.File.WriteJSON}, output{f.bundle, f.writeBundle})
 }
 
 func checkAddr(addr string) error {
