@@ -26,6 +26,7 @@ var policy = []struct {
 	{"spec", "", ""},
 	{"spec/wire", "", "spec"},
 	{"spec/internal", "spec", ""}, // never the codec: a wrong field would pass on both sides
+	{"spec/wireshark", "", "spec"},
 
 	{"reference/session", "spec spec/wire", "reference/session/memsocket"},
 	{"reference/session/memsocket", "reference/session", ""},
