@@ -1,6 +1,6 @@
 // Package subject starts and stops whatever is certified or measured: the
-// server and the client of a tunnel, as processes, or a server that somebody
-// else runs. One YAML file describes a subject:
+// server and the client of a tunnel, as processes or in containers, or a server
+// that somebody else runs. One YAML file describes a subject:
 //
 //	name: some-tunnel
 //	server:  {command: "tunneld --port {tunnel.port} --public {visitor}", ready: {tcp: "{tunnel}"}}
@@ -15,12 +15,18 @@
 //	capabilities: [half-close]
 //
 // A server or client has one of command, address (somebody else runs it) and
-// image (read, but not supported yet). ready has one or more of tcp (an
-// address that accepts), http (a URL that answers 2xx) and log (a regular
-// expression that a line of output matches), and within (default 10s).
+// image: the name of one that the Docker engine has, or {build: FOLDER,
+// dockerfile: FILE}. An image's command line is args. It runs in the network of
+// the host, so addresses are the same as for a command; {dir} is a volume of
+// its container. It finds ADIT_ROLE, ADIT_TUNNEL (a server's) or ADIT_SERVER (a
+// client's), ADIT_VISITOR, ADIT_TARGET, ADIT_API and ADIT_SCENARIO, writes one
+// line with the word ready unless ready says otherwise, and exits 127 for what
+// it does not support. ready has one or more of tcp (an address that accepts),
+// http (a URL that answers 2xx) and log (a regular expression that a line of
+// output matches), and within (default 10s).
 // Placeholders: {tunnel} (also {addr}) {visitor} {target} {api}, each with
 // .host and .port; {dir}, a fresh folder for each instance; {here}, the
-// folder of the subject file.
+// folder of the subject file (not in args).
 //
 // Commands are split into words as a shell does ('…' literal, "…" with \" and
 // \\, \ for one character) and run without a shell: write sh -c '…' where one
@@ -32,8 +38,11 @@
 //	words.go     command lines and placeholders
 //	addrs.go     addresses, free ports
 //	instance.go  Instance: one started subject
-//	process.go   Process: one child, its end and its restart
-//	log.go       the last lines that a child wrote
+//	process.go   Process: one program, its end and its restart
+//	child.go     a command as a child process
+//	image.go     images: when one is built, what it is told, what it may say
+//	container.go a container as a process; all that knows the Docker engine
+//	log.go       the last lines that a process wrote
 //	ready.go     waiting until a subject can be used
 //	sys_*.go     process groups
 package subject

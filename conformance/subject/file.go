@@ -35,7 +35,8 @@ type File struct {
 type Role struct {
 	Command string            `yaml:"command"`
 	Address string            `yaml:"address"`
-	Image   string            `yaml:"image"`
+	Image   *Image            `yaml:"image"`
+	Args    string            `yaml:"args"` // of the image
 	Env     map[string]string `yaml:"env"`
 	Ready   *Ready            `yaml:"ready"`
 }
@@ -154,7 +155,7 @@ func (f *File) check(doc *Document) error {
 			return doc.Errorf("version", "%v", err)
 		}
 	}
-	if err := f.checkEnv(doc, "env", f.Env); err != nil {
+	if err := checkEnv(doc, "env", f.Env, f.example()); err != nil {
 		return err
 	}
 	return f.checkReady(doc, "ready", f.Ready)
@@ -162,13 +163,19 @@ func (f *File) check(doc *Document) error {
 
 func (f *File) checkRole(doc *Document, name string, r *Role) error {
 	given := 0
-	for _, s := range []string{r.Command, r.Address, r.Image} {
-		if s != "" {
+	for _, has := range []bool{r.Command != "", r.Address != "", r.Image != nil} {
+		if has {
 			given++
 		}
 	}
 	if given != 1 {
 		return doc.Errorf(name, "needs exactly one of command, address and image")
+	}
+	if r.Image != nil {
+		return f.checkImage(doc, name, r)
+	}
+	if r.Args != "" {
+		return doc.Errorf(name+".args", "is for an image; write arguments into command")
 	}
 	if r.Command != "" {
 		if err := f.checkCommand(r.Command); err != nil {
@@ -180,8 +187,28 @@ func (f *File) checkRole(doc *Document, name string, r *Role) error {
 			return doc.Errorf(name+".address", "%q: %v", r.Address, err)
 		}
 	}
-	if err := f.checkEnv(doc, name+".env", r.Env); err != nil {
+	if err := checkEnv(doc, name+".env", r.Env, f.example()); err != nil {
 		return err
+	}
+	return f.checkReady(doc, name+".ready", r.Ready)
+}
+
+func (f *File) checkImage(doc *Document, name string, r *Role) error {
+	if (r.Image.Name == "") == (r.Image.Build == "") {
+		return doc.Errorf(name+".image", "must be the name of an image, or {build: FOLDER, dockerfile: FILE}")
+	}
+	if err := hereAlone("an image", r.Image.Build, r.Image.Dockerfile); err != nil {
+		return doc.Errorf(name+".image", "%v", err)
+	}
+	inside := f.example()
+	inside.here = ""
+	if _, err := inside.args(r.Args); err != nil {
+		return doc.Errorf(name+".args", "%v", err)
+	}
+	for field, env := range map[string]map[string]string{"env": f.Env, name + ".env": r.Env} {
+		if err := checkEnv(doc, field, env, inside); err != nil {
+			return err
+		}
 	}
 	return f.checkReady(doc, name+".ready", r.Ready)
 }
@@ -206,12 +233,12 @@ func (f *File) checkReady(doc *Document, name string, r *Ready) error {
 	return nil
 }
 
-func (f *File) checkEnv(doc *Document, name string, env map[string]string) error {
-	for k, v := range env {
+func checkEnv(doc *Document, name string, env map[string]string, v values) error {
+	for k, text := range env {
 		if k == "" || strings.ContainsAny(k, "=\x00") {
 			return doc.Errorf(name, "%q cannot name a variable", k)
 		}
-		if _, err := f.example().fill(v); err != nil {
+		if _, err := v.fill(text); err != nil {
 			return doc.Errorf(name+"."+k, "%v", err)
 		}
 	}

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// UnsupportedError says that a file asks for something that cannot be done yet.
+// UnsupportedError says what the subject, or this system, does not support.
 type UnsupportedError struct{ Feature string }
 
-func (e *UnsupportedError) Error() string { return "not supported yet: " + e.Feature }
+func (e *UnsupportedError) Error() string { return "not supported: " + e.Feature }
 
 func (e *UnsupportedError) Unwrap() error { return errors.ErrUnsupported }
 
@@ -34,6 +34,7 @@ const (
 type Options struct {
 	Part     Part
 	At       Addrs         // addresses of the caller's own; they win over the file's
+	Scenario string        // what an image finds in ADIT_SCENARIO: the case that it is started for
 	LogLines int           // lines kept of each process; 0: 200
 	Grace    time.Duration // between SIGTERM and SIGKILL; 0: 5 s
 }
@@ -61,11 +62,6 @@ func (f *File) Start(ctx context.Context, o Options) (*Instance, error) {
 		client = nil
 	case o.Part == ClientOnly:
 		server = nil
-	}
-	for _, r := range []*Role{server, client} {
-		if r != nil && r.Image != "" {
-			return nil, &UnsupportedError{"image"}
-		}
 	}
 	at, err := f.resolve(o.At)
 	if err != nil {
@@ -136,9 +132,41 @@ func (g *gate) after(own func(context.Context, *Process) error) func(context.Con
 
 // process makes the process of a role, not started yet; nil for a role that runs elsewhere.
 func (f *File) process(name string, r *Role, v values, o Options) (*Process, error) {
-	if r == nil || r.Command == "" {
+	if r == nil || r.Address != "" {
 		return nil, nil
 	}
+	ready, what := r.Ready, program(nil)
+	var err error
+	if r.Image != nil {
+		ready = cmp.Or(ready, &Ready{Log: imageReady})
+		what, err = f.container(name, r, v, o)
+	} else {
+		what, err = f.command(name, r, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := newProcess(name, what, o)
+	g, err := v.gate(ready, p)
+	if err != nil {
+		return nil, err
+	}
+	p.ready = func(ctx context.Context, p *Process) error {
+		hits := g.lines()
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+		err := g.wait(ctx, hits)
+		if c, ok := what.(*container); ok && err != nil && !p.Running() {
+			return c.believe(ctx, p, err)
+		}
+		return err
+	}
+	return p, nil
+}
+
+// command is the program of a role that has a command.
+func (f *File) command(name string, r *Role, v values) (program, error) {
 	argv, err := v.command(r.Command)
 	if err != nil {
 		return nil, fmt.Errorf("%s.command: %w", name, err)
@@ -147,19 +175,7 @@ func (f *File) process(name string, r *Role, v values, o Options) (*Process, err
 	if err != nil {
 		return nil, err
 	}
-	p := newProcess(name, argv, env, o)
-	g, err := v.gate(r.Ready, p)
-	if err != nil {
-		return nil, err
-	}
-	p.ready = func(ctx context.Context, p *Process) error {
-		hits := g.lines()
-		if err := p.start(); err != nil {
-			return err
-		}
-		return g.wait(ctx, hits)
-	}
-	return p, nil
+	return command{argv, env}, nil
 }
 
 // environment is the file's variables, then the role's.
@@ -187,8 +203,8 @@ func (f *File) prepare(ctx context.Context, v values, o Options) error {
 	if err != nil {
 		return err
 	}
-	p := newProcess("prepare", argv, env, o)
-	if err := p.start(); err != nil {
+	p := newProcess("prepare", command{argv, env}, o)
+	if err := p.start(ctx); err != nil {
 		return err
 	}
 	defer p.wg.Wait()
@@ -200,7 +216,7 @@ func (f *File) prepare(ctx context.Context, v values, o Options) error {
 		p.End(true)
 		return fmt.Errorf("prepare: %s: %w%s", p.Command(), ctx.Err(), quoteLog(p.Log(0)))
 	}
-	if cmd, _ := p.current(); !cmd.ProcessState.Success() {
+	if p.ended().code != 0 {
 		return fmt.Errorf("prepare failed: %w", p.exitError())
 	}
 	return nil
@@ -213,13 +229,11 @@ func (in *Instance) Processes() []*Process {
 
 // Close ends the processes in order, the client first, and removes Dir.
 func (in *Instance) Close() error {
+	var errs []error
 	for _, p := range slices.Backward(in.Processes()) {
-		if cmd, _ := p.current(); cmd != nil {
-			p.End(false)
-			p.wg.Wait()
-		}
+		errs = append(errs, p.close())
 	}
-	return os.RemoveAll(in.Dir)
+	return errors.Join(append(errs, os.RemoveAll(in.Dir))...)
 }
 
 // VersionOf runs the version command and returns the first line that it writes; empty without one.
@@ -241,12 +255,10 @@ func (f *File) VersionOf(ctx context.Context) (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
-// versionCommand fills in the version command; it runs without an instance, so {here} is all that it can use.
+// versionCommand fills in the version command; it runs without an instance.
 func (f *File) versionCommand() ([]string, error) {
-	for _, p := range placeholder.FindAllString(f.Version, -1) {
-		if p != "{here}" {
-			return nil, fmt.Errorf("placeholder %s: a version command can use {here} alone", p)
-		}
+	if err := hereAlone("a version command", f.Version); err != nil {
+		return nil, err
 	}
 	return values{here: f.here}.command(f.Version)
 }

@@ -152,10 +152,6 @@ func TestWhatCannotBeStarted(t *testing.T) {
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "server cannot be started") {
 		t.Errorf("Start of a missing program: %v", err)
 	}
-	_, err = parse(t, "{name: x, server: {image: some/image}}").Start(t.Context(), Options{})
-	if ue, ok := errors.AsType[*UnsupportedError](err); !ok || ue.Error() != "not supported yet: image" || !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Start of an image: %v", err)
-	}
 }
 
 func TestAStubbornProcessIsKilledAfterTheGrace(t *testing.T) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,83 +31,95 @@ func quoteLog(lines []string) string {
 	return "\n    " + strings.Join(lines[max(0, len(lines)-20):], "\n    ")
 }
 
-// A Process is one child, in a process group of its own. It may be ended and
-// started again with the same command line, and keeps its log. Two goroutines
-// run while the child does: one copies its output, one waits for its end.
+// A program is what a Process runs: a command here, or an image in a container.
+type program interface {
+	// start begins one run. Its output goes to log.
+	start(ctx context.Context, log io.Writer) (run, error)
+	// remove removes what outlives the runs; it may be called again, and before any start.
+	remove() error
+	String() string // the command line, filled in
+}
+
+// A run is one life of a program.
+type run interface {
+	pid() int
+	signal(syscall.Signal) error // to all of its processes
+	wait() end                   // for the end of all of them, and of their output
+}
+
+// An end is how a run ended.
+type end struct {
+	code   int    // exit status; -1 when a signal ended it
+	status string // in words: exit status 0, signal: killed
+}
+
+// A Process is one program that may be ended and started again, with the same
+// command line and data, and keeps its log. One goroutine waits for the end of
+// each run.
 type Process struct {
 	Name string // server, client or prepare
 
-	argv, env []string
-	grace     time.Duration
-	log       *tail
-	ready     func(context.Context, *Process) error
-	wg        sync.WaitGroup
+	program program
+	grace   time.Duration
+	log     *tail
+	ready   func(context.Context, *Process) error
+	wg      sync.WaitGroup
 
 	mu     sync.Mutex
-	cmd    *exec.Cmd     // the newest run; guarded by mu
-	exited chan struct{} // its end; guarded by mu
+	run    run           // the newest; guards below
+	exited chan struct{} // closed at its end
+	end    end           // set before that
 }
 
-func newProcess(name string, argv, env []string, o Options) *Process {
-	return &Process{Name: name, argv: argv, env: env, grace: o.grace(), log: &tail{size: o.logLines()}}
+func newProcess(name string, what program, o Options) *Process {
+	return &Process{Name: name, program: what, grace: o.grace(), log: &tail{size: o.logLines()}}
 }
 
-// start runs the command. The child ends with this process at the latest, where the system can do that.
-func (p *Process) start() error {
-	r, w, err := os.Pipe()
+// start begins a run.
+func (p *Process) start(ctx context.Context) error {
+	r, err := p.program.start(ctx, p.log)
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.Name, err)
-	}
-	cmd := exec.Command(p.argv[0], p.argv[1:]...)
-	cmd.Env = append(os.Environ(), p.env...)
-	cmd.Stdout, cmd.Stderr = w, w
-	cmd.SysProcAttr = groupOfItsOwn()
-	err = cmd.Start()
-	_ = w.Close()
-	if err != nil {
-		_ = r.Close()
 		return fmt.Errorf("%s cannot be started: %w", p.Name, err)
 	}
-	exited, copied := make(chan struct{}), make(chan struct{})
+	exited := make(chan struct{})
 	p.mu.Lock()
-	p.cmd, p.exited = cmd, exited
+	p.run, p.exited = r, exited
 	p.mu.Unlock()
-	p.wg.Go(func() { p.copyLog(r, copied) })
-	p.wg.Go(func() { p.reap(cmd, r, copied, exited) })
+	p.wg.Go(func() { p.reap(r, exited) })
 	return nil
 }
 
-// copyLog copies the child's output until its end, or until reap gives up.
-func (p *Process) copyLog(r *os.File, copied chan struct{}) {
-	_, _ = io.Copy(p.log, r)
+// reap waits for the end of a run.
+func (p *Process) reap(r run, exited chan struct{}) {
+	e := r.wait()
 	p.log.flush()
-	close(copied)
-}
-
-// reap waits for the child, ends what is left of its group and takes the rest of its output.
-func (p *Process) reap(cmd *exec.Cmd, r *os.File, copied, exited chan struct{}) {
-	_ = cmd.Wait() // ProcessState has the outcome
-	_ = signalGroup(cmd.Process, syscall.SIGKILL)
-	_ = r.SetReadDeadline(time.Now().Add(time.Second)) // somebody outside the group may hold the pipe
-	<-copied
-	_ = r.Close()
+	p.mu.Lock()
+	p.end = e
+	p.mu.Unlock()
 	close(exited)
 }
 
-func (p *Process) current() (*exec.Cmd, chan struct{}) {
+func (p *Process) current() (run, chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.cmd, p.exited
+	return p.run, p.exited
+}
+
+// ended is how the newest run ended, once it has.
+func (p *Process) ended() end {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.end
 }
 
 // PID is the process ID of the newest run.
 func (p *Process) PID() int {
-	cmd, _ := p.current()
-	return cmd.Process.Pid
+	r, _ := p.current()
+	return r.pid()
 }
 
-// Command is the command line, filled in.
-func (p *Process) Command() string { return strings.Join(p.argv, " ") }
+// Command is the command line, filled in; of a container the image and its arguments.
+func (p *Process) Command() string { return p.program.String() }
 
 // Exited is closed when the newest run has ended and its output was read.
 func (p *Process) Exited() <-chan struct{} {
@@ -132,24 +142,23 @@ func (p *Process) Status() string {
 	if p.Running() {
 		return "running"
 	}
-	cmd, _ := p.current()
-	return cmd.ProcessState.String()
+	return p.ended().status
 }
 
 // Log is the last n lines that the process wrote, over all its runs; all that were kept with n <= 0.
 func (p *Process) Log(n int) []string { return p.log.last(n) }
 
 // End ends the process and waits for its end: suddenly, as kill -9 does, or
-// by SIGTERM and after a grace SIGKILL. It is sent to the whole group.
+// by SIGTERM and after a grace SIGKILL. It is sent to all of its processes.
 func (p *Process) End(suddenly bool) {
-	cmd, exited := p.current()
+	r, exited := p.current()
 	select {
-	case <-exited: // its group is gone, the number may be somebody else's
+	case <-exited: // it is gone, its number may be somebody else's
 		return
 	default:
 	}
 	if !suddenly {
-		_ = signalGroup(cmd.Process, syscall.SIGTERM)
+		_ = r.signal(syscall.SIGTERM)
 		patience := time.NewTimer(p.grace)
 		defer patience.Stop()
 		select {
@@ -158,7 +167,7 @@ func (p *Process) End(suddenly bool) {
 		case <-patience.C:
 		}
 	}
-	_ = signalGroup(cmd.Process, syscall.SIGKILL)
+	_ = r.signal(syscall.SIGKILL)
 	<-exited
 }
 
@@ -174,9 +183,18 @@ func (p *Process) Again(ctx context.Context) error {
 // up starts the process and waits until it is ready.
 func (p *Process) up(ctx context.Context) error {
 	if p.ready == nil {
-		return p.start()
+		return p.start(ctx)
 	}
 	return p.ready(ctx, p)
+}
+
+// close ends the process for good and removes what it left.
+func (p *Process) close() error {
+	if r, _ := p.current(); r != nil {
+		p.End(false)
+		p.wg.Wait()
+	}
+	return p.program.remove()
 }
 
 // exitError says how the process ended.

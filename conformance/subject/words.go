@@ -80,6 +80,9 @@ func (v values) value(p string) (string, error) {
 		if name == "dir" {
 			return v.dir, nil
 		}
+		if v.here == "" {
+			return "", fmt.Errorf("placeholder %s: a container does not see that folder; copy what it needs into the image", p)
+		}
 		return v.here, nil
 	case "tunnel", "addr":
 		addr = v.at.Tunnel
@@ -132,4 +135,22 @@ func (v values) command(line string) ([]string, error) {
 		}
 	}
 	return words, nil
+}
+
+// hereAlone refuses other placeholders than {here} in what is used without an instance.
+func hereAlone(who string, texts ...string) error {
+	for _, p := range placeholder.FindAllString(strings.Join(texts, " "), -1) {
+		if p != "{here}" {
+			return fmt.Errorf("placeholder %s: %s can use {here} alone", p, who)
+		}
+	}
+	return nil
+}
+
+// args is command for a line that may be empty.
+func (v values) args(line string) ([]string, error) {
+	if strings.TrimSpace(line) == "" {
+		return nil, nil
+	}
+	return v.command(line)
 }
