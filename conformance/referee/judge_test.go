@@ -191,6 +191,8 @@ var illegal = []struct{ text, want string }{
 	{opened + "C close, C data", "client DATA-008"},
 	{opened + "S close, S data", "server DATA-008"},
 	{opened + "C close, C alive, S alive, S data", "server CLOSE-008"},
+	{"S request, S close, C success, S close, C failure, C data, S close", "client OPEN-004"}, // and the server's answer is not
+	{"S request, C data, S close, C success, S close, S close", "client OPEN-017"},
 	{"C close", "client CLOSE-001"},
 	{"S close", "server CLOSE-001"},
 	{opened + "S close, C close, C close", "client CLOSE-001"},

@@ -175,6 +175,11 @@ func (t *tunnel) judge(v *view, rules []rule) (fatal bool) {
 			continue
 		}
 		t.charge(v.side, r.req, r.says, v.frame, v.now)
+		if v.l != nil {
+			// What the sides make of the ID from here on is no longer certain.
+			v.l.blind = true
+			t.forget(v.l)
+		}
 		if r.ends != "" {
 			t.ends[v.side] = ending{req: r.ends, at: v.now, asked: t.asked}
 			t.void = true
