@@ -7,6 +7,7 @@
 //	adit-conform run --subject FILE
 //	adit-conform list
 //	adit-conform codec --exec 'PROGRAM'
+//	adit-conform report|diff|matrix|verify FILE.json…
 //	adit-conform self-check
 //	adit-conform fault server|client --mutant NAME
 package main
