@@ -17,7 +17,7 @@ SUBJECT ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build conformance self-check bench test unit e2e lint fuzz generate clean
+.PHONY: help build conformance examples self-check bench test unit e2e lint fuzz generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,13 +35,17 @@ else
 	$(BIN)/adit-conform run --subject '$(or $(SUBJECT),scenarios/subjects/reference.yaml)' $(ARGS)
 endif
 
+examples: build ## certify the peer in Python, which was written from PROTOCOL.md alone
+	@if command -v python3 >/dev/null; then $(BIN)/adit-conform run --subject scenarios/subjects/python.yaml --segmentation=off $(ARGS); \
+	else echo "not run: python3 is not installed"; fi
+
 self-check: build ## prove that the suite can fail: the kill matrix
 	$(BIN)/adit-conform self-check $(ARGS)
 
 bench: build ## standard scenarios against the reference, tables in results/
 	$(BIN)/adit-load run scenarios/speed.yaml scenarios/reliability.yaml scenarios/concurrency.yaml scenarios/packet-size.yaml scenarios/bandwidth.yaml --out results $(ARGS)
 
-test: lint unit conformance self-check e2e ## everything CI runs
+test: lint unit conformance examples self-check e2e ## everything CI runs
 
 unit: ## unit tests, race detector on, order shuffled
 	$(GO) test -race -shuffle=on -timeout 8m ./...

@@ -1,0 +1,234 @@
+"""Core client: python3 client.py --server HOST:PORT"""
+import argparse
+import asyncio
+import ipaddress
+import re
+import resource
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import engine
+import frames
+from engine import DIALING, OPEN, Conn, Tunnel, host_port, log
+
+DIAL_TIMEOUT = 8.0           # OPEN-012
+KEEPALIVE = 15.0             # ALIVE-001
+SILENCE = 45.0               # ALIVE-004
+REDIAL_MAX = 15.0            # LOSS-003, together with the connect timeout below far under 60 s
+SERVER_TIMEOUT = 20.0
+MAX_DIALS = 256
+MAX_CONNS = 8192
+
+resolvers = ThreadPoolExecutor(16)
+LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
+
+
+class Failure(Exception):
+    def __init__(self, status):
+        super().__init__(status)
+        self.status = status
+
+
+def check_host(octets):
+    """Text of a host that is an address or a valid DNS name, with its address or None (OPEN-009)."""
+    try:
+        text = octets.decode("ascii")
+    except UnicodeDecodeError:
+        raise Failure(frames.GENERAL)
+    try:
+        if "%" not in text:
+            return text, ipaddress.ip_address(text)
+    except ValueError:
+        pass
+    labels = (text[:-1] if text.endswith(".") else text).split(".")
+    if len(text) > 254 or not all(LABEL.match(label) for label in labels):
+        raise Failure(frames.GENERAL)
+    if labels[-1].isdigit() or labels[-1].lower().startswith("0x"):
+        raise Failure(frames.GENERAL)                     # a misspelt address, no name
+    return text, None
+
+
+async def addresses(loop, octets, port):
+    """Addresses to dial, every one checked against the policy: loopback only (SEC-001, SEC-002)."""
+    text, address = check_host(octets)
+    if address:
+        found = [address]
+    else:
+        try:                                              # SEC-003: resolved once, dialled by address
+            info = await loop.run_in_executor(resolvers, lambda: socket.getaddrinfo(text, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError):
+            raise Failure(frames.NOT_RESOLVED)
+        found = [ipaddress.ip_address(row[4][0].partition("%")[0]) for row in info]
+    allowed = [a for a in found if a.is_loopback]
+    if not allowed:
+        raise Failure(frames.DENIED)
+    return allowed
+
+
+def status_of(error):
+    if isinstance(error, Failure):
+        return error.status
+    if isinstance(error, ConnectionRefusedError):
+        return frames.REFUSED
+    if isinstance(error, TimeoutError):                   # ETIMEDOUT, and asyncio's own from 3.11 on
+        return frames.TIMED_OUT
+    if isinstance(error, OSError) and error.errno in (101, 113):
+        return frames.UNREACHABLE
+    return frames.GENERAL
+
+
+async def dial(loop, host, port):
+    """A connected socket, or an exception."""
+    error = Failure(frames.GENERAL)
+    for address in await addresses(loop, host, port):
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        sock = socket.socket(family)
+        engine.prepare(sock)
+        try:
+            await loop.sock_connect(sock, (str(address), port))
+            if sock.getsockname()[:2] == sock.getpeername()[:2]:
+                raise ConnectionRefusedError("connected to itself")
+            return sock
+        except OSError as e:
+            sock.close()
+            error = e
+        except BaseException:
+            engine.reset(sock)
+            raise
+    raise error
+
+
+class ClientTunnel(Tunnel):
+    def __init__(self, loop, sock, name, on_lost):
+        super().__init__(loop, sock, name, {frames.RESPONSE}, SILENCE, on_lost)      # OPEN-011
+        self.dials = 0
+        self.alive_at = loop.time()
+        self.keep_alive(first=True)
+
+    def keep_alive(self, first=False):
+        """ALIVE-001; at fixed times from the start of the tunnel."""
+        if self.lost:
+            return
+        if not first:
+            self.send(frames.keepalive())
+        self.alive_at += KEEPALIVE - 0.5                  # 15 s is an upper bound
+        self.loop.call_at(self.alive_at, self.guard, self.keep_alive)
+
+    def on_other(self, frame):
+        if isinstance(frame, frames.KeepAlive):
+            return                                        # ALIVE-003
+        if frame.id in self.conns:                        # ID-004 (any u32 is an ID: ID-003)
+            return self.lose("tunnel error, state: ConnectRequest for ID %d" % frame.id)
+        if self.dials >= MAX_DIALS or len(self.conns) >= MAX_CONNS or len(self.locals) >= MAX_CONNS:
+            return self.send(frames.response(frame.id, frames.TOO_MANY), engine.ANSWER)
+        if frame.port == 0:                               # OPEN-008
+            return self.send(frames.response(frame.id, frames.GENERAL), engine.ANSWER)
+        host = b"127.0.0.1" if frame.host is None else frame.host     # OPEN-002, OPEN-003
+        try:
+            check_host(host)
+        except Failure as e:                              # OPEN-009
+            return self.send(frames.response(frame.id, e.status), engine.ANSWER)
+        c = Conn(frame.id, DIALING)
+        self.add(c)
+        self.dials += 1
+        c.task = self.loop.create_task(self.dial(c, host, frame.port))        # OPEN-013
+
+    async def dial(self, c, host, port):
+        try:
+            sock = await asyncio.wait_for(dial(self.loop, host, port), DIAL_TIMEOUT)  # OPEN-012
+        except asyncio.CancelledError:
+            raise
+        except Exception as e:
+            if c.state == DIALING:
+                log("%s: cannot dial %r port %d: %r" % (self.name, host, port, e))
+                self.refuse(c, status_of(e))              # OPEN-006, OPEN-007
+            return
+        finally:
+            self.dials -= 1
+        if c.state != DIALING or self.lost:               # cancelled at the last moment
+            return engine.reset(sock)
+        c.task = None
+        c.sock = sock
+        self.locals.add(c)
+        self.send(frames.response(c.id, frames.OK))       # OPEN-005, OPEN-017
+        self.guard(self.opened, c)
+
+    def refuse(self, c, status):
+        """The one answer to a request (OPEN-004); a failure frees the ID."""
+        self.free(c)
+        self.send(frames.response(c.id, status))
+
+    def fail(self, c):
+        if c.state == DIALING:                            # OPEN-019, OPEN-024
+            c.task.cancel()
+            self.refuse(c, frames.GENERAL)
+        else:
+            super().fail(c)
+
+    def free(self, c):
+        if c.state == DIALING and c.task:                 # also on the loss of the tunnel
+            c.task.cancel()
+        super().free(c)
+
+
+async def connect(loop, host, port):
+    info = await loop.run_in_executor(resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    error = OSError("no address")
+    for family, kind, proto, _, address in info:
+        sock = socket.socket(family, kind, proto)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, address)
+            if sock.getsockname() == sock.getpeername():
+                raise ConnectionRefusedError("connected to itself")
+            return sock
+        except OSError as e:
+            sock.close()
+            error = e
+        except BaseException:
+            sock.close()
+            raise
+    raise error
+
+
+async def forever(loop, server):
+    """LOSS-003: never stop trying."""
+    delay = 0.5
+    while True:
+        try:
+            sock = await asyncio.wait_for(connect(loop, *server), SERVER_TIMEOUT)
+            lost = asyncio.Event()
+            began = loop.time()
+            tunnel = ClientTunnel(loop, sock, "%s:%d" % server, lambda _: lost.set())
+            log("%s: tunnel begins" % tunnel.name)
+            try:
+                await lost.wait()
+            finally:
+                tunnel.lose("the client stops")
+            if loop.time() - began > 10:
+                delay = 0.5
+        except Exception as e:
+            log("no tunnel: %r" % e)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, REDIAL_MAX)
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--server", type=host_port, required=True, metavar="HOST:PORT")
+    args = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(forever(loop, args.server))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

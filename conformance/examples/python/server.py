@@ -1,0 +1,128 @@
+"""Core server: python3 server.py --tunnel HOST:PORT --visitor HOST:PORT --target HOST:PORT"""
+import argparse
+import asyncio
+import resource
+import signal
+import socket
+
+import engine
+import frames
+from engine import ABANDONED, REQUESTED, Conn, Tunnel, host_port, log
+
+CONNECT_TIMEOUT = 10.0       # OPEN-022
+SILENCE = 60.0               # ALIVE-005, ALIVE-006: between 45 s and 300 s
+MAX_CONNS = 8192             # IDs and draining sockets of one tunnel
+MAX_TUNNELS = 256
+
+
+class ServerTunnel(Tunnel):
+    def __init__(self, loop, sock, name, target, on_lost):
+        super().__init__(loop, sock, name, {frames.REQUEST}, SILENCE, on_lost)       # OPEN-010
+        self.target = target
+        self.next_id = 0
+
+    def room(self):
+        return len(self.conns) - self.retired < MAX_CONNS and len(self.locals) < MAX_CONNS
+
+    def visitor(self, sock):
+        """One visitor, one request (OPEN-001)."""
+        while self.next_id in self.conns:                 # ID-001, ID-002
+            self.next_id = (self.next_id + 1) & 0xFFFFFFFF
+        c = Conn(self.next_id, REQUESTED, sock)
+        self.next_id = (self.next_id + 1) & 0xFFFFFFFF
+        self.add(c)
+        host, port = self.target
+        self.send(frames.request(c.id, port, host))
+        self.set_timer(c, CONNECT_TIMEOUT, self.fail)     # OPEN-022
+        self.watch(c)
+
+    def on_other(self, frame):
+        if isinstance(frame, frames.KeepAlive):
+            self.send(frames.keepalive(), engine.ANSWER)  # ALIVE-002, ORDER-002
+            return
+        c = self.conns.get(frame.id)                      # a ConnectResponse
+        if c is None or c.state not in (REQUESTED, ABANDONED):
+            return                                        # OPEN-016
+        if frame.status == frames.OK:
+            if c.state == REQUESTED:
+                self.opened(c)
+            elif not c.again:
+                c.again = True
+                self.send(frames.close(c.id), engine.ANSWER)      # OPEN-025
+        else:
+            if c.state == REQUESTED:
+                log("%s: connection %d failed with status %d" % (self.name, c.id, frame.status))
+                self.drop_local(c)
+            self.free(c)                                  # OPEN-014, no Close
+
+
+class Server:
+    def __init__(self, loop, target):
+        self.loop, self.target = loop, target
+        self.tunnels = []
+
+    async def listen(self, address, accepted):
+        host, port = address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(512)
+        sock.setblocking(False)
+        return asyncio.create_task(self.accept(sock, accepted))
+
+    async def accept(self, listener, accepted):
+        while True:
+            try:
+                sock, remote = await self.loop.sock_accept(listener)
+            except OSError as e:                          # out of descriptors, or gone already
+                log("accept: %s" % e)
+                await asyncio.sleep(0.1)
+                continue
+            try:
+                accepted(sock, remote)
+            except Exception as e:
+                log("accept: %r" % e)
+                engine.reset(sock)
+
+    def tunnel_accepted(self, sock, remote):
+        name = "%s:%d" % remote[:2]
+        if len(self.tunnels) >= MAX_TUNNELS:              # MULTI-001
+            return sock.close()
+        self.tunnels.append(ServerTunnel(self.loop, sock, name, self.target, self.tunnels_remove))   # TUN-001
+        log("%s: tunnel begins" % name)
+
+    def tunnels_remove(self, tunnel):
+        self.tunnels.remove(tunnel)                       # LOSS-004: the listener goes on
+
+    def visitor_accepted(self, sock, remote):
+        if not self.tunnels or not self.tunnels[-1].room():
+            return engine.reset(sock)                     # OPEN-026
+        engine.prepare(sock)
+        self.tunnels[-1].visitor(sock)                    # section 18: the newest serves
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    for name in ("--tunnel", "--visitor", "--target"):
+        parser.add_argument(name, type=host_port, required=True, metavar="HOST:PORT")
+    args = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    loop = asyncio.get_running_loop()
+    server = Server(loop, (args.target[0].encode("ascii"), args.target[1]))
+    tasks = [await server.listen(args.tunnel, server.tunnel_accepted),
+             await server.listen(args.visitor, server.visitor_accepted)]
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    print("ready", flush=True)
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    for tunnel in list(server.tunnels):
+        tunnel.lose("the server stops")                   # LOSS-002 holds for our own end too
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
