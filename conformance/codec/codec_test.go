@@ -63,6 +63,7 @@ func shownText(t *testing.T, r *Report) string {
 }
 
 func TestTheExamplePasses(t *testing.T) {
+	t.Parallel()
 	r := run(t, "'"+python(t)+"' "+example, time.Minute)
 	if r.ExitCode != ExitPassed || r.count(Pass) != len(slices.Collect(spec.Vectors(""))) {
 		t.Errorf("exit code %d, %d vectors passed; want 0, all\n%s", r.ExitCode, r.count(Pass), shownText(t, r))

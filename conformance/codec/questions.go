@@ -59,7 +59,7 @@ func ofFrame(v spec.Vector) iter.Seq[question] {
 				}
 			}
 		}
-		if !split(v, "", want, b, yield) {
+		if !split(v, want, b, yield) {
 			return
 		}
 		if !yield(decode(v, "followed", "decode it with a KeepAlive behind it", after, slices.Concat(b, keepAlive))) {
@@ -81,7 +81,7 @@ func ofStream(v spec.Vector) iter.Seq[question] {
 		}
 		_ = yield(decode(v, "chunks", "decode it in the vector's chunks", want, chunks...)) &&
 			yield(decode(v, "joined", "decode it in one read", want, slices.Concat(chunks...))) &&
-			split(v, "", want, slices.Concat(chunks...), yield)
+			split(v, want, slices.Concat(chunks...), yield)
 	}
 }
 
@@ -139,8 +139,7 @@ func direction(v spec.Vector, steps []spec.Step, from, name string, yield func(q
 	}
 	v.Role = to
 	return yield(decode(v, name, "decode what the "+from+" sends", want, chunks...)) &&
-		yield(decode(v, name+"-joined", "decode what the "+from+" sends, in one read", want, slices.Concat(chunks...))) &&
-		split(v, name+"-", want, slices.Concat(chunks...), yield)
+		yield(decode(v, name+"-joined", "decode what the "+from+" sends, in one read", want, slices.Concat(chunks...)))
 }
 
 // misplaced reports whether the peer of a receiver never sends a frame (OPEN-010, OPEN-011).
@@ -152,17 +151,17 @@ func misplaced(f spec.Frame, receiver string) bool {
 func unknown(f spec.Frame) bool { return strings.HasPrefix(f.Type, "0x") }
 
 // split asks for the same octets in two reads, cut at each place, and in single octets.
-func split(v spec.Vector, prefix string, want Answer, b []byte, yield func(question) bool) bool {
+func split(v spec.Vector, want Answer, b []byte, yield func(question) bool) bool {
 	for _, n := range cuts(len(b)) {
 		asks := fmt.Sprintf("decode it in two reads, cut after octet %d", n)
-		if !yield(decode(v, fmt.Sprintf("%scut-%d", prefix, n), asks, want, b[:n], b[n:])) {
+		if !yield(decode(v, fmt.Sprintf("cut-%d", n), asks, want, b[:n], b[n:])) {
 			return false
 		}
 	}
 	if len(b) > whole || len(b) < 2 {
 		return true
 	}
-	return yield(decode(v, prefix+"octets", "decode it in single octets", want, slices.Collect(slices.Chunk(b, 1))...))
+	return yield(decode(v, "octets", "decode it in single octets", want, slices.Collect(slices.Chunk(b, 1))...))
 }
 
 // cuts are the places at which n octets are cut: all, or of a long input those
