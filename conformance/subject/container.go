@@ -249,7 +249,9 @@ func (c *container) make(ctx context.Context) (err error) {
 		HostConfigModifier: func(h *dockertypes.HostConfig) { h.NetworkMode = "host" },
 	})
 	if d, ok := made.(*testcontainers.DockerContainer); ok {
-		c.made = d
+		if c.made = d; err != nil { // made, but its reaper is not there
+			return fmt.Errorf("%w; where the reaper's image cannot be pulled set TESTCONTAINERS_RYUK_DISABLED=true: what is made here is removed here, unless this program is killed", err)
+		}
 	}
 	return err
 }

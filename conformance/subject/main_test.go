@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "helper" {
 		os.Exit(helper(os.Args[2], os.Args[3:]))
 	}
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // else every helper built for the race detector takes a second to end
+	os.Setenv("GORACE", "atexit_sleep_ms=0")          // else every helper built for the race detector takes a second to end
+	os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true") // its image would be pulled; these tests look for leftovers themselves
 	before := gleak.Goroutines()
 	code := m.Run()
 	g := gomega.NewGomega(func(message string, _ ...int) {
