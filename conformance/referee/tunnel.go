@@ -50,6 +50,9 @@ type tunnel struct {
 	deaf     [2]bool   // ALIVE-004, ALIVE-006 charged
 	outlived [2]bool   // TUN-002 charged
 
+	f frame // under judgement; here so that a frame costs no allocation
+	v view
+
 	ticked  time.Time
 	window  time.Time
 	windows uint32
@@ -110,8 +113,9 @@ func (t *tunnel) saw(side Side, b []byte, now time.Time) {
 		var ok bool
 		if b, f, ok = d.take(b); ok {
 			d.frames++
-			f.side, f.n = side, d.frames
-			t.frame(&f, now)
+			t.f = f
+			t.f.side, t.f.n = side, d.frames
+			t.frame(&t.f, now)
 		}
 		if d.strange != nil {
 			d.strange.owes[side.peer()] = now
@@ -149,8 +153,9 @@ func (t *tunnel) frame(f *frame, now time.Time) {
 		}
 		return
 	}
-	v := view{frame: f, t: t, now: now}
-	if t.judge(&v, form) {
+	v := &t.v
+	*v = view{frame: f, t: t, now: now}
+	if t.judge(v, form) {
 		return
 	}
 	switch {
@@ -163,7 +168,7 @@ func (t *tunnel) frame(f *frame, now time.Time) {
 		t.volley = 0
 	}
 	if f.hasID() && !t.noIDs {
-		t.byID(&v)
+		t.byID(v)
 	}
 }
 
