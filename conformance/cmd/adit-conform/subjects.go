@@ -143,7 +143,7 @@ func (i *instance) Endpoints() engine.Endpoints {
 		API: apiURL(i.in.At.API), APIPorts: i.owned.ports,
 	}
 	f := i.owned.file
-	if i.owned.part == subject.ServerOnly && strings.Contains(f.Server.Command+f.Prepare, "{target") {
+	if i.owned.part == subject.ServerOnly && strings.Contains(f.Server.Command+f.Server.Args+f.Prepare, "{target") {
 		at.VisitorTarget = i.in.At.Target // the mapping was told where it leads
 	}
 	return at

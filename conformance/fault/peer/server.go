@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -38,7 +39,7 @@ type server struct {
 	next    uint32 // connection ID, never the same twice in a process until it wraps
 	past    *past
 	stopped bool
-	refuse  bool // LOSS-004's mutant takes no more tunnels
+	served  bool // a tunnel on which a frame came was lost
 }
 
 // RunServer serves until ctx ends.
@@ -99,7 +100,7 @@ func (s *server) acceptTunnels(l net.Listener) {
 		}
 		t.errs, t.past = s.tunnelError, s.past
 		s.mu.Lock()
-		if s.stopped || s.refuse {
+		if s.stopped || t.bug("LOSS-004") && s.hasServed() {
 			s.mu.Unlock()
 			_ = sock.Close()
 			continue
@@ -124,7 +125,17 @@ func (s *server) serve(t *tunnel) {
 			break
 		}
 	}
-	s.refuse = s.refuse || t.bug("LOSS-004") && t.served
+	s.served = s.served || t.served
+}
+
+// hasServed reports whether any tunnel, lost or not, has been of use: LOSS-004's
+// mutant takes no other. s.mu is held.
+func (s *server) hasServed() bool {
+	return s.served || slices.ContainsFunc(s.tunnels, func(t *tunnel) bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.served
+	})
 }
 
 // nag is ALIVE-002-unasked's mutant: KeepAlives that nobody asked for.
