@@ -324,7 +324,7 @@ func TestASubjectThatCannotBeMeasuredIsReported(t *testing.T) {
 	for name, tt := range map[string]struct{ subject, want string }{
 		"exits at once":       {`{name: x, server: {command: "SELF relay --listen nowhere", ready: {tcp: "{visitor}"}}}`, "server ended too early"},
 		"carries nothing":     {`{name: x, server: {command: "SELF faulty --listen {visitor} --to 127.0.0.1:1", ready: {tcp: "{visitor}"}}}`, "path tunnel x: no packet came through"},
-		"is an image":         {`{name: x, server: {image: some/image}}`, "not supported yet: image"},
+		"is an image":         {`{name: x, server: {image: some/image}}`, "server cannot be started: "},
 		"ends during the run": {`{name: x, server: {command: "SELF faulty --fault exit --after 9000 --listen {visitor} --to {target}", ready: {tcp: "{visitor}"}}}`, "x server ended during the run: exit status 7"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,8 +52,8 @@ func (p proxy) tunnel(ctx context.Context, came *net.TCPConn) {
 	}
 	defer context.AfterFunc(ctx, l.cut)()
 	var outward sync.WaitGroup
-	outward.Go(func() { l.pass(l.subject, l.suite, p.rewrite.out, l.noteOut, false) })
-	l.pass(l.suite, l.subject, p.rewrite.in, l.noteIn, p.rewrite.deaf)
+	outward.Go(func() { l.pass(l.subject, l.suite, p.rewrite.out, l.beforeOut, l.afterOut, false) })
+	l.pass(l.suite, l.subject, p.rewrite.in, func(frame) {}, l.afterIn, p.rewrite.deaf)
 	outward.Wait()
 }
 
@@ -69,8 +69,8 @@ type link struct {
 }
 
 // pass carries one direction: every frame through change, if there is one,
-// then noted. Octets that are no frame, and the end of the stream, pass as they are.
-func (l *link) pass(from, to *net.TCPConn, change func(*link, frame), note func(frame), deaf bool) {
+// noted before and after. Octets that are no frame, and the end of the stream, pass as they are.
+func (l *link) pass(from, to *net.TCPConn, change func(*link, frame), before, after func(frame), deaf bool) {
 	for {
 		f, part, err := readFrame(from)
 		switch {
@@ -81,11 +81,13 @@ func (l *link) pass(from, to *net.TCPConn, change func(*link, frame), note func(
 			}
 			return
 		case change != nil:
+			before(f)
 			change(l, f)
 		default:
+			before(f)
 			l.write(to, f)
 		}
-		note(f)
+		after(f)
 		if !f.regular() { // nothing that follows can be told apart
 			_, err := io.Copy(to, from)
 			pass(err, to)
@@ -159,7 +161,8 @@ func (l *link) add(what fact, id uint32, n int) int {
 	return before
 }
 
-func (l *link) noteIn(f frame) {
+// afterIn notes a frame of the suite. A rewrite asks what was before it.
+func (l *link) afterIn(f frame) {
 	l.note(f)
 	switch {
 	case !f.core():
@@ -170,15 +173,20 @@ func (l *link) noteIn(f frame) {
 	}
 }
 
-func (l *link) noteOut(f frame) {
+// beforeOut notes what the suite may answer at once: its answer must find it noted.
+func (l *link) beforeOut(f frame) {
 	l.note(f)
+	if f.core() && f.typ == closing {
+		l.add(closedOut, f.id(), 1)
+	}
+}
+
+// afterOut notes what a rewrite of the same direction counts.
+func (l *link) afterOut(f frame) {
 	switch {
 	case f.typ == keepAlive:
 		l.add(alive, 0, 1)
-	case !f.core():
-	case f.typ == closing:
-		l.add(closedOut, f.id(), 1)
-	case f.typ == data:
+	case f.core() && f.typ == data:
 		l.add(carried, f.id(), len(f.rest()))
 	}
 }
