@@ -12,29 +12,36 @@ import (
 const (
 	ringSize  = 1<<20 + 7 // prime: packets of a round size drift through it
 	maxPacket = 1 << 20
+	loops     = 8 // that streams next to each other do not share
 )
 
 // A ring is the endless payload of all streams: the same random octets over
-// and over. Every stream begins at a place of its own, so an octet that is
-// wrong, missing, doubled or another stream's does not match its position.
+// and over, in one loop of several. Every stream begins at a place of its own,
+// so an octet that is wrong, missing, doubled or another stream's does not
+// match its position; the loop tells which of these it is.
 type ring struct {
-	seed uint64
-	b    []byte // the ring, and its beginning again, so that every slice is in one piece
+	seed  uint64
+	loops [loops][]byte // each with its beginning again, so that every slice is in one piece
 }
 
 func newRing(seed uint64) *ring {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
-	b := make([]byte, ringSize+maxPacket)
-	_, _ = rand.NewChaCha8(key).Read(b[:ringSize]) // never fails
-	copy(b[ringSize:], b)
-	return &ring{seed, b}
+	octets := rand.NewChaCha8(key)
+	r := &ring{seed: seed}
+	for i := range r.loops {
+		b := make([]byte, ringSize+maxPacket)
+		_, _ = octets.Read(b[:ringSize]) // never fails
+		copy(b[ringSize:], b)
+		r.loops[i] = b
+	}
+	return r
 }
 
 // at is n octets, at most maxPacket, of a stream that begins at start.
 func (r *ring) at(start uint64, off int64, n int) []byte {
-	p := (start + uint64(off)) % ringSize
-	return r.b[p : p+uint64(n)]
+	p := (start%ringSize + uint64(off)) % ringSize
+	return r.loops[start/ringSize][p : p+uint64(n)]
 }
 
 // Directions of a stream.
@@ -43,7 +50,7 @@ const (
 	down = "down" // service to visitor
 )
 
-// start is where a stream begins in the ring.
+// start is where a stream begins: loop times ringSize, and the place in the loop.
 func (r *ring) start(stream uint64, direction string) uint64 {
 	x := r.seed ^ stream*0x9e3779b97f4a7c15
 	if direction == down {
@@ -51,7 +58,7 @@ func (r *ring) start(stream uint64, direction string) uint64 {
 	}
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9 // splitmix64
 	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return (x ^ x>>31) % ringSize
+	return stream%loops*ringSize + (x^x>>31)%ringSize
 }
 
 // Kinds of faults in a stream.
@@ -171,28 +178,41 @@ func (c *checker) explain(f *Fault, got, want []byte) {
 	if same > clue/2 {
 		return
 	}
-	place := bytes.Index(c.v.b, got[:clue])
+	loop, place := c.v.find(got[:clue])
 	if place < 0 {
 		return
 	}
-	best := shift(place, c.start, f.Offset)
-	f.Kind, f.Octets = Lost, best
-	if best < 0 {
-		f.Kind, f.Octets = Duplicated, -best
+	best := int64(ringSize) // farther than any place
+	if loop == c.start/ringSize {
+		best = shift(place, c.start, f.Offset)
+		f.Kind, f.Octets = Lost, best
+		if best < 0 {
+			f.Kind, f.Octets = Duplicated, -best
+		}
 	}
 	c.v.mu.Lock()
 	defer c.v.mu.Unlock()
 	for o := range c.v.live {
-		if d := shift(place, o.start, o.off.Load()); o != c && abs(d) < abs(best) {
+		if d := shift(place, o.start, o.off.Load()); o != c && loop == o.start/ringSize && abs(d) < abs(best) {
 			best = d
 			f.Kind, f.Octets, f.Other = Crossed, 0, o.stream
 		}
 	}
 }
 
+// find is the loop and the place of octets, -1 when they are nowhere.
+func (r *ring) find(octets []byte) (loop uint64, place int) {
+	for i, b := range r.loops {
+		if at := bytes.Index(b, octets); at >= 0 {
+			return uint64(i), at
+		}
+	}
+	return 0, -1
+}
+
 // shift is how far a place in the ring is ahead of offset off of a stream.
 func shift(place int, start uint64, off int64) int64 {
-	d := (int64(place) - int64((start+uint64(off))%ringSize) + ringSize) % ringSize
+	d := (int64(place) - int64((start%ringSize+uint64(off))%ringSize) + ringSize) % ringSize
 	if d > ringSize/2 {
 		d -= ringSize
 	}
