@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 )
 
 // Addrs says where things are, each as host:port; empty: unknown or absent.
@@ -19,10 +20,33 @@ type Addrs struct {
 // connections, so that none of those takes one before it is listened on.
 const firstPort, ports = 20000, 12000
 
+// given remembers the ports that freeAddr gave to instances: one that is about
+// to listen must not find its port given to the next.
+var given struct {
+	sync.Mutex
+	ports map[int]bool
+}
+
+// give reports whether the port was not given before. When a quarter is gone all may come again.
+func give(port int) bool {
+	given.Lock()
+	defer given.Unlock()
+	if given.ports == nil || len(given.ports) > ports/4 {
+		given.ports = map[int]bool{}
+	}
+	fresh := !given.ports[port]
+	given.ports[port] = true
+	return fresh
+}
+
 // freeAddr is a loopback address on which nothing listens now.
 func freeAddr(taken map[string]bool) (string, error) {
 	for range 200 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(ports)))
+		port := firstPort + rand.IntN(ports)
+		if !give(port) {
+			continue
+		}
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		l, err := net.Listen("tcp", addr)
 		if err != nil || taken[addr] {
 			if l != nil {
