@@ -6,7 +6,8 @@ import (
 )
 
 // ValidHost reports whether host can be dialled at all: an address, or what can be a DNS name: labels of 1
-// to 63 letters, digits, - and _, 253 octets in all, and not of digits and dots alone.
+// to 63 letters, digits, - and _, 253 octets in all, and not of digits and dots alone, which OPEN-009 lets pass
+// in a frame (see package session): in a configuration it is a mistyped address.
 func ValidHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true

@@ -96,7 +96,8 @@ func (s *Session) checkRequest(r wire.ConnectRequest) wire.Status {
 	return wire.StatusSuccess
 }
 
-// validHost reports whether h is an address or can be a DNS name.
+// validHost reports whether h is an address or can be a DNS name, by the letter of OPEN-009, so that every name
+// of the text is dialled. forward.ValidHost, which judges configuration, also refuses digits and dots alone.
 func validHost(h string) bool {
 	if _, err := netip.ParseAddr(h); err == nil {
 		return true

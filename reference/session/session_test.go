@@ -108,7 +108,7 @@ func TestMoreThanCanBeHeldBeforeTheResponse(t *testing.T) {
 		synctest.Wait()
 		r.send(response(0, wire.StatusRefused))
 		r.wantState(0, "idle")
-		if got := runtime.NumGoroutine(); got != before {
+		if got := runtime.NumGoroutine(); got > before { // fewer: one of an earlier test was still ending
 			t.Errorf("%d goroutines; want %d as before the visitor", got, before)
 		}
 	})

@@ -3,16 +3,13 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/adit-tunnel/adit/reference/client"
 	"github.com/adit-tunnel/adit/reference/config"
+	"github.com/adit-tunnel/adit/reference/daemon"
 	"github.com/adit-tunnel/adit/reference/session"
 )
 
@@ -38,21 +35,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "adit-client:", err)
 		os.Exit(2)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2) // one to stop, one to end at once: neither is lost
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go obey(signals, stop, func() { os.Exit(1) })
-	c.Run(ctx)
-}
-
-// obey calls stop at the first signal, and end at the second. Giving the second back to the system would not
-// do: one that comes at once is lost, and an interrupt is ignored where a shell started the program in the
-// background. main starts it; it ends with the process.
-func obey(signals <-chan os.Signal, stop, end func()) {
-	<-signals
-	stop()
-	<-signals
-	end()
+	c.Run(daemon.Context())
 }
 
 func newClient(c config.Client) (*client.Client, error) {
@@ -68,7 +51,7 @@ func newClient(c config.Client) (*client.Client, error) {
 		RetryFirst:     c.RedialDelay,
 		RetryMost:      c.RedialMost,
 		DrainTimeout:   cmp.Or(c.Shutdown.Grace, -1),
-		Logger:         logger(c.Log),
+		Logger:         daemon.Logger(c.Log),
 		Session: session.Config{
 			DialTimeout:       c.Timers.DialTimeout,
 			KeepAliveInterval: c.Timers.KeepAliveInterval,
@@ -84,16 +67,4 @@ func newClient(c config.Client) (*client.Client, error) {
 			MaxConnections:    c.MaxConnections,
 		},
 	})
-}
-
-func logger(l config.Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
-		panic("internal error: unchecked log.level: " + err.Error())
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opts))
 }

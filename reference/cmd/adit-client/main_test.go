@@ -1,11 +1,8 @@
 package main
 
 import (
-	"os"
 	"os/exec"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -25,18 +22,5 @@ func TestTheClientLinksNothingOfTheServer(t *testing.T) {
 				t.Errorf("adit-client links %s", dep)
 			}
 		}
-	}
-}
-
-func TestTheSecondSignalIsNotLostHoweverSoonItComes(t *testing.T) {
-	signals := make(chan os.Signal, 2)
-	signals <- os.Interrupt
-	var calls []string
-	obey(signals, func() {
-		calls = append(calls, "stop")
-		signals <- syscall.SIGTERM
-	}, func() { calls = append(calls, "end") })
-	if want := []string{"stop", "end"}; !slices.Equal(calls, want) {
-		t.Errorf("obey called %v; want %v", calls, want)
 	}
 }

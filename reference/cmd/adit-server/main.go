@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/adit-tunnel/adit/reference/api"
 	"github.com/adit-tunnel/adit/reference/config"
+	"github.com/adit-tunnel/adit/reference/daemon"
 	"github.com/adit-tunnel/adit/reference/server"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/store"
@@ -33,24 +32,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "adit-server:", err)
 		os.Exit(2)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2) // one to stop, one to end at once: neither is lost
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go obey(signals, stop, func() { os.Exit(1) })
-	if err := run(ctx, cfg); err != nil {
+	if err := run(daemon.Context(), cfg); err != nil {
 		fmt.Fprintln(os.Stderr, "adit-server:", err)
 		os.Exit(1)
 	}
-}
-
-// obey calls stop at the first signal, and end at the second. Giving the second back to the system would not
-// do: one that comes at once is lost, and an interrupt is ignored where a shell started the program in the
-// background. main starts it; it ends with the process.
-func obey(signals <-chan os.Signal, stop, end func()) {
-	<-signals
-	stop()
-	<-signals
-	end()
 }
 
 // run serves until ctx ends, and then until what is open has finished.
@@ -59,7 +44,7 @@ func run(ctx context.Context, cfg config.Server) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.Listen(serverConfig(cfg, mappings, logger(cfg.Log)))
+	s, err := server.Listen(serverConfig(cfg, mappings, daemon.Logger(cfg.Log)))
 	if err != nil {
 		return errors.Join(err, mappings.Close())
 	}
@@ -116,16 +101,4 @@ func maps(given []config.Map) []api.CreateRequest {
 		requests = append(requests, r)
 	}
 	return requests
-}
-
-func logger(l config.Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
-		panic("internal error: unchecked log.level: " + err.Error())
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opts))
 }

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,18 +171,5 @@ func (p *program) stop(t *testing.T) {
 	}
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("%s after SIGTERM: %v; want exit code 0", p.cmd, err)
-	}
-}
-
-func TestTheSecondSignalIsNotLostHoweverSoonItComes(t *testing.T) {
-	signals := make(chan os.Signal, 2)
-	signals <- os.Interrupt
-	var calls []string
-	obey(signals, func() {
-		calls = append(calls, "stop")
-		signals <- syscall.SIGTERM
-	}, func() { calls = append(calls, "end") })
-	if want := []string{"stop", "end"}; !slices.Equal(calls, want) {
-		t.Errorf("obey called %v; want %v", calls, want)
 	}
 }
