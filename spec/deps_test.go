@@ -34,6 +34,7 @@ var policy = []struct {
 	{"reference/store", "spec", ""},
 	{"reference/api", "spec", ""},
 	{"reference/config", "spec", ""},
+	{"reference/daemon", "reference/config", ""},
 	{"reference/client", "spec spec/wire reference/session reference/forward", ""},
 	{"reference/server", "spec spec/wire reference/session reference/forward reference/api reference/store", "reference/client"},
 	{"reference/cmd", "reference/...", ""},

@@ -5,9 +5,6 @@ import (
 	"github.com/adit-tunnel/adit/spec"
 )
 
-// RequirementSet is the set of PROTOCOL.md that the cases prove.
-const RequirementSet = "1.0-draft"
-
 // Lookup finds a requirement of PROTOCOL.md by its ID.
 func Lookup(id string) (engine.Requirement, bool) {
 	r, ok := spec.Lookup(id)

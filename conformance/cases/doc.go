@@ -33,5 +33,8 @@
 //     ConnectRequest from a server is right. Types 0x10 to 0x3F are never judged.
 //   - A requirement that holds in every case (no Data after its own Close, …) is
 //     also an oracle (engine/oracle.go), charged to its own ID whatever the case.
+//   - Each case runs again with its octets cut in other ways, and what the subject sends
+//     has to be the same (engine/outline.go). Where time or a race decides what a legal
+//     subject sends, Races says how.
 //   - Also names other requirements that the case is bound to show when they are broken.
 package cases

@@ -34,13 +34,15 @@ func TestEveryRequirementIsCoveredOrExcused(t *testing.T) {
 	}
 }
 
-func TestRequirementSetIsThatOfTheText(t *testing.T) {
+func TestSpecAndSetAreThoseOfTheText(t *testing.T) {
 	text, err := os.ReadFile("../../PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), "| Requirement set | "+RequirementSet+":") {
-		t.Errorf("PROTOCOL.md does not say that it has the requirement set %s", RequirementSet)
+	for _, row := range []string{"| Text | " + Spec + ",", "| Requirement set | " + DefaultSet + ":"} {
+		if !strings.Contains(string(text), row) {
+			t.Errorf("PROTOCOL.md does not say %s", row)
+		}
 	}
 }
 
@@ -86,6 +88,9 @@ func TestCasesAreWellFormed(t *testing.T) {
 		}
 		if c.Title == "" || c.Run == nil || !variant.MatchString(c.Variant) {
 			t.Errorf("%s: a case needs a title, a Run, and a variant in lower case with hyphens", name)
+		}
+		if c.Races != "" && len(c.Races) < 30 {
+			t.Errorf("%s: %q does not say why runs may differ", name, c.Races)
 		}
 		for _, id := range c.Also {
 			if _, ok := Lookup(id); !ok {

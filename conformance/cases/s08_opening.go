@@ -54,6 +54,7 @@ var ids = []Case{
 	},
 	{
 		ID: "ID-002", Role: Server, Title: "IDs increase",
+		Races: "a server that chooses its IDs at random has increasing ones now and then",
 		Run: func(t *T) {
 			last := t.Open()
 			for range 4 {
@@ -242,6 +243,7 @@ var requests = []Case{
 	},
 	{
 		ID: "OPEN-009", Role: Client, Title: "an unusable host is answered with a failure",
+		Races: "how a name fails is up to the resolver, each time anew",
 		Run: func(t *T) {
 			c := t.Open()
 			port := t.Service().Port
@@ -293,6 +295,7 @@ var requests = []Case{
 	},
 	{
 		ID: "OPEN-012", Role: Client, Title: "a dial that hangs ends in a failure after 8 s", Needs: NeedTarpit, Wait: DialTimeout,
+		Races: "a client that gives up around the limit is in time now and then",
 		Run: func(t *T) {
 			c := t.Requested()
 			c.Tun.Expect("the client gives up and says so", FailureFor(c.ID), Within(DialTimeout+Answer))
@@ -404,6 +407,7 @@ var responses = []Case{
 	},
 	{
 		ID: "OPEN-019", Role: Client, Title: "Data while the client dials is a connection error", Needs: NeedTarpit,
+		Races: "a failure and a Close are both right, and two parts of a client may race for it",
 		Run: func(t *T) {
 			c := t.Requested()
 			c.Send([]byte("too early"))
@@ -431,7 +435,7 @@ var responses = []Case{
 			c.Local.Write([]byte("my whole request"))
 			c.Local.Finish()
 			t.Requested()
-			c.Tun.ExpectNone("the end of the stream is no giving up", AnythingFor(c.ID))
+			c.Tun.ExpectNone("a visitor that sent octets and then ended its stream has not given up: no Close before its octets", AnythingFor(c.ID))
 			c.Respond(Success)
 			c.ExpectData("the octets are delivered after the success", []byte("my whole request"))
 			c.ExpectClose("then Close")

@@ -132,6 +132,7 @@ var s09 = []Case{
 	},
 	{
 		ID: "DATA-008", Role: Both, Title: "no Data after the subject's own Close",
+		Races: "how much Data is in line when Close comes is a matter of time",
 		Run: func(t *T) {
 			c := t.Open()
 			octets := t.Octets(1 << 20)

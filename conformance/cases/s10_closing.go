@@ -127,7 +127,8 @@ var s10 = []Case{
 	},
 	{
 		ID: "CLOSE-006", Role: Both, Title: "a local peer that never reads is reset 30 s after Close", Wait: CloseTotal,
-		Also: []string{"CLOSE-004", "FLOW-002"},
+		Races: "how much a socket takes before it is reset is up to the kernel",
+		Also:  []string{"CLOSE-004", "FLOW-002"},
 		Run: func(t *T) {
 			c := t.Open()
 			c.Local.Hold()
@@ -165,6 +166,7 @@ var s10 = []Case{
 	},
 	{
 		ID: "CLOSE-008", Role: Both, Title: "on Close the subject stops sending what its local peer goes on to send",
+		Races: "how much Data is in line when Close comes is a matter of time",
 		Run: func(t *T) {
 			c := t.Open()
 			c.Works("the connection is open")
@@ -186,6 +188,7 @@ var s10 = []Case{
 	},
 	{
 		ID: "CLOSE-010", Role: Both, Title: "a reset local socket becomes Close at once",
+		Races: "a side that takes about 5 s is in time now and then",
 		Run: func(t *T) {
 			c := t.Open()
 			c.Local.Hold()

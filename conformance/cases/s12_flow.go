@@ -21,6 +21,7 @@ func pour(t *T, c *Conn, n int) {
 var s12 = []Case{
 	{
 		ID: "FLOW-001", Role: Both, Wait: StallLimit, Title: "what is queued for a local peer that never reads is bounded",
+		Races: "how much is taken before a connection is ended is up to the kernel",
 		Run: func(t *T) {
 			c := t.Open()
 			c.Local.Hold()
@@ -28,33 +29,37 @@ var s12 = []Case{
 			taken := func() bool { return c.Tun.Unsent() == 0 }
 			ended := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok }
 			t.Until("the subject stops taking octets, or ends the connection", func() bool { return taken() || ended() }, Within(OthersGoOn))
+			t.Meanwhile(LocalEffect, ended) // its Close may come after the rest was taken, and dropped
 			t.Check(ended(), "", "%d MiB were taken for a local peer that reads nothing, and the connection goes on", flood>>20)
 		},
 	},
 	{
 		ID: "FLOW-002", Role: Both, Wait: 3 * StallLimit, Title: "a connection whose local peer takes no octet for 5 s of a pause is ended",
+		Races: "how much is taken before a connection is ended is up to the kernel",
 		Run: func(t *T) {
 			c := t.Open()
 			c.Local.Hold()
 			pour(t, c, flood)
 			c.ExpectClose("the stalled connection is ended", Within(3*StallLimit+Answer))
 			c.Close()
+			c.Tun.ExpectOpen("what is left of the flood is dropped", Within(OthersGoOn))
 			t.Open().Works("the tunnel goes on")
 		},
 	},
 	{
 		ID: "FLOW-003", Role: Both, Wait: OthersGoOn, Title: "a local peer that takes octets only now and then is ended as well",
-		Also: []string{"FLOW-004"},
+		Races: "how much is taken before a connection is ended is up to the kernel",
+		Also:  []string{"FLOW-004"},
 		Run: func(t *T) {
 			c := t.Open()
-			c.Local.Auto(Sink)
+			c.Local.Sink()
 			c.Local.Hold()
 			pour(t, c, flood)
 			ended := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok }
 			// Less would not make room in the subject's socket: a kernel with 4 MiB to send waits for a third of it.
 			const sip = 4 << 20
 			for start := t.Now(); !ended() && t.Now()-start < OthersGoOn; {
-				if t.Meanwhile(4*time.Second, ended) {
+				if t.Meanwhile(3500*time.Millisecond, ended) { // well below stall-limit, on a busy machine too
 					break
 				}
 				before := c.Local.Received()
@@ -67,6 +72,7 @@ var s12 = []Case{
 	},
 	{
 		ID: "FLOW-004", Role: Both, Wait: OthersGoOn, Title: "one local peer that never reads stops the others for 30 s at most",
+		Races: "how much is taken before a connection is ended is up to the kernel",
 		Run: func(t *T) {
 			stuck, other := t.Open(), t.Open()
 			stuck.Local.Hold()

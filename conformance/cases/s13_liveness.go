@@ -19,6 +19,7 @@ var s13 = []Case{
 	},
 	{
 		ID: "ALIVE-001", Variant: "busy", Role: Client, Wait: KeepAliveInterval, Title: "a busy tunnel carries a KeepAlive every 15 s",
+		Races: "how often the connection is used until the KeepAlive is a matter of time",
 		Run: func(t *T) {
 			t.Tunnel()
 			begun := t.Now()

@@ -58,13 +58,13 @@ var s15 = []Case{
 		},
 	},
 	{
-		ID: "ERR-003", Variant: "other-tunnel", Role: Server, Title: "an error on one tunnel leaves the other as it was", Needs: NeedManyTunnels,
+		ID: "ERR-003", Variant: "other-tunnel", Role: Server, Title: "an error on one tunnel leaves the other as it was", Needs: NeedManyTunnels, Wait: LocalEffect,
 		Run: func(t *T) {
 			c := t.Open()
 			c.Works("the first tunnel works")
 			n := t.Dial()
 			n.Barrier()
-			if c.Tun.Ended() != EndNone {
+			if t.Meanwhile(LocalEffect, func() bool { return c.Tun.Ended() != EndNone }) {
 				t.NotApplicable("the server keeps one tunnel, the newest (MULTI-001)")
 			}
 			n.SendRaw(Header(0x02, TypeKeepAlive, 0))

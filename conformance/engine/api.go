@@ -131,6 +131,7 @@ func (t *T) Stop() { t.end(false) }
 
 // Restart ends the subject suddenly, as kill -9 does, and starts it again with its data.
 func (t *T) Restart() {
+	t.unscripted("it starts the subject again")
 	t.end(true)
 	t.Start()
 }

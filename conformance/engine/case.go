@@ -42,8 +42,11 @@ type Case struct {
 	Role    Role          // of the subject
 	Needs   Need          // what it cannot do without
 	Wait    time.Duration // longest designed wait for a timer of the text; over SlowWait the case needs --slow
+	Races   string        // why what comes differs from run to run of a legal subject; the ways of cutting are then compared by failures alone
 	Also    []string      // other requirements that the case is known to show when broken
 	Run     func(*T)
+
+	Unscored string // why it scores nothing: its result is shown, and changes no verdict
 
 	Req Requirement // filled in by the registry from the catalogue
 }
@@ -54,10 +57,13 @@ const SlowWait = 60 * time.Second
 // longWait is the designed wait from which on a case gets an instance of its own.
 const longWait = 4 * time.Second
 
+// Unscored is the level of a requirement that the run's requirement set does not have.
+const Unscored = "unscored"
+
 // Requirement is what the suite knows of a requirement.
 type Requirement struct {
 	ID      string `json:"id"`
-	Level   string `json:"level"`   // MUST, SHOULD or MAY
+	Level   string `json:"level"`   // MUST, SHOULD or MAY; or Unscored
 	Role    Role   `json:"role"`    // server, client or both: who is bound
 	Profile string `json:"profile"` // core or api
 	Text    string `json:"text"`    // the clause
@@ -73,6 +79,9 @@ func (c Case) Name() string {
 	}
 	return name
 }
+
+// optional reports whether a subject may do without what the case proves: it is no MUST.
+func (c Case) optional() bool { return c.Req.Level == "SHOULD" || c.Req.Level == "MAY" }
 
 // Expand turns every case for Both into one for each role.
 func Expand(cases []Case) []Case {

@@ -26,13 +26,15 @@ func (c *Conn) Respond(status byte) { c.Tun.Send(Response(c.ID, status)) }
 // Close sends Close for the connection.
 func (c *Conn) Close() { c.Tun.Send(Close(c.ID)) }
 
-// ExpectData expects Data frames whose octets, joined, are want.
+// ExpectData expects Data frames whose octets, joined, are want. The deadline is
+// that of the next octets: no rule says how fast a large transfer has to be.
 func (c *Conn) ExpectData(sentence string, want []byte, opts ...Option) {
 	x := c.Tun.t.expect(sentence, Message, LocalEffect, opts)
+	c.Tun.t.awaits(x, Step{Do: "data", On: c.Tun.who, ID: c.Tun.idOf(c.ID)}, want)
 	var got []byte
 	var foul string
 	n := c.Tun
-	found := n.t.wait(x.within, func() bool {
+	found := n.t.flows(x.within, func() int { return len(got) }, func() bool {
 		for i := 0; i < len(n.inbox) && len(got) < len(want); {
 			f := n.inbox[i].f
 			switch {

@@ -9,7 +9,7 @@ type Cut string
 // Cuts. Sockets towards visitors and services are never cut.
 const (
 	AsWritten Cut = ""       // one write for each call of the case
-	ByOctet   Cut = "octets" // one write for each octet, of a payload the first 4 KiB
+	ByOctet   Cut = "octets" // one write for each octet, of a payload the first 256
 	ByField   Cut = "fields" // one write for each field of header and payload
 	Joined    Cut = "joined" // one write for all that the case sends before it looks
 )
@@ -18,8 +18,8 @@ const (
 var Cuts = [...]Cut{AsWritten, ByOctet, ByField, Joined}
 
 const (
-	cutPayload = 4 << 10 // octets of a payload that ByOctet writes one by one
-	cutFrames  = 64      // frames of a tunnel that are cut: a flood would take minutes
+	cutPayload = 256 // octets of a payload that ByOctet writes one by one: kernels hold little of such a stream
+	cutFrames  = 64  // frames of a tunnel that are cut: a flood would take minutes
 )
 
 // pieces cuts octets that begin with a frame; frames counts those cut so far.

@@ -25,7 +25,13 @@
 //	load.go      is the machine starved?
 //	limits.go    the deadlines that the text gives
 //	subject.go   what the engine needs of a subject
-//	run.go       Runner: selection, lanes, retries, restarts
+//	alone.go     is the suite the only client of a server that runs elsewhere?
+//	run.go       Runner: selection, which case runs where
+//	lane.go      one case after the other on one instance: retries, restarts, the result
+//	preflight.go is anybody there, and how far away?
+//	outline.go   what a subject did, in a form that can be compared
+//	script.go    what a failing case did, for a replay
+//	notation.go  octets as people write them
 //	segment.go   each case in every cut, one result
 //	cut.go       Cut: how the octets of a tunnel are handed to the network
 //	narrow*.go   local sockets that take little

@@ -8,6 +8,7 @@ import (
 // A Matcher tells the frame that a case waits for from frames that may come
 // before it, and from those that must not.
 type Matcher struct {
+	name string // of Frames
 	want string
 	typ  Type
 	id   *uint32                    // nil: any
@@ -16,16 +17,19 @@ type Matcher struct {
 }
 
 // AnyRequest matches the next ConnectRequest.
-func AnyRequest() Matcher { return Matcher{want: "a ConnectRequest", typ: TypeConnectRequest} }
+func AnyRequest() Matcher {
+	return Matcher{name: "request", want: "a ConnectRequest", typ: TypeConnectRequest}
+}
 
 // AnyResponse matches the ConnectResponse for id, whatever its status.
 func AnyResponse(id uint32) Matcher {
-	return Matcher{want: fmt.Sprintf("a ConnectResponse for ID %d", id), typ: TypeConnectResponse, id: &id}
+	return Matcher{name: "response", want: fmt.Sprintf("a ConnectResponse for ID %d", id), typ: TypeConnectResponse, id: &id}
 }
 
 // SuccessFor matches a ConnectResponse for id with status success.
 func SuccessFor(id uint32) Matcher {
 	m := AnyResponse(id)
+	m.name = "success"
 	m.want += " with status 0x00"
 	m.ok = func(f Frame) (string, bool) { return "a failure status", f.Status() == Success }
 	return m
@@ -34,6 +38,7 @@ func SuccessFor(id uint32) Matcher {
 // FailureFor matches a ConnectResponse for id with any status but success.
 func FailureFor(id uint32) Matcher {
 	m := AnyResponse(id)
+	m.name = "failure"
 	m.want += " with a failure status"
 	m.ok = func(f Frame) (string, bool) { return "success", f.Status() != Success }
 	return m
@@ -41,21 +46,22 @@ func FailureFor(id uint32) Matcher {
 
 // DataFor matches the next Data for id.
 func DataFor(id uint32) Matcher {
-	return Matcher{want: fmt.Sprintf("Data for ID %d", id), typ: TypeData, id: &id}
+	return Matcher{name: "data", want: fmt.Sprintf("Data for ID %d", id), typ: TypeData, id: &id}
 }
 
 // AnyData matches the next Data of any connection.
-func AnyData() Matcher { return Matcher{want: "Data", typ: TypeData} }
+func AnyData() Matcher { return Matcher{name: "any-data", want: "Data", typ: TypeData} }
 
 // CloseFor matches the Close for id; Data for id that comes first is passed over, and gone.
 func CloseFor(id uint32) Matcher {
-	return Matcher{want: fmt.Sprintf("Close for ID %d", id), typ: TypeClose, id: &id, over: []Type{TypeData}}
+	return Matcher{name: "close", want: fmt.Sprintf("Close for ID %d", id), typ: TypeClose, id: &id, over: []Type{TypeData}}
 }
 
 // FailureOrCloseFor matches what ends a request that was not opened: a
 // failure response, or a Close in its place.
 func FailureOrCloseFor(id uint32) Matcher {
 	m := FailureFor(id)
+	m.name = "failure-or-close"
 	m.want = fmt.Sprintf("a failure response or a Close for ID %d", id)
 	m.typ = 0
 	m.ok = func(f Frame) (string, bool) {
@@ -65,11 +71,19 @@ func FailureOrCloseFor(id uint32) Matcher {
 }
 
 // AKeepAlive matches a KeepAlive.
-func AKeepAlive() Matcher { return Matcher{want: "a KeepAlive", typ: TypeKeepAlive} }
+func AKeepAlive() Matcher { return Matcher{name: "keepalive", want: "a KeepAlive", typ: TypeKeepAlive} }
 
 // AnythingFor matches any frame about id.
 func AnythingFor(id uint32) Matcher {
-	return Matcher{want: fmt.Sprintf("a frame for ID %d", id), id: &id}
+	return Matcher{name: "anything", want: fmt.Sprintf("a frame for ID %d", id), id: &id}
+}
+
+// AnythingButCloseFor matches any frame about id but Close, of which Data for an idle ID may get several (DATA-004).
+func AnythingButCloseFor(id uint32) Matcher {
+	m := AnythingFor(id)
+	m.want += " that is no Close"
+	m.ok = func(f Frame) (string, bool) { return "a Close", f.Type != TypeClose }
+	return m
 }
 
 // match says whether f is the frame (1), may come before it (0), or must not (-1).
@@ -109,6 +123,7 @@ func (m Matcher) passOver(inbox []arrival, n int) []arrival {
 // another frame about the same connection in its place is a failure.
 func (n *Tunnel) Expect(sentence string, m Matcher, opts ...Option) Frame {
 	x := n.t.expect(sentence, Message, Answer, opts)
+	n.expects("expect", x, m)
 	var got arrival
 	var foul string
 	found := n.t.wait(x.within, func() bool {
@@ -132,6 +147,7 @@ func (n *Tunnel) Expect(sentence string, m Matcher, opts ...Option) Frame {
 	case got.f.Type == 0 && got.at == 0:
 		n.t.failed(x, m.want, n.state(found, x))
 	}
+	n.took(got.f)
 	n.t.inTime(x, got.at)
 	return got.f
 }
@@ -160,13 +176,14 @@ func (n *Tunnel) Barrier() {
 func (n *Tunnel) ExpectOpen(sentence string, opts ...Option) { n.barrier(sentence, opts) }
 
 func (n *Tunnel) barrier(sentence string, opts []Option) {
+	x := n.t.expect(sentence, Message, Answer, opts)
+	defer n.t.asOne(x, Step{Do: "barrier", On: n.who})()
 	if n.t.Case.Role == Client {
 		id := n.UnusedID()
 		n.Send(Data(id, []byte("barrier")))
 		n.Expect(sentence, CloseFor(id), opts...)
 		return
 	}
-	x := n.t.expect(sentence, Message, Answer, opts)
 	n.Send(KeepAlive())
 	n.t.rec.mu.Lock()
 	asked := n.asked
@@ -184,17 +201,23 @@ func (n *Tunnel) barrier(sentence string, opts []Option) {
 // ExpectNone expects that the subject sent no frame that m describes: it
 // passes a barrier, then looks at everything that came.
 func (n *Tunnel) ExpectNone(sentence string, m Matcher, opts ...Option) {
-	n.Barrier()
 	x := n.t.expect(sentence, Message, Answer, opts)
+	defer n.t.asOne(x, Step{Do: "none", On: n.who, Frame: m.name, ID: n.written(m)})()
+	n.Barrier()
 	if f, ok := n.Peek(m); ok {
-		n.t.failed(x, "no such frame before the barrier", f.String())
+		answer := "KeepAlive"
+		if n.t.Case.Role == Client {
+			answer = "Close for Data that nobody waits for"
+		}
+		n.t.failed(x, "no such frame before the "+answer+" that answers the suite's (section 11: a barrier)", f.String())
 	}
 }
 
 // Peek looks for a frame that has come and that m describes, without waiting and without taking it.
-func (n *Tunnel) Peek(m Matcher) (Frame, bool) {
+func (n *Tunnel) Peek(m Matcher) (f Frame, found bool) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
+	defer func() { n.peeked(m, found) }()
 	for _, a := range n.inbox {
 		if hit, _ := m.match(a.f); hit == 1 {
 			return a.f, true
@@ -206,6 +229,7 @@ func (n *Tunnel) Peek(m Matcher) (Frame, bool) {
 // ExpectClosed expects the subject to close the tunnel, in order or by reset.
 func (n *Tunnel) ExpectClosed(sentence string, opts ...Option) End {
 	x := n.t.expect(sentence, Ending, Answer, opts)
+	n.t.awaits(x, Step{Do: "closed", On: n.who})
 	if !n.t.wait(x.within, func() bool { return n.end != EndNone }) {
 		n.t.failed(x, "the end of the tunnel's stream, or a reset", "the tunnel is still open after "+brief(x.within))
 	}
@@ -217,6 +241,7 @@ func (n *Tunnel) ExpectClosed(sentence string, opts ...Option) End {
 func (n *Tunnel) Ended() End {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
+	n.t.saw("end", n.who, n.end)
 	return n.end
 }
 
@@ -224,5 +249,6 @@ func (n *Tunnel) Ended() End {
 func (n *Tunnel) KeepAlives() (heard, asked int) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
+	n.t.saw("keepalives", n.who, fmt.Sprintf("%d came, %d sent", n.heard, n.asked))
 	return n.heard, n.asked
 }

@@ -34,8 +34,9 @@ type link struct {
 	done chan struct{} // closed by shut: the writer ends
 
 	// The recorder's mu guards the following.
-	cut    Cut // of what is pushed
-	frames int // that were cut so far
+	lag    time.Duration // before what is queued is written
+	cut    Cut           // of what is pushed
+	frames int           // that were cut so far
 	queue  []piece
 	unsent int // octets queued or being written
 	end    End
@@ -91,6 +92,7 @@ func (l *link) writeLoop() {
 			return
 		case <-l.kick:
 		}
+		l.idle(l.latency())
 		for p, ok := l.next(); ok; p, ok = l.next() {
 			var err error
 			if p.finish {
@@ -99,16 +101,28 @@ func (l *link) writeLoop() {
 				_, err = l.conn.Write(p.b)
 			}
 			l.wrote(len(p.b), err)
-			if p.pause > 0 {
-				pace := time.NewTimer(p.pause)
-				select {
-				case <-l.done:
-				case <-pace.C:
-				}
-				pace.Stop()
-			}
+			l.idle(p.pause)
 		}
 	}
+}
+
+// idle lets d pass, or less when the socket is closed.
+func (l *link) idle(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	pace := time.NewTimer(d)
+	defer pace.Stop()
+	select {
+	case <-l.done:
+	case <-pace.C:
+	}
+}
+
+func (l *link) latency() time.Duration {
+	l.t.rec.mu.Lock()
+	defer l.t.rec.mu.Unlock()
+	return l.lag
 }
 
 func (l *link) next() (piece, bool) {
@@ -160,6 +174,7 @@ const shutTime = time.Second
 
 // Finish shuts down the suite's write side (FIN) after all that is queued, and goes on reading.
 func (l *link) Finish() {
+	l.t.did(Step{Do: "finish", On: l.who})
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
 	l.t.rec.add(Event{Who: l.who, Kind: Finished, Text: "write side shut down"})
@@ -168,7 +183,10 @@ func (l *link) Finish() {
 }
 
 // Abort resets the socket (RST).
-func (l *link) Abort() { l.shut(Aborted) }
+func (l *link) Abort() {
+	l.t.did(Step{Do: "abort", On: l.who})
+	l.shut(Aborted)
+}
 
 // shut closes the socket, once.
 func (l *link) shut(kind Kind) {
@@ -193,6 +211,7 @@ func (l *link) shut(kind Kind) {
 // Hold stops reading, so that the subject finds the socket's buffers full
 // in time; Release goes on.
 func (l *link) Hold() {
+	l.t.did(Step{Do: "hold", On: l.who})
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
 	l.held = true
@@ -202,6 +221,7 @@ func (l *link) Hold() {
 
 // Release ends Hold.
 func (l *link) Release() {
+	l.t.did(Step{Do: "release", On: l.who})
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
 	l.held = false
@@ -245,6 +265,7 @@ func (l *link) Remote() string { return l.conn.RemoteAddr().String() }
 // the buffers between, have room for it.
 func (l *link) ExpectSent(sentence string, opts ...Option) {
 	x := l.t.expect(sentence, Message, Answer, opts)
+	l.t.awaits(x, Step{Do: "taken", On: l.who})
 	if !l.t.wait(x.within, func() bool { return l.unsent == 0 || l.wErr != nil }) || l.wErr != nil {
 		l.t.failed(x, "the octets are taken", fmt.Sprintf("%d octets not taken, the socket is %v", l.unsent, l.end))
 	}

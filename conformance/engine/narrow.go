@@ -7,6 +7,7 @@ import "net"
 // the kernels on both sides from holding more than about 120 KB. What is sent
 // beyond that waits in the subject.
 func (t *T) Narrow() {
+	t.did(Step{Do: "narrow"})
 	t.narrow = true
 	if t.Case.Role != Client {
 		return

@@ -12,6 +12,7 @@ import (
 // Dial opens a tunnel to a server subject. Nothing is sent on it.
 func (t *T) Dial() *Tunnel {
 	defer t.inSetup()()
+	t.did(Step{Do: "tunnel", On: t.nextTunnel()})
 	conn, err := t.connect(t.At.Tunnel)
 	if err != nil {
 		t.failed(t.expect("a client can connect to the tunnel address "+t.At.Tunnel, Ending, 0, nil), "a TCP connection", err.Error())
@@ -46,6 +47,7 @@ func (t *T) Accept(opts ...Option) *Tunnel {
 		defer t.inSetup()()
 	}
 	x := t.expect("the client connects to the server at "+t.At.Tunnel, Message, within, opts)
+	t.awaits(x, Step{Do: "tunnel", On: t.nextTunnel()})
 	var err error
 	conn := t.run.early.Swap(nil)
 	if conn == nil {
@@ -78,6 +80,7 @@ func (t *T) Tunnel() *Tunnel {
 func (t *T) Visitor() *Socket {
 	defer t.inSetup()()
 	who := fmt.Sprintf("visitor %d", len(t.sockets)+1)
+	t.did(Step{Do: "visitor", On: who})
 	conn, err := t.connect(t.At.Visitor)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET): // accepted, and reset before connect returned
@@ -85,14 +88,17 @@ func (t *T) Visitor() *Socket {
 	case err != nil:
 		t.failed(t.expect("a visitor can connect to the mapped port "+t.At.Visitor, Ending, 0, nil), "a TCP connection", err.Error())
 	}
-	return t.newSocket(who, conn, "connected", nil)
+	return t.newSocket(who, conn, "connected")
 }
 
 // Requested is a connection that was requested and not yet answered: of a
 // server subject the visitor is there and its ConnectRequest has come; of a
 // client subject the suite has sent the ConnectRequest and the dial hangs.
-func (t *T) Requested() *Conn {
-	n := t.Tunnel()
+func (t *T) Requested() *Conn { return t.Tunnel().Requested() }
+
+// Requested is T.Requested for this tunnel.
+func (n *Tunnel) Requested(opts ...Option) *Conn {
+	t := n.t
 	defer t.inSetup()()
 	if t.Case.Role == Client {
 		if t.service == nil {
@@ -105,7 +111,8 @@ func (t *T) Requested() *Conn {
 	}
 	// A visitor that comes before the server has taken notice of a fresh
 	// tunnel is ended at once, as OPEN-026 wants; it comes again.
-	x := t.expect("the server sends a ConnectRequest for a visitor of "+t.At.Visitor, Message, LocalEffect, nil)
+	x := t.expect("the server sends a ConnectRequest for a visitor of "+t.At.Visitor, Message, LocalEffect, opts)
+	defer t.asOne(x, Step{Do: "request", On: n.who, Socket: fmt.Sprintf("visitor %d", len(t.sockets)+1)})()
 	deadline := t.Now() + x.within
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		v := t.Visitor()
@@ -120,12 +127,18 @@ func (t *T) Requested() *Conn {
 		switch {
 		case came:
 			f := n.Expect(x.sentence, AnyRequest())
+			n.named(f, v.who)
 			return &Conn{Tun: n, ID: f.ID(), Local: v, Request: f}
 		case n.Ended() != EndNone:
 			t.failed(x, "a ConnectRequest", n.state(true, x))
+		case (v.Ended() == EndNone || t.Now() > deadline) && t.run.taken != "":
+			t.Inconclusive("%s", t.run.taken)
 		case v.Ended() == EndNone, t.Now() > deadline:
 			t.failed(x, "a ConnectRequest", fmt.Sprintf("none within %s; the visitor's socket is %v", brief(x.within), v.Ended()))
 		}
+		t.rec.mu.Lock()
+		t.rec.outline.forget(v.said)
+		t.rec.mu.Unlock()
 		v.shut(Finished)
 		t.wait(pause, func() bool { return n.end != EndNone })
 	}

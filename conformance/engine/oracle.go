@@ -154,6 +154,6 @@ func (j *judgement) close(l *life, known bool, e Event) {
 	case j.book.role == Server && l.opened && !l.spoke && l.theirs == 2:
 		// The success may have met an abandoned ID: OPEN-025.
 	default:
-		j.fault(e, "CLOSE-001", "a connection gets exactly one Close")
+		j.fault(e, "CLOSE-001", "a connection gets exactly one Close from each side, and this is one more")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,15 +38,28 @@ type peerConn struct {
 
 // peerSubject is a Subject made of peers in this process.
 type peerSubject struct {
-	role  Role
-	bug   string
-	owned bool
+	role     Role
+	bug      string
+	owned    bool
+	declines string // a scenario
+	starts   atomic.Int32
 }
 
 func (s *peerSubject) Describe() string { return "test peer " + s.bug }
 func (s *peerSubject) Owned() bool      { return s.owned }
 
-func (s *peerSubject) Start(_ context.Context, at Endpoints) (Running, error) {
+func (s *peerSubject) Start(ctx context.Context, scenario string, at Endpoints) (Running, error) {
+	s.starts.Add(1)
+	if s.declines != "" && scenario == s.declines {
+		return nil, ErrDeclined
+	}
+	if s.bug == "starts at the second time" && s.starts.Load() == 1 {
+		return nil, errors.New("address already in use")
+	}
+	if s.bug == "starts for ever" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if s.bug == "never starts" {
 		return nil, errors.New("exit status 1")
 	}
@@ -79,7 +93,7 @@ func (r *runningPeer) End(bool)             { r.Stop() }
 func (r *runningPeer) Stop()                { r.p.die(); r.p.wg.Wait() }
 
 func (r *runningPeer) Again(ctx context.Context) error {
-	n, err := (&peerSubject{role: r.p.role, bug: r.p.bug, owned: r.owned}).Start(ctx, r.at)
+	n, err := (&peerSubject{role: r.p.role, bug: r.p.bug, owned: r.owned}).Start(ctx, "", r.at)
 	if err == nil {
 		*r = *n.(*runningPeer)
 	}
@@ -194,10 +208,11 @@ func (p *peer) handle(f Frame) bool {
 	switch f.Type {
 	case TypeKeepAlive:
 		if p.role != Client && p.bug != "silent" {
-			p.send(f)
-			if p.bug == "answers twice" {
-				p.send(f)
+			if p.bug == "answers twice" { // in one write, so that both are there when the case looks
+				_, _ = p.link.Write(append(f.Bytes(), f.Bytes()...))
+				break
 			}
+			p.send(f)
 		}
 	case TypeConnectRequest:
 		if p.role != Client || k != nil {

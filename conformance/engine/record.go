@@ -48,10 +48,11 @@ type Recorder struct {
 	start   time.Time
 	events  []Event
 	changed chan struct{} // closed and replaced at every change
+	outline *outline      // of what the subject sent
 }
 
 func newRecorder(live func(Event)) *Recorder {
-	return &Recorder{live: live, start: time.Now(), changed: make(chan struct{})}
+	return &Recorder{live: live, start: time.Now(), changed: make(chan struct{}), outline: newOutline()}
 }
 
 // note adds a remark of the suite.
@@ -64,6 +65,7 @@ func (r *Recorder) note(who, format string, args ...any) {
 // add stamps and appends one event and wakes whoever waits. The caller holds mu.
 func (r *Recorder) add(e Event) {
 	e.At = time.Since(r.start)
+	r.outline.event(e)
 	if e.Kind == Sent || e.Kind == Received {
 		e.Size = len(e.Frame.Payload)
 		if keep := 4 + clipLen + 1; e.Size > keep && (e.Frame.Type == TypeData || !e.Frame.Type.known()) {
@@ -88,4 +90,11 @@ func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Event(nil), r.events...)
+}
+
+// snapshot is the outline of the record so far.
+func (r *Recorder) snapshot() *outline {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.outline.clone()
 }

@@ -203,7 +203,7 @@ func TestListen(t *testing.T) {
 	addr := l.Addr().String()
 	_ = l.Close()
 	outside := &peerSubject{role: Client, owned: true}
-	p, err := outside.Start(t.Context(), Endpoints{Tunnel: addr})
+	p, err := outside.Start(t.Context(), "", Endpoints{Tunnel: addr})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func (elsewhere) Stop()                {}
 func (elsewhere) Again(context.Context) error { return errors.ErrUnsupported }
 
 func (elsewhere) Exited() <-chan struct{} { return nil }
-func (e elsewhere) Start(context.Context, Endpoints) (Running, error) {
+func (e elsewhere) Start(context.Context, string, Endpoints) (Running, error) {
 	return e, nil
 }
 
@@ -278,6 +278,47 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+func TestDeclinedScenarios(t *testing.T) {
+	for _, tt := range []struct {
+		level string
+		role  Role
+		want  Verdict
+	}{
+		{"SHOULD", Client, NotApplicable},
+		{"SHOULD", Server, NotApplicable}, // even when a server runs that could serve the case
+		{"MAY", Client, NotApplicable},
+		{"MUST", Client, NotTestable},
+	} {
+		t.Run(tt.level+" of a "+string(tt.role), func(t *testing.T) {
+			t.Parallel()
+			c := Case{ID: "X-001", Role: tt.role, Req: Requirement{ID: "X-001", Level: tt.level}, Run: func(t *T) { t.Open().Works("it is run") }}
+			for declines, want := range map[string]Verdict{c.Name(): tt.want, "X-002/" + string(tt.role): Pass} {
+				r := &Runner{Subject: &peerSubject{role: tt.role, owned: true, declines: declines}, Role: tt.role}
+				got, err := runCases(t, r, []Case{c})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if res := got[c.ID]; res.Verdict != want || want != Pass && !strings.Contains(res.Reason, ErrDeclined.Error()) {
+					t.Errorf("declines %s: %s is %s (%s); want %s", declines, c.Name(), res.Verdict, res.Reason, want)
+				}
+			}
+		})
+	}
+}
+
+func TestFreshInstances(t *testing.T) {
+	for fresh, want := range map[bool]int{false: 1, true: 4} { // the first start finds out that it is there
+		s := &peerSubject{role: Server, owned: true}
+		cases := ofRole(Server, "FRAME-007", "FRAME-002", "CLOSE-007")
+		if _, err := runCases(t, &Runner{Subject: s, Role: Server, Jobs: 1, Fresh: fresh}, cases); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.starts.Load(); int(got) != want {
+			t.Errorf("fresh %v: %d starts for %d cases; want %d", fresh, got, len(cases), want)
+		}
+	}
+}
+
 func TestUnreachable(t *testing.T) {
 	got, err := runCases(t, &Runner{Subject: &peerSubject{role: Server, bug: "never starts", owned: true}, Role: Server}, ofRole(Server))
 	if _, ok := errors.AsType[*UnreachableError](err); !ok {
@@ -295,6 +336,46 @@ func explain(res Result) string {
 	for _, f := range res.Findings {
 		fmt.Fprintf(&b, "%s: %s; expected %s; got %s\n", f.Req, f.Sentence, f.Expected, f.Got)
 	}
-	WriteTrace(&b, "  ", res.Trace)
+	for _, e := range res.Trace {
+		fmt.Fprintf(&b, "  %s\n", e)
+	}
 	return b.String()
+}
+
+// An interrupt while the subject starts, or while a case waits, is no failure.
+func TestInterruptIsNotRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		bug string
+		do  func(*T)
+	}{
+		"while it starts": {"starts for ever", func(*T) {}},
+		"while it waits":  {"", func(t *T) { t.Until("never", func() bool { return false }, Within(time.Hour)) }},
+		"for a timer":     {"", func(t *T) { t.Meanwhile(time.Hour, func() bool { return false }); t.Fail("", "too early") }},
+		"for its dial":    {"", func(t *T) { <-t.Context().Done(); t.Fail("", "it ended") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			begun := func(Case) { time.AfterFunc(50*time.Millisecond, interrupt) }
+			if c.bug != "" {
+				begun(Case{})
+			}
+			r := &Runner{Subject: &peerSubject{role: Server, bug: c.bug, owned: true}, Role: Server, Lookup: catalogue, Begin: begun}
+			var got []Result
+			err := r.Run(ctx, []Case{{ID: "X-001", Role: Server, Run: c.do}}, func(res Result) { got = append(got, res) })
+			if err != nil || len(got) != 1 || got[0].Verdict != NotRun || len(got[0].Findings) > 0 {
+				t.Errorf("%+v, %v; want not run", got, err)
+			}
+		})
+	}
+}
+
+// A server whose port was taken meanwhile is started once more.
+func TestStartsOnceMore(t *testing.T) {
+	subject := &peerSubject{role: Server, owned: true, bug: "starts at the second time"}
+	got, err := runCases(t, &Runner{Subject: subject, Role: Server}, ofRole(Server, "CLOSE-007"))
+	if err != nil || got["CLOSE-007"].Verdict != Pass {
+		t.Errorf("%+v, %v; want a pass", got, err)
+	}
 }

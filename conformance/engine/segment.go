@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -30,8 +31,8 @@ type collector struct {
 }
 
 func (k *collector) post(t task, res Result) {
-	if res.Verdict.Failed() {
-		k.r.failed.Store(true)
+	if res.Counts() && k.r.FailFast {
+		k.r.stop(AfterFailure)
 	}
 	k.mu.Lock()
 	all := k.got[t.c.Name()]
@@ -48,28 +49,31 @@ func (k *collector) post(t task, res Result) {
 }
 
 // join is the result of a case that was run in several ways: that of the
-// octets as written, unless another way has a worse one. Then the stream's
-// pieces made a difference, which FRAME-006 forbids.
+// octets as written, unless another way has a worse one, or the subject sent
+// something else. Then the stream's pieces made a difference, which FRAME-006 forbids.
 func join(all map[Cut]Result) Result {
 	res := all[AsWritten]
+	written := res
 	for _, cut := range Cuts[1:] {
 		other, ok := all[cut]
 		switch {
 		case !ok, other.Verdict == NotRun:
+		case written.Verdict == NotRun: // nothing to compare with
+			if !res.Verdict.Failed() {
+				res = other
+			}
 		case res.Verdict.Failed():
 			if !other.Verdict.Failed() {
 				res.Notes = append(res.Notes, fmt.Sprintf("with the octets cut, %s: %s", cut, other.Verdict))
 			}
 		case other.Verdict.Failed():
-			other.Findings = append(other.Findings, Finding{
-				Req: "FRAME-006", Level: "MUST", Aspect: Message,
-				Sentence: "the stream's pieces make no difference",
-				Expected: "the verdict of the same octets as the case wrote them: " + string(res.Verdict),
-				Got:      fmt.Sprintf("%s, with the octets cut: %s", other.Verdict, cut),
-			})
-			res = other
+			res = other.segmented("the verdict of the same octets as the case wrote them: "+string(written.Verdict), fmt.Sprintf("%s, with the octets cut: %s", other.Verdict, cut))
 		case other.Verdict == Inconclusive, other.Verdict == SuiteError:
 			res = other
+		default:
+			if expected, got := written.differs(other); got != "" {
+				res = other.segmented(expected, got+"\n(+ with the octets cut: "+string(cut)+")")
+			}
 		}
 	}
 	for _, other := range all {
@@ -78,4 +82,33 @@ func join(all map[Cut]Result) Result {
 		}
 	}
 	return res
+}
+
+// segmented is the result with FRAME-006 charged.
+func (res Result) segmented(expected, got string) Result {
+	res.Verdict = Fail
+	res.Findings = append(slices.Clip(res.Findings), Finding{
+		Req: "FRAME-006", Level: "MUST", Aspect: Message,
+		Sentence: "the stream's pieces make no difference", Expected: expected, Got: got,
+	})
+	return res
+}
+
+func (res Result) passed() bool {
+	return (res.Verdict == Pass || res.Verdict == PassNonstrict) && res.outline != nil
+}
+
+// differs says how a pass differs from that of the octets as written; got is
+// empty when it does not, or when a legal subject's may.
+func (res Result) differs(cut Result) (expected, got string) {
+	if res.Case.Races != "" || !res.passed() || !cut.passed() {
+		return "", ""
+	}
+	if d := res.outline.difference(cut.outline); d != "" {
+		return "what the subject sent for the same octets as the case wrote them (-)", d
+	}
+	if res.Verdict != cut.Verdict && max(res.Late, cut.Late) < starvedBy {
+		return "the verdict of the same octets as the case wrote them: " + string(res.Verdict), string(cut.Verdict)
+	}
+	return "", ""
 }

@@ -17,9 +17,7 @@ type Service struct {
 	plugs map[string]bool // addresses of the suite's own connections that fill the queue
 
 	// The recorder's mu guards the following.
-	waiting  []*net.TCPConn // accepted, not yet taken
-	auto     func(*Socket, []byte)
-	accepted int
+	waiting []*net.TCPConn // accepted, not yet taken
 }
 
 // Service serves the target address: whatever is accepted is handed to Accept.
@@ -27,6 +25,7 @@ type Service struct {
 func (t *T) Service() *Service {
 	if t.service == nil {
 		t.service = t.newService()
+		t.serves("accepts")
 		t.wg.Go(t.service.acceptLoop)
 	}
 	return t.service
@@ -50,7 +49,13 @@ func (t *T) Refusing() *Service {
 		panic("engine: internal error: the case serves its target already")
 	}
 	t.service = t.newService()
+	t.serves("refuses")
 	_ = t.target.Close()
+	release, err := reserve(t.target.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Inconclusive("the target's port could not be kept free: %v", err)
+	}
+	t.closers = append(t.closers, release)
 	t.rec.note("service", "%s refuses", t.service.Addr)
 	return t.service
 }
@@ -70,6 +75,7 @@ func (t *T) Tarpit() *Service {
 		t.Inconclusive("no target whose dials hang could be made here: %v", err)
 	}
 	t.service = t.newService()
+	t.serves("hangs")
 	t.service.plugs = skip
 	t.rec.note("service", "%s does not accept: dials hang", t.service.Addr)
 	return t.service
@@ -77,6 +83,7 @@ func (t *T) Tarpit() *Service {
 
 // Drain makes a tarpit accept: dials that hang get through when their system tries again.
 func (s *Service) Drain() {
+	s.t.serves("drains")
 	s.t.rec.note("service", "%s accepts from now on", s.Addr)
 	s.t.wg.Go(s.acceptLoop)
 }
@@ -93,7 +100,6 @@ func (s *Service) acceptLoop() {
 		}
 		s.t.rec.mu.Lock()
 		s.waiting = append(s.waiting, conn.(*net.TCPConn))
-		s.accepted++
 		s.t.rec.wake()
 		s.t.rec.mu.Unlock()
 	}
@@ -102,6 +108,8 @@ func (s *Service) acceptLoop() {
 // Accept waits for the subject's next dial.
 func (s *Service) Accept(sentence string, opts ...Option) *Socket {
 	x := s.t.expect(sentence, Message, LocalEffect, opts)
+	who := fmt.Sprintf("service %d", len(s.t.sockets)+1)
+	s.t.awaits(x, Step{Do: "accept", On: who})
 	var conn *net.TCPConn
 	s.t.wait(x.within, func() bool {
 		if len(s.waiting) > 0 {
@@ -112,38 +120,5 @@ func (s *Service) Accept(sentence string, opts ...Option) *Socket {
 	if conn == nil {
 		s.t.failed(x, "a connection to the service at "+s.Addr, "none within "+brief(x.within))
 	}
-	s.t.rec.mu.Lock()
-	auto := s.auto
-	s.t.rec.mu.Unlock()
-	return s.t.newSocket(fmt.Sprintf("service %d", len(s.t.sockets)+1), conn, "accepted", auto)
-}
-
-// Dialled is how many connections the service has accepted so far.
-func (s *Service) Dialled() int {
-	s.t.rec.mu.Lock()
-	defer s.t.rec.mu.Unlock()
-	return s.accepted
-}
-
-// Echo is the behaviour of a socket that sends back what it reads, and ends when the stream ends.
-func Echo(s *Socket, octets []byte) {
-	if octets == nil {
-		s.push(piece{finish: true})
-		return
-	}
-	s.write(octets)
-}
-
-// Sink is the behaviour of a socket that reads and forgets.
-func Sink(*Socket, []byte) {}
-
-// Auto gives the socket a behaviour, like Echo or Sink, from now on.
-func (s *Socket) Auto(do func(*Socket, []byte)) {
-	s.t.rec.mu.Lock()
-	defer s.t.rec.mu.Unlock()
-	s.auto = do
-	if len(s.got) > 0 {
-		do(s, s.got)
-		s.got = nil
-	}
+	return s.t.newSocket(who, conn, "accepted")
 }

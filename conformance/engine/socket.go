@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"net"
 )
@@ -15,14 +14,16 @@ type Socket struct {
 	*link
 
 	// The recorder's mu guards the following.
-	got  []byte                         // received and not yet taken by an Expect
-	auto func(s *Socket, octets []byte) // runs under mu for octets, and with nil at the end of the stream
-	all  int                            // octets received in all
+	got  []byte  // received and not yet taken by an Expect
+	sink bool    // what is received is forgotten
+	all  int     // octets received in all
+	said *stream // what the subject did to it
 }
 
-func (t *T) newSocket(who string, conn *net.TCPConn, how string, auto func(*Socket, []byte)) *Socket {
-	s := &Socket{link: newLink(t, who, conn), auto: auto}
+func (t *T) newSocket(who string, conn *net.TCPConn, how string) *Socket {
+	s := &Socket{link: newLink(t, who, conn)}
 	t.rec.mu.Lock()
+	s.lag, s.said = t.lags[1], t.rec.outline.socket(who)
 	t.rec.add(Event{Who: who, Kind: Connected, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, s.Local(), s.Remote())})
 	t.rec.mu.Unlock()
 	t.sockets = append(t.sockets, s)
@@ -34,6 +35,8 @@ func (t *T) newSocket(who string, conn *net.TCPConn, how string, auto func(*Sock
 func (t *T) goneSocket(who string) *Socket {
 	s := &Socket{link: &link{t: t, who: who, kick: make(chan struct{}, 1), closed: true, end: EndReset, endAt: t.Now()}}
 	t.rec.mu.Lock()
+	s.said = t.rec.outline.socket(who)
+	s.said.end()
 	t.rec.add(Event{Who: who, Kind: Connected, Text: "connected"})
 	t.rec.add(Event{Who: who, Kind: Reset})
 	t.rec.mu.Unlock()
@@ -52,8 +55,8 @@ func (s *Socket) readLoop() {
 		if err != nil {
 			s.ended(err)
 			s.t.rec.mu.Lock()
-			if s.auto != nil && s.end == EndFIN {
-				s.auto(s, nil)
+			if s.end != EndNone {
+				s.said.end()
 			}
 			s.t.rec.mu.Unlock()
 			return
@@ -65,9 +68,8 @@ func (s *Socket) take(b []byte) {
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
 	s.all += len(b)
-	if s.auto != nil {
-		s.auto(s, b)
-	} else {
+	s.said.octets(b)
+	if !s.sink {
 		s.got = append(s.got, b...)
 	}
 	s.t.rec.add(Event{Who: s.who, Kind: Octets, Size: len(b), Text: clip(b)})
@@ -75,6 +77,7 @@ func (s *Socket) take(b []byte) {
 
 // Write sends octets; it never blocks.
 func (s *Socket) Write(b []byte) {
+	s.t.did(Step{Do: "write", On: s.who}, b)
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
 	s.write(b)
@@ -86,14 +89,27 @@ func (s *Socket) write(b []byte) {
 	s.push(piece{b: bytes.Clone(b)})
 }
 
+// Sink forgets what is received, from now on.
+func (s *Socket) Sink() {
+	s.t.did(Step{Do: "sink", On: s.who})
+	s.t.rec.mu.Lock()
+	defer s.t.rec.mu.Unlock()
+	s.sink, s.got = true, nil
+}
+
 // Close closes the socket: in order, unless octets are left unread.
-func (s *Socket) Close() { s.shut(Finished) }
+func (s *Socket) Close() {
+	s.t.did(Step{Do: "close", On: s.who})
+	s.shut(Finished)
+}
 
 // ExpectOctets expects exactly these octets next, and no others before them.
+// The deadline is that of the next octets, as for Conn.ExpectData.
 func (s *Socket) ExpectOctets(sentence string, want []byte, opts ...Option) {
 	x := s.t.expect(sentence, Message, LocalEffect, opts)
+	s.t.awaits(x, Step{Do: "octets", On: s.who}, want)
 	var wrong string
-	s.t.wait(x.within, func() bool {
+	s.t.flows(x.within, func() int { return len(s.got) }, func() bool {
 		n := min(len(s.got), len(want))
 		if i := firstDifference(s.got[:n], want[:n]); i >= 0 {
 			wrong = fmt.Sprintf("octet %d differs: %s where %s was sent", i, clip(s.got[i:]), clip(want[i:]))
@@ -129,22 +145,23 @@ func firstDifference(a, b []byte) int {
 
 // ExpectEOF expects the end of the stream in order, with no octet before it.
 func (s *Socket) ExpectEOF(sentence string, opts ...Option) {
-	s.expectEnd(sentence, "the end of the stream (FIN)", opts, func(e End) bool { return e == EndFIN })
+	s.expectEnd(sentence, "fin", "the end of the stream (FIN)", opts, func(e End) bool { return e == EndFIN })
 }
 
 // ExpectReset expects a reset, with no octet before it. Where a system cannot
 // reset, closing counts: charge a FIN to the SHOULD that asks for the reset, with For.
 func (s *Socket) ExpectReset(sentence string, opts ...Option) {
-	s.expectEnd(sentence, "a reset (RST)", opts, func(e End) bool { return e == EndReset })
+	s.expectEnd(sentence, "reset", "a reset (RST)", opts, func(e End) bool { return e == EndReset })
 }
 
 // ExpectEnd expects the subject to close or reset the socket, with no octet before it.
 func (s *Socket) ExpectEnd(sentence string, opts ...Option) End {
-	return s.expectEnd(sentence, "the end of the stream, or a reset", opts, func(e End) bool { return e != EndNone })
+	return s.expectEnd(sentence, "any", "the end of the stream, or a reset", opts, func(e End) bool { return e != EndNone })
 }
 
-func (s *Socket) expectEnd(sentence, want string, opts []Option, ok func(End) bool) End {
+func (s *Socket) expectEnd(sentence, how, want string, opts []Option, ok func(End) bool) End {
 	x := s.t.expect(sentence, Ending, LocalEffect, opts)
+	s.t.awaits(x, Step{Do: "end", On: s.who, How: how})
 	s.t.wait(x.within, func() bool { return s.end != EndNone || len(s.got) > 0 })
 	s.t.rec.mu.Lock()
 	end, at, n, octets := s.end, s.endAt, len(s.got), clip(s.got)
@@ -165,12 +182,14 @@ func (s *Socket) expectEnd(sentence, want string, opts []Option, ok func(End) bo
 func (s *Socket) Received() int {
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
+	s.t.saw("received", s.who, s.all)
 	return s.all
 }
 
 // ExpectReceived waits until n octets have come in all, whatever they are.
 func (s *Socket) ExpectReceived(sentence string, n int, opts ...Option) {
 	x := s.t.expect(sentence, Message, LocalEffect, opts)
+	s.t.awaits(x, Step{Do: "received", On: s.who, Count: n})
 	if !s.t.wait(x.within, func() bool { return s.all >= n || s.end != EndNone }) || s.Received() < n {
 		s.t.failed(x, fmt.Sprintf("%d octets", n), fmt.Sprintf("%d octets, the socket is %v", s.Received(), s.Ended()))
 	}
@@ -180,8 +199,6 @@ func (s *Socket) ExpectReceived(sentence string, n int, opts ...Option) {
 func (s *Socket) Ended() End {
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
+	s.t.saw("end", s.who, s.end)
 	return s.end
 }
-
-// Digest is a short name for octets, for notes about large transfers.
-func Digest(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b))[:12] }

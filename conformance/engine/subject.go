@@ -1,6 +1,12 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrDeclined is in the error of a Start whose subject says that it does not support the scenario.
+var ErrDeclined = errors.New("the subject does not support this scenario")
 
 // Endpoints says where things are, each as host:port.
 type Endpoints struct {
@@ -14,11 +20,12 @@ type Endpoints struct {
 
 // A Subject is what is certified in one role.
 type Subject interface {
-	// Start makes the subject ready. For a client at holds the addresses
-	// that the suite listens on; for a server it is empty. A subject that
-	// runs elsewhere just says where it is. With an error Running may hold
-	// the log of what ended too early.
-	Start(ctx context.Context, at Endpoints) (Running, error)
+	// Start makes the subject ready for a scenario: a case's name, or "" for
+	// none in particular. For a client at holds the addresses that the suite
+	// listens on; for a server it is empty. A subject that runs elsewhere just
+	// says where it is. With an error Running may hold the log of what ended
+	// too early.
+	Start(ctx context.Context, scenario string, at Endpoints) (Running, error)
 	// Describe names the subject for the certificate: an address, a command.
 	Describe() string
 	// Owned reports whether the suite starts and ends the subject itself.

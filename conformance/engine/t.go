@@ -26,6 +26,7 @@ type T struct {
 	tunnels  net.Listener // client role: where the subject dials in
 	target   net.Listener // client role: the service, reserved until a case takes it
 	rng      *rand.Rand
+	script   *Script        // what the case does; nil unless the runner records
 	wg       sync.WaitGroup // every goroutine of the attempt
 	slack    time.Duration  // added to each deadline: what the path and the machine cost
 	begun    time.Time
@@ -33,9 +34,10 @@ type T struct {
 	sockets  []*Socket
 	closers  []func()
 	service  *Service
-	narrow   bool // local sockets take little
-	cut      Cut  // of the tunnels
-	setup    int  // depth of helpers whose failure means that nothing can be tested
+	narrow   bool             // local sockets take little
+	cut      Cut              // of the tunnels
+	lags     [2]time.Duration // before the suite writes to tunnels, and to local sockets
+	setup    int              // depth of helpers whose failure means that nothing can be tested
 	nextID   uint32
 	unusedID uint32
 	apiUsed  map[int]bool // ports that APIPort gave away
@@ -96,6 +98,7 @@ const earliness = 100 * time.Millisecond
 // inTime fails the case when the event at the instant at came too early for x.
 func (t *T) inTime(x expectation, at time.Duration) {
 	if x.timed && at < x.early-earliness {
+		t.script.lastStep()
 		t.charge(x.req, x.aspect, x.sentence, fmt.Sprintf("not before %s", brief(x.early)), "at "+brief(at))
 		panic(stop{})
 	}
@@ -110,9 +113,7 @@ func (t *T) Rand() *rand.Rand { return t.rng }
 // Octets is n octets of the case's own, from its random source.
 func (t *T) Octets(n int) []byte {
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(t.rng.Uint32())
-	}
+	Fill(b, t.rng.Uint64()|1)
 	return b
 }
 
@@ -176,6 +177,7 @@ func (t *T) charge(req string, aspect Aspect, sentence, expected, got string) {
 		Req: req, Level: level, Aspect: aspect, Sentence: sentence,
 		Expected: expected, Got: got, At: t.Now(),
 	})
+	t.script.fault(level, sentence)
 	t.rec.note("suite", "FAULT %s: %s", req, sentence)
 }
 
@@ -184,10 +186,11 @@ func (t *T) charge(req string, aspect Aspect, sentence, expected, got string) {
 func (t *T) failed(x expectation, expected, got string) {
 	if err := context.Cause(t.ctx); err != nil && t.ctx.Err() != nil {
 		if err != errCaseTime {
-			panic(stop{NotRun, "the run was stopped"})
+			panic(stop{NotRun, whyStopped(t.ctx)})
 		}
 		got += fmt.Sprintf("; the case's time (--timeout %s) is over", t.run.Timeout)
 	}
+	t.script.lastStep()
 	t.charge(x.req, x.aspect, x.sentence, expected, got)
 	panic(stop{})
 }
@@ -217,15 +220,37 @@ func (t *T) wait(d time.Duration, done func() bool) bool {
 	}
 }
 
+// flows is wait for a transfer: it goes on as long as octets come within d, ten times d at most.
+func (t *T) flows(d time.Duration, octets func() int, done func() bool) (ok bool) {
+	for range 10 {
+		var before, after int
+		first := true
+		ok = t.wait(d, func() bool {
+			ok := done()
+			if after = octets(); first {
+				before, first = after, false
+			}
+			return ok
+		})
+		if ok || after == before || t.ctx.Err() != nil {
+			return ok
+		}
+	}
+	return ok
+}
+
 // Until waits for a condition that the case itself can observe, checking it
 // whenever something changes.
 func (t *T) Until(sentence string, cond func() bool, opts ...Option) {
 	x := t.expect(sentence, Message, LocalEffect, opts)
-	if !t.wait(x.within, func() bool {
+	cond = t.looks(cond)
+	ok := t.wait(x.within, func() bool {
 		t.rec.mu.Unlock()
 		defer t.rec.mu.Lock()
 		return cond()
-	}) {
+	})
+	t.looked(ok, x.within-t.slack, Step{Do: "see", Within: roundly(x.within - t.slack), Says: sentence})
+	if !ok {
 		t.failed(x, sentence, "not within "+brief(x.within))
 	}
 }

@@ -28,3 +28,20 @@ func plug(l *net.TCPListener) ([]net.Conn, error) {
 	}
 	return plugs, errors.New("the accept queue does not fill up")
 }
+
+// reserve binds addr without listening: dials are refused, and nobody else gets the port until release.
+func reserve(addr *net.TCPAddr) (release func(), err error) {
+	family, at := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: addr.Port, Addr: [16]byte(addr.IP.To16())})
+	if ip := addr.IP.To4(); ip != nil {
+		family, at = syscall.AF_INET, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(ip)}
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Bind(fd, at); err != nil {
+		_ = syscall.Close(fd)
+		return nil, err
+	}
+	return func() { _ = syscall.Close(fd) }, nil
+}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
 )
@@ -52,20 +51,4 @@ func (e Event) what() string {
 		return "reset (RST)"
 	}
 	return e.Text
-}
-
-// traceLines is how many lines of a long trace are written: its head and its tail.
-const traceLines = 120
-
-// WriteTrace writes a record, one line an event; the middle of a long one is left out.
-func WriteTrace(w io.Writer, indent string, events []Event) {
-	for i, e := range events {
-		if len(events) > traceLines && i == traceLines/3 {
-			fmt.Fprintf(w, "%s      ... %d events left out ...\n", indent, len(events)-traceLines)
-		}
-		if len(events) > traceLines && i >= traceLines/3 && i < len(events)-traceLines*2/3 {
-			continue
-		}
-		fmt.Fprintf(w, "%s%s\n", indent, e)
-	}
 }

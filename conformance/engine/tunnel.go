@@ -33,6 +33,12 @@ type arrival struct {
 
 // Send sends frames, all of them in one write.
 func (n *Tunnel) Send(frames ...Frame) {
+	n.sends(frames...)
+	n.send(frames...)
+}
+
+// send is Send without a place in the script.
+func (n *Tunnel) send(frames ...Frame) {
 	var b []byte
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
@@ -52,6 +58,7 @@ func (n *Tunnel) SendRaw(b []byte) { n.SendPieces(b, 0, 0) }
 // SendPieces sends octets in writes of size octets (0: one write) with a
 // pause between two writes. Octets that form whole frames are recorded as frames.
 func (n *Tunnel) SendPieces(b []byte, size int, pause time.Duration) {
+	n.sendsRaw(b, size, pause)
 	if size <= 0 {
 		size = max(len(b), 1)
 	}
@@ -96,6 +103,7 @@ func (r *sliceReader) Read(p []byte) (int, error) {
 
 // Mute stops the KeepAlives that the tunnel sends of its own accord.
 func (n *Tunnel) Mute() {
+	n.t.did(Step{Do: "mute", On: n.who})
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
 	n.mute = true
@@ -127,7 +135,10 @@ func (n *Tunnel) leave() {
 }
 
 // Close closes the tunnel at once, in order if nothing is left to read.
-func (n *Tunnel) Close() { n.shut(Finished) }
+func (n *Tunnel) Close() {
+	n.t.did(Step{Do: "close", On: n.who})
+	n.shut(Finished)
+}
 
 // readLoop takes frames until the stream ends; after octets that are no frame
 // it only waits for that end. T.adopt starts it; closing the socket ends it.
@@ -191,7 +202,7 @@ func (n *Tunnel) keepAlive() {
 		quiet := n.mute || n.closed || n.end != EndNone
 		n.t.rec.mu.Unlock()
 		if !quiet {
-			n.Send(KeepAlive())
+			n.send(KeepAlive())
 			n.start()
 		}
 	}
@@ -202,7 +213,7 @@ func (t *T) adopt(conn *net.TCPConn, how string) *Tunnel {
 	k := len(t.opened) + 1
 	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn)}
 	t.rec.mu.Lock()
-	n.cut = t.cut
+	n.cut, n.lag = t.cut, t.lags[0]
 	t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
 	t.rec.mu.Unlock()
 	t.opened = append(t.opened, n)

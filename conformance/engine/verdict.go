@@ -10,8 +10,8 @@ const (
 	Pass          Verdict = "pass"
 	PassNonstrict Verdict = "pass-nonstrict" // a SHOULD was missed
 	Fail          Verdict = "fail"
-	NotApplicable Verdict = "not-applicable" // an optional part that the subject did not declare
-	NotTestable   Verdict = "not-testable"   // Core or declared, and not there to test
+	NotApplicable Verdict = "not-applicable" // an optional part that the subject did not declare, or declined
+	NotTestable   Verdict = "not-testable"   // a MUST, or declared, and not there to test
 	Inconclusive  Verdict = "inconclusive"   // the machine was too busy to tell
 	SuiteError    Verdict = "suite-error"    // the suite broke
 	NotRun        Verdict = "not-run"        // left out of this run: --slow, --timeout, --fail-fast
@@ -63,9 +63,16 @@ type Result struct {
 	Ports    []string // the suite's local addresses, to find the case in the subject's log
 	Trace    []Event  // the whole record of the last attempt
 	Log      []string // the subject's last lines, when the suite started it
+	Script   *Script  // what the case did, when the runner records
+	Died     bool     // the subject did, in this case
 	Late     time.Duration
 	// Late is the worst lateness of a timer in the case: how busy the machine was.
+
+	outline *outline // of the last attempt, up to the case's end
 }
+
+// Counts reports whether the result counts against the subject.
+func (res Result) Counts() bool { return res.Verdict.Failed() && res.Case.Unscored == "" }
 
 // judge is the verdict that findings lead to.
 func judge(findings []Finding) Verdict {

@@ -1,8 +1,11 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +16,7 @@ import (
 // certifies, each in a process of its own.
 func PeerCommand(stdout io.Writer) *cobra.Command {
 	root := &cobra.Command{Use: "fault", Short: "a tunnel peer that breaks one requirement on demand"}
-	root.AddCommand(serverCommand(), clientCommand(), wrapServerCommand(), wrapClientCommand(), mutantsCommand(stdout))
+	root.AddCommand(serverCommand(), clientCommand(), wrapServerCommand(), wrapClientCommand(), mutantsCommand(stdout), oddsCommand(stdout))
 	return root
 }
 
@@ -23,7 +26,7 @@ func serverCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "server", Short: "the server's role", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkMutant(o.Mutant, "server"); err != nil {
+			if err := errors.Join(checkMutant(o.Mutant, "server"), checkOdd(o.Odd)); err != nil {
 				return err
 			}
 			if ports != "" {
@@ -42,6 +45,7 @@ func serverCommand() *cobra.Command {
 	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
 	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
 	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-conform fault mutants lists the names (default: nothing)")
+	s.StringVar(&o.Odd, "odd", "", "which unusual choice to make; adit-conform fault odds lists the names (default: none)")
 	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
 	for _, name := range []string{"tunnel", "visitor", "target"} {
 		_ = c.MarkFlagRequired(name)
@@ -54,7 +58,7 @@ func clientCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "client", Short: "the client's role", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkMutant(o.Mutant, "client"); err != nil {
+			if err := errors.Join(checkMutant(o.Mutant, "client"), checkOdd(o.Odd)); err != nil {
 				return err
 			}
 			return peer.RunClient(c.Context(), o)
@@ -63,6 +67,7 @@ func clientCommand() *cobra.Command {
 	s := c.Flags()
 	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
 	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-conform fault mutants lists the names (default: nothing)")
+	s.StringVar(&o.Odd, "odd", "", "which unusual choice to make; adit-conform fault odds lists the names (default: none)")
 	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
 	_ = c.MarkFlagRequired("server")
 	return c
@@ -78,6 +83,26 @@ func mutantsCommand(stdout io.Writer) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+func oddsCommand(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use: "odds", Short: "list the unusual choices that the peer can make, and still conform", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			for _, name := range slices.Sorted(maps.Keys(peer.Odds)) {
+				fmt.Fprintf(stdout, "%-12s %s\n", name, peer.Odds[name])
+			}
+			return nil
+		},
+	}
+}
+
+// checkOdd refuses a name that the peer does not have: it would make the usual choices.
+func checkOdd(name string) error {
+	if _, ok := peer.Odds[name]; !ok && name != "" {
+		return fmt.Errorf("--odd %s: the peer has no such choice; adit-conform fault odds lists them", name)
+	}
+	return nil
 }
 
 // checkMutant refuses a name that the role does not have: an unknown mutant would conform.
@@ -126,9 +151,10 @@ Exit codes: 0 every mutant was killed by a case of its requirement, and no liar 
 	}
 	s := c.Flags()
 	s.StringVar(&o.Subject, "subject", "", "subject file of a good subject; its frames are rewritten by a proxy (default: the peer of adit-conform fault)")
-	s.StringSliceVar(&o.Only, "id", nil, "only these mutants or requirements, comma separated")
-	s.BoolVar(&o.Full, "full", false, "run every case against every mutant: what it must not touch has to pass")
+	s.StringSliceVar(&o.Only, "id", nil, "only these mutants, requirements or unusual choices, comma separated")
+	s.BoolVar(&o.Full, "full", false, "run every case against every mutant: what it must not touch has to pass; and certify each unusual choice of fault odds")
 	s.BoolVar(&o.Slow, "slow", false, "run cases that wait for timers over 60 s, too")
+	s.BoolVar(&o.Segmented, "segmentation", false, "run each case with its octets cut in all ways, too")
 	s.BoolVar(&asJSON, "json", false, "write JSON instead of tables")
 	s.IntVar(&o.Jobs, "jobs", 6, "mutants at a time")
 	s.Uint64Var(&o.Seed, "seed", 1, "of every run")

@@ -6,7 +6,8 @@
 // process of its own that is told nothing but how to start the subject, and
 // reads its JSON. A mutant is killed when a case of its requirement fails and
 // charges that requirement. Liars, wrong in everything, must earn next to
-// nothing of the whole suite. What no mutant can show has a written reason.
+// nothing of the whole suite; legal peers that make unusual choices have to be
+// certified. What no mutant can show has a written reason.
 //
 // With a subject of somebody else's, the same is done by a proxy that rewrites
 // the frames of one direction: see Rewrites.
@@ -15,6 +16,7 @@
 //	command.go    the commands self-check and fault of adit-conform
 //	selfcheck.go  the whole check: baseline, mutants, liars
 //	trial.go      one run of adit-conform against one mutant, and its outcome
+//	odd.go        legal peers that make unusual choices, which have to be certified
 //	matrix.go     the kill matrix for people and as JSON
 //	frames.go     frames as the proxy sees them
 //	proxy.go      the proxy

@@ -26,6 +26,7 @@ type Matrix struct {
 	Baseline Baseline       `json:"baseline"`
 	Trials   []Trial        `json:"mutants"`
 	Liars    []Lie          `json:"liars"`
+	Odds     []Odd          `json:"odds,omitempty"`
 	Missing  []string       `json:"missing,omitempty"` // MUSTs with neither a mutant nor a reason
 	Classes  []report.Class `json:"-"`
 }
@@ -46,9 +47,10 @@ func (m Matrix) BaselineOK() bool { return m.Baseline.ExitCode == report.ExitCer
 
 // OK reports whether the suite has proven that it can fail, and only where it should.
 func (m Matrix) OK() bool {
-	return m.BaselineOK() && len(m.Missing) == 0 && len(m.Trials) > 0 &&
+	return m.BaselineOK() && len(m.Missing) == 0 && len(m.Trials)+len(m.Odds) > 0 &&
 		!slices.ContainsFunc(m.Trials, func(t Trial) bool { return !t.OK() }) &&
-		!slices.ContainsFunc(m.Liars, func(l Lie) bool { return !l.OK() })
+		!slices.ContainsFunc(m.Liars, func(l Lie) bool { return !l.OK() }) &&
+		!slices.ContainsFunc(m.Odds, func(o Odd) bool { return !o.OK() })
 }
 
 // WriteJSON writes the matrix as JSON.
@@ -84,6 +86,13 @@ func (m Matrix) Write(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s\n\n", l.Render())
 	}
+	if len(m.Odds) > 0 {
+		o := newTable("unusual choice", "exit code", "nonstrict", "certified")
+		for _, odd := range m.Odds {
+			o.AppendRow(table.Row{odd.Name, odd.ExitCode, odd.Counts[engine.PassNonstrict], odd.OK()})
+		}
+		fmt.Fprintf(w, "%s\n\n", o.Render())
+	}
 	if m.whole() && m.Subject == ownPeer {
 		fmt.Fprintln(w, "no mutant, for a reason:")
 		for _, key := range slices.Sorted(maps.Keys(Reasons)) {
@@ -115,6 +124,11 @@ func (m Matrix) writeFaults(w io.Writer) {
 	for _, l := range m.Liars {
 		if !l.OK() {
 			fmt.Fprintf(w, "a liar earns too much: %s/%s passes %d of %d: %s %s\n", l.Liar, l.Role, l.Passed, l.Scored, strings.Join(l.Cases, ", "), l.Detail)
+		}
+	}
+	for _, o := range m.Odds {
+		if !o.OK() {
+			fmt.Fprintf(w, "a legal subject is not certified: %s, which %s: %s %s\n", o.Name, o.Does, strings.Join(o.Failed, ", "), o.Detail)
 		}
 	}
 	for _, key := range m.Missing {

@@ -25,6 +25,9 @@ type Mutant struct {
 	// mutant: the same deed breaks them too, or their cases cannot even begin.
 	// "*" stands for all of them.
 	MayTouch []string
+
+	// Cut says that it shows only when the suite compares ways of cutting the octets.
+	Cut bool
 }
 
 // ID tells mutants apart: a name and a role.
@@ -76,11 +79,12 @@ type entry struct {
 	role  engine.Role
 	does  string
 	touch []string
+	cut   bool
 }
 
 // mutant is the entry in one role.
 func (e entry) mutant(role engine.Role) Mutant {
-	return Mutant{Name: e.name, Req: cmp.Or(e.req, e.name), Role: role, Does: e.does, MayTouch: e.touch}
+	return Mutant{Name: e.name, Req: cmp.Or(e.req, e.name), Role: role, Does: e.does, MayTouch: e.touch, Cut: e.cut}
 }
 
 var coreMutants = []entry{
@@ -92,6 +96,7 @@ var coreMutants = []entry{
 	{name: "FRAME-004", role: engine.Both, does: "waits for the payload of an oversize frame"},
 	{name: "FRAME-005", role: engine.Both, does: "sends Data of up to 3 MiB when the local peer is fast"},
 	{name: "FRAME-006", role: engine.Both, does: "loses a header that does not come in one piece"},
+	{name: "FRAME-006-quietly", req: "FRAME-006", role: engine.Both, does: "answers rightly, but otherwise, once a header did not come in one piece", cut: true},
 	{name: "FRAME-007", role: engine.Both, does: "closes the tunnel at an unknown type"},
 	{name: "FRAME-008", role: engine.Both, does: "ignores a frame whose payload has a wrong size"},
 	{name: "FRAME-009", role: engine.Both, does: "sends a frame of the reserved type 0x06"},

@@ -22,13 +22,14 @@ import (
 
 // Options say how to check the suite.
 type Options struct {
-	Conform string   // adit-conform; empty: the running program
-	Subject string   // subject file of a good subject, checked through the proxy; empty: the scripted peer
-	Only    []string // mutants or requirements, like FRAME-004 or FRAME-004/server; empty: all
-	Full    bool     // run every case against every mutant: what it must not touch has to pass
-	Slow    bool     // run cases that wait for timers over 60 s, too
-	Jobs    int      // mutants at a time; 0: 6
-	Seed    uint64   // of every run
+	Conform   string   // adit-conform; empty: the running program
+	Subject   string   // subject file of a good subject, checked through the proxy; empty: the scripted peer
+	Only      []string // mutants or requirements, like FRAME-004 or FRAME-004/server; empty: all
+	Full      bool     // run every case against every mutant: what it must not touch has to pass
+	Slow      bool     // run cases that wait for timers over 60 s, too
+	Segmented bool     // run each case with its octets cut in all ways, too
+	Jobs      int      // mutants at a time; 0: 6
+	Seed      uint64   // of every run
 
 	Progress io.Writer // shows what goes on; nil: nothing
 	Terminal bool      // Progress is a terminal: a bar instead of silence
@@ -50,7 +51,7 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 	if err := o.find(); err != nil {
 		return Matrix{}, err
 	}
-	var s source = own{o.Conform}
+	var s source = own{o.Conform, ""}
 	if o.Subject != "" {
 		var err error
 		if s, err = newForeign(o.Conform, o.Subject); err != nil {
@@ -58,26 +59,34 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 		}
 	}
 	todo := slices.DeleteFunc(s.mutants(), func(m Mutant) bool { return !o.wants(m) })
-	liars := s.liars()
+	liars, odds := s.liars(), o.odds()
 	if len(o.Only) > 0 {
 		liars = nil
 	}
-	if len(todo) == 0 {
+	if len(todo)+len(odds) == 0 {
 		return Matrix{}, fmt.Errorf("no mutant of %s is selected; adit-conform fault mutants lists them", strings.Join(o.Only, ", "))
 	}
 	m := Matrix{Subject: cmp.Or(o.Subject, ownPeer), Started: time.Now(), Seed: o.Seed, Full: o.Full}
-	show := o.show(len(todo) + len(liars) + 1)
+	show := o.show(len(todo) + len(liars) + len(odds) + 1)
 	defer show.done()
 
-	twin, err := o.certify(ctx, o.baseline(s, todo))
-	if err != nil {
-		return m, fmt.Errorf("the peer without a mutant could not be certified: %w", err)
+	var twin report.File
+	if len(todo) > 0 {
+		var err error
+		if twin, err = o.certify(ctx, o.baseline(s, todo)); err != nil {
+			return m, fmt.Errorf("the peer without a mutant could not be certified: %w", err)
+		}
+		m.baseline(twin)
 	}
-	m.baseline(twin)
 	show.step("baseline", m.BaselineOK())
-	m.Trials, m.Liars = make([]Trial, len(todo)), make([]Lie, len(liars))
-	o.each(len(liars)+len(todo), func(i int) {
-		if i < len(liars) { // they take longest
+	m.Trials, m.Liars, m.Odds = make([]Trial, len(todo)), make([]Lie, len(liars)), make([]Odd, len(odds))
+	o.each(len(odds)+len(liars)+len(todo), func(i int) {
+		if i < len(odds) { // they take longest
+			m.Odds[i] = o.spare(ctx, odds[i], apiPorts(len(todo)+1+i))
+			show.step(odds[i], m.Odds[i].OK())
+			return
+		}
+		if i -= len(odds); i < len(liars) {
 			m.Liars[i] = o.expose(ctx, s, liars[i])
 			show.step(liars[i].Name+"/"+string(liars[i].Role), m.Liars[i].OK())
 			return
@@ -230,7 +239,7 @@ func rolesOf(r spec.Requirement) []engine.Role {
 const ownPeer = "adit-fault"
 
 // own makes subject files of the scripted peer.
-type own struct{ program string }
+type own struct{ program, odd string } // odd: of peer.Odds
 
 func (own) mutants() []Mutant { return Mutants() }
 func (own) liars() []Liar     { return Liars() }
@@ -239,6 +248,9 @@ func (s own) file(role engine.Role, mutant string, ports [2]int) string {
 	flag := ""
 	if mutant != "" {
 		flag = " --mutant " + mutant
+	}
+	if s.odd != "" {
+		flag += " --odd " + s.odd
 	}
 	var b strings.Builder
 	b.WriteString("name: " + ownPeer + "\n")

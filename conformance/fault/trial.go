@@ -57,6 +57,7 @@ type run struct {
 	subject string   // text of the subject file
 	ids     []string // what is selected; empty: everything
 	jobs    int
+	cut     bool   // run each case with its octets cut in all ways
 	ports   [2]int // that the control API may map; zero: no control API
 }
 
@@ -71,7 +72,7 @@ func (o Options) certify(ctx context.Context, r run) (report.File, error) {
 	if err := os.WriteFile(file, []byte(r.subject), 0o600); err != nil {
 		return report.File{}, err
 	}
-	args := []string{"run", "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--segmentation=off", "--jobs", strconv.Itoa(max(r.jobs, 1))}
+	args := []string{"run", "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--segmentation=" + map[bool]string{true: "on", false: "off"}[r.cut || o.Segmented], "--jobs", strconv.Itoa(max(r.jobs, 1))}
 	if len(r.ids) > 0 {
 		args = append(args, "--id", strings.Join(r.ids, ","))
 	}
@@ -123,7 +124,10 @@ func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int, twin
 		t.Outcome, t.Detail = TwinFails, "its cases fail on the peer that has no mutant"
 		return t
 	}
-	r := run{subject: s.file(m.Role, m.Name, ports), ids: []string{m.Req + "/" + string(m.Role)}, jobs: 2}
+	if o.Segmented { // a mutant that breaks its rule now and then breaks it in one way of cutting alone
+		m.MayTouch = append(slices.Clip(m.MayTouch), "FRAME-006")
+	}
+	r := run{subject: s.file(m.Role, m.Name, ports), ids: []string{m.Req + "/" + string(m.Role)}, jobs: 2, cut: m.Cut}
 	if m.Role == API {
 		r.ports = ports
 	}

@@ -46,9 +46,6 @@ var build = sync.OnceValue(func() error {
 // built is the folder of the reference's binaries and of adit-conform.
 func built(t *testing.T) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("not run: -short")
-	}
 	if err := build(); err != nil {
 		t.Fatal(err)
 	}

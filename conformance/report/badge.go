@@ -2,6 +2,7 @@ package report
 
 import (
 	_ "embed"
+	"fmt"
 	"io"
 	"strings"
 	"text/template"
@@ -20,7 +21,8 @@ func (f File) WriteBadge(w io.Writer) error {
 	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 	return badge.Execute(w, map[string]any{
 		"Label": escape.Replace(Clean(label)), "Message": escape.Replace(Clean(message)),
-		"Left": left, "Right": right, "All": left + right, "LabelAt": left / 2, "MessageAt": left + right/2,
+		"Title": escape.Replace(Clean(fmt.Sprintf("adit requirement set %s, spec %s, suite %s: %s", f.Requirements, f.Spec, f.Suite, message))),
+		"Left":  left, "Right": right, "All": left + right, "LabelAt": left / 2, "MessageAt": left + right/2,
 		"LabelLong": left - 2*margin, "MessageLong": right - 2*margin,
 		"Colour": map[string]string{"good": "#2f7d4f", "bad": "#b83232", "warn": "#96690b"}[tone],
 	})

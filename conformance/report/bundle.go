@@ -167,6 +167,7 @@ func (f File) sums() Check {
 		{"exit_code", f.ExitCode, again.ExitCode},
 		{"conclusion", f.Conclusion, again.Conclusion},
 		{"counts", f.Counts, again.Counts},
+		{"coverage", f.Coverage, again.Coverage},
 		{"classes", f.Classes, again.Classes},
 	} {
 		if !reflect.DeepEqual(part.said, part.is) {

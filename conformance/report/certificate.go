@@ -68,6 +68,9 @@ func headline(reason string, findings []engine.Finding) string {
 // explain writes everything that a reader needs to find the fault.
 func explain(w io.Writer, e Entry, p paint) {
 	fmt.Fprintf(w, "%s  %s\n", p(meaning(e.Verdict), string(e.Verdict)), p("strong", e.Case+"  "+e.Title))
+	if e.Unscored != "" {
+		fmt.Fprintf(w, "  unscored  %s: it changes neither verdict nor exit code\n", e.Unscored)
+	}
 	fmt.Fprintf(w, "  clause    %s %s\n", e.Level, e.Clause)
 	if e.Reason != "" {
 		fmt.Fprintf(w, "  reason    %s\n", indented(e.Reason))
@@ -144,7 +147,9 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 	}
 	fmt.Fprintf(w, "\n%s\n", p("strong", "adit conformance certificate"))
 	fmt.Fprintf(w, "  subject       %s\n", Clean(f.Subject))
-	fmt.Fprintf(w, "  requirements  %s, suite %s\n", f.Requirements, f.Suite)
+	fmt.Fprintf(w, "  suite         %s\n", f.Suite)
+	fmt.Fprintf(w, "  spec          %s\n", f.Spec)
+	fmt.Fprintf(w, "  requirements  set %s: %s\n", f.Requirements, f.Coverage)
 	fmt.Fprintf(w, "  run           %s, took %s, seed %d\n", f.Started.Format(time.RFC3339), (time.Duration(f.TookMS) * time.Millisecond).Round(100*time.Millisecond), f.Seed)
 	fmt.Fprintf(w, "  machine       %s/%s, %d CPUs, %s; own timers up to %s late\n", f.Host.OS, f.Host.Arch, f.Host.CPUs, f.Host.Go, f.Host.Worst.Round(time.Millisecond))
 	if len(f.Selection) > 0 {
@@ -193,21 +198,40 @@ func newTable() table.Writer {
 	return t
 }
 
+// manyNames is from where on a list of names says less than their number; the JSON report has them all.
+const manyNames = 80
+
 // writeLeftOut names what the certificate does not cover, by reason, and what it excuses.
 func (f File) writeLeftOut(w io.Writer, p paint) {
 	names := map[string][]string{}
 	var order []string
 	for _, e := range f.Results {
-		if e.Verdict != engine.NotRun && e.Verdict != engine.NotApplicable && e.Verdict != Known {
+		var k string
+		switch {
+		case e.Unscored != "":
+			k = e.Unscored + ", unscored, " + string(e.Verdict)
+		case e.Verdict == engine.NotRun, e.Verdict == engine.NotApplicable, e.Verdict == Known:
+			k = string(e.Verdict) + ", " + e.Reason
+		default:
 			continue
 		}
-		k := string(e.Verdict) + ", " + e.Reason
 		if names[k] == nil {
 			order = append(order, k)
 		}
 		names[k] = append(names[k], e.Case)
 	}
+	for _, u := range f.Untested {
+		k := string(u.How) + ", " + u.Reason
+		if names[k] == nil {
+			order = append(order, k)
+		}
+		names[k] = append(names[k], u.ID)
+	}
 	for _, k := range order {
+		if n := len(names[k]); n > manyNames {
+			fmt.Fprintf(w, "\n  %s\n", p("faint", fmt.Sprintf("%s: %d cases", k, n)))
+			continue
+		}
 		fmt.Fprintf(w, "\n  %s\n", p("faint", k+":"))
 		line := "   "
 		for _, n := range names[k] {
@@ -241,7 +265,8 @@ func (f File) conclusion() (meaning, head, rest string) {
 		}
 		return "bad", "NOT CERTIFIED", fmt.Sprintf(": %d case(s) failed", n) + stale
 	case ExitUnreachable:
-		return "bad", "UNREACHABLE", ": there was nobody to certify"
+		why, _, _ := strings.Cut(strings.Join(f.Unreachable, "; "), "\n")
+		return "bad", "UNREACHABLE", ": " + why
 	case ExitSuiteError:
 		return "bad", "SUITE ERROR", ": the suite itself broke; please report it"
 	case ExitInconclusive:

@@ -46,6 +46,9 @@ func (f *File) classes() []Class {
 			c = &Class{Name: name, Standing: Certified, Counts: map[engine.Verdict]int{}}
 			byName[name] = c
 		}
+		if e.Unscored != "" {
+			continue
+		}
 		c.Counts[e.Verdict]++
 		if e.Verdict == engine.NotRun {
 			c.NotRun = append(c.NotRun, e.Case)

@@ -49,7 +49,9 @@ func Compare(old, now File) Diff {
 func (f File) verdicts() map[string]engine.Verdict {
 	m := map[string]engine.Verdict{}
 	for _, e := range f.Results {
-		m[e.Case] = e.Verdict
+		if e.Unscored == "" {
+			m[e.Case] = e.Verdict
+		}
 	}
 	return m
 }

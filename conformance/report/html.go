@@ -17,7 +17,7 @@ import (
 var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"code": code, "annotated": annotated, "place": place, "explained": explained, "grave": failed,
+	"code": code, "annotated": annotated, "place": place, "explained": explained, "grave": grave,
 	"shade": shade, "ms": milliseconds, "percent": percent, "clean": Clean,
 }).Parse(pageText))
 
@@ -33,7 +33,7 @@ func (f File) WriteHTML(w io.Writer) error {
 	}
 	return page.Execute(w, map[string]any{
 		"File": f, "Tone": tone, "Head": head, "Rest": strings.TrimLeft(rest, ":, "),
-		"Took": milliseconds(f.TookMS).Round(100 * time.Millisecond), "Chips": chips, "Areas": f.areas(),
+		"Took": milliseconds(f.TookMS).Round(100 * time.Millisecond), "Chips": chips, "Areas": f.areas(), "Unscored": f.unscored(),
 	})
 }
 
@@ -90,7 +90,7 @@ func (f File) requirements() []requirement {
 func (r requirement) worst(role engine.Role) engine.Verdict {
 	var v engine.Verdict
 	for _, e := range r.Entries {
-		if e.Role == role && (v == "" || gravity(e.Verdict) > gravity(v)) {
+		if e.Role == role && e.Unscored == "" && (v == "" || gravity(e.Verdict) > gravity(v)) {
 			v = e.Verdict
 		}
 	}
@@ -169,6 +169,9 @@ func rows(reqs []requirement) []row {
 
 // place is what tells the cases of a requirement apart.
 func place(e Entry) string { return strings.TrimPrefix(e.Case, e.ID+"/") }
+
+// grave reports whether an entry is shown with all that explains it.
+func grave(e Entry) bool { return e.Unscored == "" && failed(e.Verdict) }
 
 // explained reports whether there is more to say of an entry than a line.
 func explained(e Entry) bool { return len(e.Findings)+len(e.Trace)+len(e.Log)+len(e.Notes) > 0 }

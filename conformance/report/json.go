@@ -17,7 +17,8 @@ const Schema = 1
 type File struct {
 	Schema       int                    `json:"schema"`
 	Suite        string                 `json:"suite"`           // version of the suite
-	Requirements string                 `json:"requirement_set"` // of PROTOCOL.md
+	Spec         string                 `json:"spec,omitempty"`  // text of PROTOCOL.md that the suite knows
+	Requirements string                 `json:"requirement_set"` // what scores
 	Subject      string                 `json:"subject"`
 	Command      string                 `json:"command"`
 	Started      time.Time              `json:"started"`
@@ -31,8 +32,10 @@ type File struct {
 	Stopped      bool                   `json:"stopped,omitempty"`
 	ExitCode     int                    `json:"exit_code"`
 	Conclusion   string                 `json:"conclusion"` // the verdict of the run in words
-	Counts       map[engine.Verdict]int `json:"counts"`
+	Counts       map[engine.Verdict]int `json:"counts"`     // of what scores
+	Coverage     Coverage               `json:"coverage,omitzero"`
 	Classes      []Class                `json:"classes"`
+	Untested     []Untested             `json:"untested,omitempty"` // requirements without a case
 	Results      []Entry                `json:"results"`
 	Bundle       *Bundle                `json:"bundle,omitempty"` // of --bundle
 }
@@ -49,6 +52,7 @@ type Entry struct {
 	Clause   string           `json:"clause"`
 	Also     []string         `json:"also,omitempty"`
 	Verdict  engine.Verdict   `json:"verdict"`
+	Unscored string           `json:"unscored,omitempty"` // why it scores nothing, like "not in set 1.0"
 	Reason   string           `json:"reason,omitempty"`
 	Findings []engine.Finding `json:"findings,omitempty"`
 	Notes    []string         `json:"notes,omitempty"`
@@ -74,7 +78,7 @@ func (e Entry) Charged(req string) bool {
 // File is the run in the shape of the JSON file.
 func (r *Run) File() File {
 	f := File{
-		Schema: Schema, Suite: r.Suite, Requirements: r.Requirements, Subject: r.Subject, Command: r.Command,
+		Schema: Schema, Suite: r.Suite, Spec: r.Spec, Requirements: r.Requirements, Untested: r.Untested, Subject: r.Subject, Command: r.Command,
 		Started: r.Started, TookMS: r.Took.Milliseconds(), Seed: r.Seed, Host: r.Host, Selection: r.Selection,
 		Unreachable: r.Unreachable, Lost: r.Lost, Broken: r.Broken, Stopped: r.Stopped, Results: []Entry{},
 	}
@@ -82,7 +86,7 @@ func (r *Run) File() File {
 		c := res.Case
 		e := Entry{
 			Case: c.Name(), ID: c.ID, Variant: c.Variant, Role: c.Role, Level: c.Req.Level, Profile: c.Req.Profile,
-			Title: c.Title, Clause: c.Req.Text, Also: c.Also, Verdict: res.Verdict, Reason: res.Reason,
+			Title: c.Title, Clause: c.Req.Text, Also: c.Also, Verdict: res.Verdict, Unscored: c.Unscored, Reason: res.Reason,
 			Findings: res.Findings, Notes: res.Notes, Closed: res.Closed, Attempts: res.Attempts,
 			TookMS: res.Took.Milliseconds(), LateMS: res.Late.Milliseconds(), Ports: res.Ports,
 		}
@@ -112,8 +116,11 @@ func (f *File) failures() (n int) {
 func (f *File) conclude() {
 	f.Counts = map[engine.Verdict]int{}
 	for _, e := range f.Results {
-		f.Counts[e.Verdict]++
+		if e.Unscored == "" {
+			f.Counts[e.Verdict]++
+		}
 	}
+	f.Coverage = f.coverage()
 	f.Classes = f.classes()
 	f.ExitCode = f.exitCode()
 	_, head, rest := f.conclusion()

@@ -69,7 +69,9 @@ func (f File) WriteJUnit(w io.Writer) error {
 			Properties: []junitProperty{
 				{"subject", Clean(f.Subject)},
 				{"suite", f.Suite},
+				{"spec", f.Spec},
 				{"requirement_set", f.Requirements},
+				{"coverage", f.Coverage.String()},
 				{"seed", fmt.Sprint(f.Seed)},
 				{"standing", class.Standing},
 			},
@@ -104,6 +106,13 @@ func (s *junitSuite) add(e Entry) {
 	var text strings.Builder
 	explain(&text, e, plain)
 	body := Clean(text.String())
+	if e.Unscored != "" {
+		s.Skipped++
+		c.Skipped = &junitSkip{Clean(e.Unscored + ": " + string(e.Verdict))}
+		c.Out = &junitSystemOut{body}
+		s.Cases = append(s.Cases, c)
+		return
+	}
 	switch e.Verdict {
 	case engine.Pass:
 	case engine.PassNonstrict:

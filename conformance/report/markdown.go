@@ -24,8 +24,11 @@ func (f File) WriteMarkdown(w io.Writer) error {
 			counts = append(counts, fmt.Sprintf("%d %s", n, v))
 		}
 	}
-	fmt.Fprintf(&b, "\n%s. Requirements %s, suite %s, %s, took %s, seed %d.\n", strings.Join(counts, ", "), prose(f.Requirements), prose(f.Suite),
-		f.Started.UTC().Format(time.DateTime), milliseconds(f.TookMS).Round(100*time.Millisecond), f.Seed)
+	fmt.Fprintf(&b, "\n%s. Suite %s, spec %s, requirement set %s: %s. %s, took %s, seed %d.\n", strings.Join(counts, ", "), prose(f.Suite), prose(f.Spec), prose(f.Requirements),
+		f.Coverage, f.Started.UTC().Format(time.DateTime), milliseconds(f.TookMS).Round(100*time.Millisecond), f.Seed)
+	if line := f.unscored(); line != "" {
+		fmt.Fprintf(&b, "\nNot in the set, and unscored: %s.\n", line)
+	}
 	for _, why := range append(f.Unreachable, f.Broken) {
 		if why != "" {
 			fmt.Fprintf(&b, "\n%s\n", prose(why))
@@ -51,6 +54,9 @@ func passed(v engine.Verdict) bool {
 func (e Entry) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s: %s\n\n%s\n\n> %s %s\n\n", e.Verdict, prose(e.Case), prose(e.Title), e.Level, prose(e.Clause))
+	if e.Unscored != "" {
+		fmt.Fprintf(&b, "Unscored: %s.\n\n", prose(e.Unscored))
+	}
 	if e.Reason != "" {
 		fmt.Fprintf(&b, "%s\n\n", prose(e.Reason))
 	}

@@ -61,7 +61,7 @@ func (p *Progress) Begin(c engine.Case) {
 func (p *Progress) End(res engine.Result) {
 	p.mu.Lock()
 	delete(p.running, res.Case.Name())
-	if res.Verdict.Failed() {
+	if res.Counts() {
 		p.failed++
 	}
 	p.mu.Unlock()

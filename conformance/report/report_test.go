@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adit-tunnel/adit/conformance/cases"
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
 
@@ -21,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func oneOfEach() *Run {
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	r := &Run{
-		Suite: "test", Requirements: "1.0-draft", Subject: "some \x1b[31mtunnel & co", Command: "adit-conform run --seed 7",
+		Suite: "test", Spec: "1.0-draft", Requirements: "1.0", Subject: "some \x1b[31mtunnel & co", Command: "adit-conform run --seed 7",
 		Started: at, Took: 90 * time.Second, Seed: 7, Host: Host{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26"},
 	}
 	add := func(id, level string, role engine.Role, v engine.Verdict, change func(*engine.Result)) {
@@ -66,6 +67,11 @@ func oneOfEach() *Run {
 	add("OPEN-013", "MUST", engine.Client, engine.SuiteError, because("boom\ngoroutine 1 [running]"))
 	add("API-001", "MUST", engine.API, engine.NotApplicable, because("no --api"))
 	add("ALIVE-006", "MUST", engine.Server, engine.NotRun, because("waits 5m0s for a timer; run with --slow"))
+	add("FRAME-007", "MUST", engine.Server, engine.Fail, func(res *engine.Result) {
+		broken(res)
+		res.Case.Variant, res.Case.Unscored = "later", "not in set 1.0"
+	})
+	r.Untested = []Untested{{ID: "SEC-005", How: cases.Excepted, Reason: "logs are not visible on the wire"}}
 	return r
 }
 
@@ -136,8 +142,28 @@ func TestJUnitGolden(t *testing.T) {
 			}
 		}
 	}
-	if got, want := [4]int{tests, failures, errs, skipped}, [4]int{8, 2, 2, 2}; got != want {
+	if got, want := [4]int{tests, failures, errs, skipped}, [4]int{9, 2, 2, 3}; got != want {
 		t.Errorf("tests, failures, errors, skipped = %v; want %v", got, want)
+	}
+}
+
+// What is not in the set is shown, and changes neither the verdict nor the counts.
+func TestUnscored(t *testing.T) {
+	r := &Run{Requirements: "1.0"}
+	r.Add(engine.Result{Case: engine.Case{ID: "FRAME-003", Role: engine.Server, Req: engine.Requirement{Level: "MUST"}}, Verdict: engine.Pass})
+	want := r.File()
+	later := engine.Case{ID: "FRAME-004", Role: engine.Server, Variant: "later", Req: engine.Requirement{Level: "MUST"}, Unscored: "not in set 1.0"}
+	for _, v := range []engine.Verdict{engine.Fail, engine.NotTestable, engine.Inconclusive, engine.SuiteError, engine.NotRun, engine.PassNonstrict} {
+		again := &Run{Requirements: "1.0", Results: append(r.Results[:1:1], engine.Result{Case: later, Verdict: v})}
+		f := again.File()
+		if f.ExitCode != want.ExitCode || f.Conclusion != want.Conclusion || !reflect.DeepEqual(f.Classes, want.Classes) || !reflect.DeepEqual(f.Counts, want.Counts) || f.Coverage != want.Coverage {
+			t.Errorf("a later case that ends with %s changes the verdict: %d %s %+v", v, f.ExitCode, f.Conclusion, f.Coverage)
+		}
+		var b bytes.Buffer
+		f.WriteCertificate(&b, false)
+		if !strings.Contains(b.String(), "not in set 1.0, unscored, "+string(v)) {
+			t.Errorf("%s of a later case is not shown", v)
+		}
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 // A Run is everything that the reports tell.
 type Run struct {
 	Suite        string // version of the suite
-	Requirements string // requirement set, like 1.0-draft
+	Spec         string // text of PROTOCOL.md, like 1.0-draft
+	Requirements string // requirement set that scores, like 1.0
+	Untested     []Untested
 	Subject      string // what was certified: an address, a command, a name
 	Command      string // the command line that repeats the run
 	Started      time.Time

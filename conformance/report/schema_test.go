@@ -74,7 +74,7 @@ func keys(t reflect.Type) (all, required []string) {
 	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		all = append(all, name)
-		if !strings.Contains(options, "omitempty") {
+		if !strings.Contains(options, "omit") {
 			required = append(required, name)
 		}
 	}
@@ -94,7 +94,7 @@ func TestSchemaHasTheKeysOfTheStructs(t *testing.T) {
 	if err := json.Unmarshal(JSONSchema, &doc); err != nil {
 		t.Fatal(err)
 	}
-	structs := []reflect.Type{reflect.TypeFor[File](), reflect.TypeFor[Host](), reflect.TypeFor[Class](), reflect.TypeFor[Entry](), reflect.TypeFor[engine.Finding](), reflect.TypeFor[Bundle](), reflect.TypeFor[Digest]()}
+	structs := []reflect.Type{reflect.TypeFor[File](), reflect.TypeFor[Host](), reflect.TypeFor[Class](), reflect.TypeFor[Entry](), reflect.TypeFor[engine.Finding](), reflect.TypeFor[Bundle](), reflect.TypeFor[Coverage](), reflect.TypeFor[Untested](), reflect.TypeFor[Digest]()}
 	for _, s := range structs {
 		def := doc.Defs[s.Name()]
 		all, required := keys(s)

@@ -61,7 +61,7 @@ func freeAddr(taken map[string]bool) (string, error) {
 }
 
 // resolve decides the addresses of one instance: those of o, then those of the file, then free ones.
-func (f *File) resolve(o Addrs) (Addrs, error) {
+func (f *File) resolve(o Addrs, free func(taken map[string]bool) (string, error)) (Addrs, error) {
 	tunnel := f.Tunnel
 	if f.Server != nil && f.Server.Address != "" {
 		tunnel = f.Server.Address
@@ -81,7 +81,7 @@ func (f *File) resolve(o Addrs) (Addrs, error) {
 			*a.out = a.given
 		case a.file == auto:
 			var err error
-			if *a.out, err = freeAddr(taken); err != nil {
+			if *a.out, err = free(taken); err != nil {
 				return at, err
 			}
 		default:

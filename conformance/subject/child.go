@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +21,10 @@ func (c command) String() string { return strings.Join(c.argv, " ") }
 
 // remove has nothing to do: a child's files are in {dir}.
 func (command) remove() error { return nil }
+
+func (c command) with(variable string) program {
+	return command{c.argv, append(slices.Clip(c.env), variable)}
+}
 
 // start runs the command. The child ends with this process at the latest, where the system can do that.
 func (c command) start(_ context.Context, log io.Writer) (run, error) {

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -20,6 +23,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	dockertypes "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	tclog "github.com/testcontainers/testcontainers-go/log"
@@ -194,15 +198,16 @@ func pack(folder, dockerfile string) (_ *os.File, err error) {
 	return f, err
 }
 
-// A container is a program that runs from an image, in the network of the
-// host: every address is what it is for a command. {dir} is a volume of its
-// own. It is made at its first start and stays, with all that it wrote, until
+// A container is a program that runs from an image: in the network of the
+// host, where every address is what it is for a command, or at its spot of
+// another one. {dir} is a volume of its own. It is made at its first start and stays, with all that it wrote, until
 // it is removed.
 type container struct {
 	subject   string
 	image     *Image
 	here, dir string
 	args, env []string
+	at        *spot // nil: in the network of the host
 
 	engine *engine
 	made   *testcontainers.DockerContainer
@@ -210,10 +215,10 @@ type container struct {
 }
 
 // with is the same program with one more variable; nothing of it has been made.
-func (c *container) with(variable string) *container {
+func (c *container) with(variable string) program {
 	return &container{
 		subject: c.subject, image: c.image, here: c.here, dir: c.dir,
-		args: c.args, env: append(slices.Clip(c.env), variable),
+		args: c.args, env: append(slices.Clip(c.env), variable), at: c.at,
 	}
 }
 
@@ -243,17 +248,84 @@ func (c *container) make(ctx context.Context) (err error) {
 	}
 	ctx, cancel := whole(ctx) // a container that is made after its request was given up would stay
 	defer cancel()
-	made, err := c.engine.CreateContainer(ctx, testcontainers.ContainerRequest{
+	request := testcontainers.ContainerRequest{
 		Image: image, Cmd: c.args, Env: env, Labels: c.engine.labels(),
 		ConfigModifier:     func(cfg *dockertypes.Config) { cfg.Volumes = map[string]struct{}{c.dir: {}} },
 		HostConfigModifier: func(h *dockertypes.HostConfig) { h.NetworkMode = "host" },
-	})
+	}
+	if c.at != nil {
+		if err := c.at.shape(ctx, c.engine, &request); err != nil {
+			return err
+		}
+	}
+	made, err := c.engine.CreateContainer(ctx, request)
 	if d, ok := made.(*testcontainers.DockerContainer); ok {
 		if c.made = d; err != nil { // made, but its reaper is not there
 			return fmt.Errorf("%w; where the reaper's image cannot be pulled set TESTCONTAINERS_RYUK_DISABLED=true: what is made here is removed here, unless this program is killed", err)
 		}
 	}
 	return err
+}
+
+// shape makes a container one of its spot.
+func (s *spot) shape(ctx context.Context, e *engine, r *testcontainers.ContainerRequest) error {
+	host, err := netip.ParseAddr(s.host)
+	if err != nil {
+		return err
+	}
+	r.Networks = []string{s.Network.Name}
+	r.EndpointSettingsModifier = func(m map[string]*network.EndpointSettings) {
+		if m[s.Network.Name] != nil { // else the engine refuses the container: the network is gone
+			m[s.Network.Name].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: host}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
+		r.Files = append(r.Files, testcontainers.ContainerFile{Reader: strings.NewReader(s.Files[name]), ContainerFilePath: name, FileMode: 0o444})
+	}
+	from := netip.Addr{} // all addresses of a machine that is not this one
+	if daemon, err := e.DaemonHost(ctx); err != nil {
+		return err
+	} else if daemon == "localhost" || daemon == loopback.String() {
+		from = loopback
+	}
+	if s.publish != "" {
+		r.ExposedPorts = []string{s.publish + "/tcp"}
+	}
+	r.HostConfigModifier = func(h *dockertypes.HostConfig) {
+		h.NetworkMode = dockertypes.NetworkMode(s.Network.Name)
+		h.NanoCPUs, h.Memory, h.MemorySwap = int64(s.limits.CPUs*1e9), s.limits.Memory, s.limits.Memory
+		if n := int64(s.limits.OpenFiles); n > 0 {
+			h.Ulimits = []*dockertypes.Ulimit{{Name: "nofile", Soft: n, Hard: n}}
+		}
+		if s.publish != "" {
+			h.PortBindings = network.PortMap{network.MustParsePort(s.publish + "/tcp"): {{HostIP: from}}}
+		}
+	}
+	return nil
+}
+
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// reachable is where this machine reaches the published port.
+func (s *spot) reachable(ctx context.Context, e *engine, ports network.PortMap) (string, error) {
+	of := ports[network.MustParsePort(s.publish+"/tcp")]
+	if len(of) == 0 {
+		return "", fmt.Errorf("port %s was not published", s.publish)
+	}
+	daemon, err := e.DaemonHost(ctx)
+	if err != nil {
+		return "", err
+	}
+	var errs []error
+	for _, host := range []string{daemon, loopback.String()} { // inside a container the first may be a guess
+		addr := net.JoinHostPort(host, of[0].HostPort)
+		c, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return addr, c.Close()
+		}
+		errs = append(errs, err)
+	}
+	return "", fmt.Errorf("published port %s: %w; TESTCONTAINERS_HOST_OVERRIDE names the engine's host", s.publish, errors.Join(errs...))
 }
 
 // start makes the container if there is none, and runs it.
@@ -281,8 +353,17 @@ func (c *container) start(ctx context.Context, log io.Writer) (_ run, err error)
 		r.release(0)
 		return nil, err
 	}
-	if is, err := api.ContainerInspect(short, r.id, client.ContainerInspectOptions{}); err == nil && is.Container.State != nil {
-		r.number = is.Container.State.Pid
+	is, err := api.ContainerInspect(short, r.id, client.ContainerInspectOptions{})
+	if err == nil && is.Container.State != nil {
+		r.number, r.image = is.Container.State.Pid, is.Container.Image
+	}
+	if err == nil && c.at != nil && c.at.publish != "" && r.number > 0 { // one that has ended has no ports
+		r.published, err = c.at.reachable(short, c.engine, is.Container.NetworkSettings.Ports)
+	}
+	if err != nil {
+		_ = r.signal(syscall.SIGKILL)
+		r.wait()
+		return nil, err
 	}
 	return r, nil
 }
@@ -308,13 +389,16 @@ func (c *container) remove() error {
 
 // A containerRun is one run of a container. One goroutine copies its output.
 type containerRun struct {
-	engine  *engine
-	id      string
-	number  int
-	output  client.HijackedResponse
-	copying sync.WaitGroup
-	ended   client.ContainerWaitResult
-	cancel  context.CancelFunc // of the wait for the end
+	engine *engine
+	id     string
+	number int
+	image  string // its ID
+
+	published string // address of the published port
+	output    client.HijackedResponse
+	copying   sync.WaitGroup
+	ended     client.ContainerWaitResult
+	cancel    context.CancelFunc // of the wait for the end
 }
 
 func (r *containerRun) pid() int { return r.number }

@@ -75,6 +75,26 @@ func (d *Document) Errorf(field, format string, args ...any) error {
 	return e
 }
 
+// NodeErrorf makes the error for a node of the file.
+func (d *Document) NodeErrorf(node ast.Node, format string, args ...any) error {
+	return d.NodeError(node, ValueErrorf(node, format, args...))
+}
+
+// NodeError makes the error for a node that was decoded apart.
+func (d *Document) NodeError(node ast.Node, err error) error {
+	out := fileError(d.name, d.root, err)
+	if e, ok := errors.AsType[*FileError](out); ok && e.Line == 0 {
+		e.Line, e.Field = node.GetToken().Position.Line, fieldAt(d.root, node.GetToken())
+	}
+	return out
+}
+
+// Has reports whether the file has a key at its top.
+func (d *Document) Has(key string) bool {
+	e, ok := errors.AsType[*FileError](d.Errorf(key, ""))
+	return ok && e.Line > 0
+}
+
 func parent(field string) string {
 	return field[:max(strings.LastIndexAny(field, ".["), 0)]
 }
@@ -141,7 +161,7 @@ func fieldAt(root *ast.File, tk *token.Token) string {
 			ast.Walk(f, doc.Body)
 		}
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(f.path, "$"), ".")
+	return strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(f.path, "$"), "."), "'", "") // 'a.b' is one key
 }
 
 // A finder is a visitor that remembers the path of the innermost node at an offset.

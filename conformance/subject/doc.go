@@ -13,17 +13,18 @@
 //	env:     {LOG: debug}
 //	version: "tunneld --version"
 //	capabilities: [half-close]
+//	fresh:   true                  # each case on an instance of its own (default: false)
 //
 // A server or client has one of command, address (somebody else runs it) and
 // image: the name of one that the Docker engine has, or {build: FOLDER,
 // dockerfile: FILE}. An image's command line is args. It runs in the network of
-// the host, so addresses are the same as for a command; {dir} is a volume of
-// its container. It finds ADIT_ROLE, ADIT_TUNNEL (a server's) or ADIT_SERVER (a
-// client's), ADIT_VISITOR, ADIT_TARGET, ADIT_API and ADIT_SCENARIO, writes one
-// line with the word ready unless ready says otherwise, and exits 127 for what
-// it does not support. ready has one or more of tcp (an address that accepts),
-// http (a URL that answers 2xx) and log (a regular expression that a line of
-// output matches), and within (default 10s).
+// the host, with addresses as for a command, or in a Place; {dir} is a volume of
+// its container. ready has one or more of tcp (an address that accepts), http (a
+// URL that answers 2xx) and log (a regular expression that a line of output
+// matches), and within (default 10s).
+//
+// contract.go says what a program is told in its environment, and how it declines.
+//
 // Placeholders: {tunnel} (also {addr}) {visitor} {target} {api}, each with
 // .host and .port; {dir}, a fresh folder for each instance; {here}, the
 // folder of the subject file (not in args).
@@ -40,8 +41,9 @@
 //	instance.go  Instance: one started subject
 //	process.go   Process: one program, its end and its restart
 //	child.go     a command as a child process
-//	image.go     images: when one is built, what it is told, what it may say
-//	container.go a container as a process; all that knows the Docker engine
+//	contract.go  what a program is told, and how it declines
+//	image.go     images: when one is built, and until when it stays
+//	container.go a container as a process; with network.go all that knows the Docker engine
 //	log.go       the last lines that a process wrote
 //	ready.go     waiting until a subject can be used
 //	sys_*.go     process groups

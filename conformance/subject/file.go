@@ -27,6 +27,7 @@ type File struct {
 	Env          map[string]string `yaml:"env"`
 	Version      string            `yaml:"version"`
 	Capabilities []string          `yaml:"capabilities"`
+	Fresh        bool              `yaml:"fresh"` // no case on an instance that served another
 
 	here string // folder of the file
 }

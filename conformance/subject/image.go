@@ -3,12 +3,10 @@ package subject
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -77,75 +75,20 @@ func (i *Image) drop(e *engine) error {
 	return e.unbuild(b)
 }
 
-// What a role's image is told, and what it may say.
-const (
-	imageReady   = `(?i)\bready\b` // the line that is waited for when a role says nothing else
-	scenario     = "ADIT_SCENARIO"
-	notSupported = 127 // exit status
-	probeTime    = 10 * time.Second
-)
-
-// contract is the variables that every image of a role finds.
-func contract(role string, at Addrs, scene string) []string {
-	env := []string{"ADIT_ROLE=" + role}
-	for _, v := range []struct{ name, value string }{
-		{map[string]string{"server": "ADIT_TUNNEL", "client": "ADIT_SERVER"}[role], at.Tunnel},
-		{"ADIT_VISITOR", at.Visitor},
-		{"ADIT_TARGET", at.Target},
-		{"ADIT_API", at.API},
-		{scenario, scene},
-	} {
-		if v.value != "" {
-			env = append(env, v.name+"="+v.value)
-		}
-	}
-	return env
-}
-
 // container is the program of a role that has an image.
-func (f *File) container(name string, r *Role, v values, o Options) (program, error) {
+func (f *File) container(name string, r *Role, v values, o Options, at *spot) (program, error) {
 	inside := v
 	inside.here = "" // of the host
 	args, err := inside.args(r.Args)
 	if err != nil {
 		return nil, fmt.Errorf("%s.args: %w", name, err)
 	}
-	env, err := f.environment(r.Env, inside)
+	env, err := f.environment(contract(name, v.at, o.Scenario), r.Env, inside)
 	if err != nil {
 		return nil, err
 	}
 	return &container{
 		subject: f.Name, image: r.Image, here: v.here, dir: v.dir,
-		args: args, env: append(contract(name, v.at, o.Scenario), env...),
+		args: args, env: env, at: at,
 	}, nil
-}
-
-// believe judges an image that ended before it was ready. Exit status 127 says
-// that it does not support this role or scenario, but a shell says the same of
-// a missing command in one place, and an image that knows its scenarios says it
-// of one that does not exist: only then it is believed.
-func (c *container) believe(ctx context.Context, p *Process, early error) error {
-	if p.ended().code != notSupported {
-		return early
-	}
-	probe := newProcess(p.Name, c.with(scenario+"="+rand.Text()), Options{Grace: p.grace})
-	said := false
-	if err := probe.start(ctx); err == nil {
-		patience := time.NewTimer(probeTime)
-		defer patience.Stop()
-		select {
-		case <-probe.Exited():
-			said = probe.ended().code == notSupported
-		case <-patience.C: // it takes any scenario for its own
-		case <-ctx.Done():
-		}
-		probe.End(true)
-	}
-	if err := probe.close(); err != nil {
-		return err
-	}
-	if !said {
-		return fmt.Errorf("%w\n    (exit status 127 means \"not supported\" from an image that gives it to a scenario that does not exist, too; this one does not)", early)
-	}
-	return &UnsupportedError{fmt.Sprintf("image %s answers exit status 127 as %s", c.image, p.Name)}
 }

@@ -34,7 +34,9 @@ const (
 type Options struct {
 	Part     Part
 	At       Addrs         // addresses of the caller's own; they win over the file's
-	Scenario string        // what an image finds in ADIT_SCENARIO: the case that it is started for
+	Place    *Place        // where images run; nil: in the network of the host
+	Line     Line          // what the client is to reach the server through; nil: nothing
+	Scenario string        // what a program finds in ADIT_SCENARIO: the case that it is started for
 	LogLines int           // lines kept of each process; 0: 200
 	Grace    time.Duration // between SIGTERM and SIGKILL; 0: 5 s
 }
@@ -42,12 +44,19 @@ type Options struct {
 func (o Options) logLines() int        { return cmp.Or(o.LogLines, 200) }
 func (o Options) grace() time.Duration { return cmp.Or(o.Grace, 5*time.Second) }
 
+// A Line is told where the server listens for the client before either is
+// started, and says where the client is to connect instead.
+type Line func(ctx context.Context, server string) (string, error)
+
 // An Instance is one started subject.
 type Instance struct {
 	At     Addrs
 	Dir    string   // {dir}; removed by Close
 	Server *Process // nil when not started here
 	Client *Process // nil when not started here
+
+	Published string // where {tunnel} is reached from this machine, when Options.Place says that it shall be
+	host      string // the server's, in a Place
 }
 
 // Start starts an instance: server, client, prepare, each waited for until it
@@ -63,11 +72,15 @@ func (f *File) Start(ctx context.Context, o Options) (*Instance, error) {
 	case o.Part == ClientOnly:
 		server = nil
 	}
-	at, err := f.resolve(o.At)
+	host, free, err := o.Place.free()
 	if err != nil {
 		return nil, err
 	}
-	in := &Instance{At: at}
+	at, err := f.resolve(o.At, free)
+	if err != nil {
+		return nil, err
+	}
+	in := &Instance{At: at, host: host}
 	if in.Dir, err = os.MkdirTemp("", "adit-subject-"); err != nil {
 		return nil, err
 	}
@@ -79,11 +92,16 @@ func (f *File) Start(ctx context.Context, o Options) (*Instance, error) {
 
 func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o Options) error {
 	v := values{at: in.At, dir: in.Dir, here: f.here}
-	var err error
-	if in.Server, err = f.process("server", server, v, o); err != nil {
+	far, err := v, error(nil)
+	if o.Line != nil && client != nil {
+		if far.at.Tunnel, err = o.Line(ctx, in.At.Tunnel); err != nil {
+			return err
+		}
+	}
+	if in.Server, err = f.process("server", in.host, server, v, o); err != nil {
 		return err
 	}
-	if in.Client, err = f.process("client", client, v, o); err != nil {
+	if in.Client, err = f.process("client", "", client, far, o); err != nil {
 		return err
 	}
 	procs := in.Processes()
@@ -98,6 +116,9 @@ func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o 
 		if err := p.up(ctx); err != nil {
 			return err
 		}
+	}
+	if in.Server != nil {
+		in.Published = in.Server.published()
 	}
 	if f.Prepare != "" && o.Part != ClientOnly {
 		if err := f.prepare(ctx, v, o); err != nil {
@@ -131,7 +152,8 @@ func (g *gate) after(own func(context.Context, *Process) error) func(context.Con
 }
 
 // process makes the process of a role, not started yet; nil for a role that runs elsewhere.
-func (f *File) process(name string, r *Role, v values, o Options) (*Process, error) {
+// host is its address in a Place; empty: any.
+func (f *File) process(name, host string, r *Role, v values, o Options) (*Process, error) {
 	if r == nil || r.Address != "" {
 		return nil, nil
 	}
@@ -139,9 +161,14 @@ func (f *File) process(name string, r *Role, v values, o Options) (*Process, err
 	var err error
 	if r.Image != nil {
 		ready = cmp.Or(ready, &Ready{Log: imageReady})
-		what, err = f.container(name, r, v, o)
+		var at *spot
+		if at, err = o.Place.spot(name, host, v.at); err == nil {
+			what, err = f.container(name, r, v, o, at)
+		}
+	} else if o.Place != nil {
+		return nil, &UnsupportedError{name + ".command in a network of containers: give the role an image"}
 	} else {
-		what, err = f.command(name, r, v)
+		what, err = f.command(name, r, v, o)
 	}
 	if err != nil {
 		return nil, err
@@ -152,13 +179,9 @@ func (f *File) process(name string, r *Role, v values, o Options) (*Process, err
 		return nil, err
 	}
 	p.ready = func(ctx context.Context, p *Process) error {
-		hits := g.lines()
-		if err := p.start(ctx); err != nil {
-			return err
-		}
-		err := g.wait(ctx, hits)
-		if c, ok := what.(*container); ok && err != nil && !p.Running() {
-			return c.believe(ctx, p, err)
+		err := g.up(ctx, p)
+		if err != nil && !p.Running() {
+			return g.believe(ctx, p, o.Scenario, err)
 		}
 		return err
 	}
@@ -166,22 +189,21 @@ func (f *File) process(name string, r *Role, v values, o Options) (*Process, err
 }
 
 // command is the program of a role that has a command.
-func (f *File) command(name string, r *Role, v values) (program, error) {
+func (f *File) command(name string, r *Role, v values, o Options) (program, error) {
 	argv, err := v.command(r.Command)
 	if err != nil {
 		return nil, fmt.Errorf("%s.command: %w", name, err)
 	}
-	env, err := f.environment(r.Env, v)
+	env, err := f.environment(contract(name, v.at, o.Scenario), r.Env, v)
 	if err != nil {
 		return nil, err
 	}
 	return command{argv, env}, nil
 }
 
-// environment is the file's variables, then the role's.
-func (f *File) environment(role map[string]string, v values) ([]string, error) {
-	var env []string
-	for _, vars := range []map[string]string{f.Env, role} {
+// environment is env, then the file's variables, then the role's own.
+func (f *File) environment(env []string, own map[string]string, v values) ([]string, error) {
+	for _, vars := range []map[string]string{f.Env, own} {
 		for _, k := range slices.Sorted(maps.Keys(vars)) {
 			val, err := v.fill(vars[k])
 			if err != nil {
@@ -199,7 +221,7 @@ func (f *File) prepare(ctx context.Context, v values, o Options) error {
 	if err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
-	env, err := f.environment(nil, v)
+	env, err := f.environment(nil, nil, v)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,6 +75,31 @@ func helper(what string, args []string) int {
 		fmt.Println("child", child.Process.Pid)
 		<-term
 		return 0
+	case "contract": // says what it was told
+		for _, name := range args {
+			fmt.Printf("%s=%s ", name, os.Getenv(name))
+		}
+		fmt.Println()
+		<-term
+		return 0
+	case "picky": // knows one scenario
+		if os.Getenv(scenario) != "known" {
+			fmt.Println("no such scenario")
+			return notSupported
+		}
+		fmt.Println("up")
+		<-term
+		return 0
+	case "careless": // takes every scenario for its own, but for one
+		if os.Getenv(scenario) == "known" {
+			return notSupported
+		}
+		fmt.Println("up")
+		<-term
+		return 0
+	case "status": // ends with it
+		n, _ := strconv.Atoi(args[0])
+		return n
 	case "silent":
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		<-term

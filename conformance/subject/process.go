@@ -37,6 +37,8 @@ type program interface {
 	start(ctx context.Context, log io.Writer) (run, error)
 	// remove removes what outlives the runs; it may be called again, and before any start.
 	remove() error
+	// with is the same program with one more variable.
+	with(variable string) program
 	String() string // the command line, filled in
 }
 
@@ -116,6 +118,26 @@ func (p *Process) ended() end {
 func (p *Process) PID() int {
 	r, _ := p.current()
 	return r.pid()
+}
+
+// Image is the ID of the image that the newest run is from; empty for a command.
+func (p *Process) Image() string {
+	if r, _ := p.current(); r != nil {
+		if c, ok := r.(*containerRun); ok {
+			return c.image
+		}
+	}
+	return ""
+}
+
+// published is where the newest run is reached from this machine, when it is apart from it.
+func (p *Process) published() string {
+	if r, _ := p.current(); r != nil {
+		if c, ok := r.(*containerRun); ok {
+			return c.published
+		}
+	}
+	return ""
 }
 
 // Command is the command line, filled in; of a container the image and its arguments.

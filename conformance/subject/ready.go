@@ -57,6 +57,15 @@ func (v values) gate(r *Ready, procs ...*Process) (*gate, error) {
 	return g, err
 }
 
+// up starts a process and waits until all conditions hold.
+func (g *gate) up(ctx context.Context, p *Process) error {
+	hits := g.lines()
+	if err := p.start(ctx); err != nil {
+		return err
+	}
+	return g.wait(ctx, hits)
+}
+
 // lines begins to watch the logs; it is called before what writes them is started.
 func (g *gate) lines() []<-chan struct{} {
 	if g == nil || g.log == nil {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,19 +17,51 @@ import (
 )
 
 func listCommand() *cobra.Command {
-	return &cobra.Command{
+	var name, freeze string
+	c := &cobra.Command{
 		Use:   "list",
 		Short: "print the requirements, their cases, and what is not tested with the reason",
-		Args:  cobra.NoArgs,
+		Long: `list prints the requirements of PROTOCOL.md with their cases, and says what is not in the requirement set.
+
+--freeze NAME prints a set as JSON for conformance/cases/sets/NAME.json: a new one has everything that the suite
+has now; one that exists keeps its requirements and cases, and acknowledges their present texts.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			list(c.OutOrStdout())
+			if freeze != "" {
+				return printSet(c.OutOrStdout(), freeze)
+			}
+			set, err := cases.LoadSet(name)
+			if err != nil {
+				return fmt.Errorf("--set %w", err)
+			}
+			list(c.OutOrStdout(), set)
 			return nil
 		},
 	}
+	c.Flags().StringVar(&name, "set", cases.DefaultSet, "frozen requirement set")
+	c.Flags().StringVar(&freeze, "freeze", "", "print the requirement set of this name, to be frozen")
+	c.MarkFlagsMutuallyExclusive("set", "freeze")
+	return c
+}
+
+// setName is what a set may be called.
+var setName = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
+
+func printSet(w io.Writer, name string) error {
+	if !setName.MatchString(name) {
+		return fmt.Errorf("--freeze %q: must be a version, like 1.1", name)
+	}
+	set, err := cases.Freeze(name)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(set)
 }
 
 // list prints every requirement in the order of PROTOCOL.md with its cases.
-func list(w io.Writer) {
+func list(w io.Writer, set cases.Set) {
 	byID := map[string][]engine.Case{}
 	for _, c := range cases.All(cases.Lookup) {
 		byID[c.ID] = append(byID[c.ID], c)
@@ -43,7 +77,7 @@ func list(w io.Writer) {
 		req, _ := cases.Lookup(id)
 		standing := "tested"
 		for i, c := range byID[id] {
-			row := table.Row{id, req.Level, req.Role, req.Profile, c.Name(), c.Title + note(c)}
+			row := table.Row{id, req.Level, req.Role, req.Profile, c.Name(), c.Title + note(c, set)}
 			if i > 0 {
 				row[0], row[1], row[2], row[3] = "", "", "", ""
 			}
@@ -60,20 +94,25 @@ func list(w io.Writer) {
 				t.AppendRow(table.Row{id, req.Level, req.Role, req.Profile, "—", string(how) + ": " + reason})
 			}
 		}
+		if !set.Has(id) {
+			standing = "later"
+		}
 		counts[standing]++
 	}
 	fmt.Fprintln(w, t.Render())
-	n := 0
-	for _, cs := range byID {
-		n += len(cs)
+	fmt.Fprintf(w, "\n%d requirements of set %s, spec %s, suite %s: %d tested by %d cases, %d tested by construction, %d excepted with the reason above\n",
+		len(set.Requirements), set.Name, cases.Spec, version, counts["tested"], len(set.Cases), counts[string(cases.ByConstruction)], counts[string(cases.Excepted)])
+	if n := counts["later"]; n > 0 {
+		fmt.Fprintf(w, "%d later requirements, not in set %s\n", n, set.Name)
 	}
-	fmt.Fprintf(w, "\n%d requirements of set %s: %d tested by %d cases, %d tested by construction, %d excepted with the reason above\n",
-		len(cases.IDs()), cases.RequirementSet, counts["tested"], n, counts[string(cases.ByConstruction)], counts[string(cases.Excepted)])
 }
 
 // note says what is special about running a case.
-func note(c engine.Case) string {
+func note(c engine.Case, set cases.Set) string {
 	var s []string
+	if why := set.Unscored(c); why != "" {
+		s = append(s, why)
+	}
 	if c.Wait > engine.SlowWait {
 		s = append(s, "only with --slow")
 	}

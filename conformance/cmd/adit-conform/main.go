@@ -7,6 +7,8 @@
 //	adit-conform run --subject FILE
 //	adit-conform list
 //	adit-conform codec --exec 'PROGRAM'
+//	adit-conform replay FILE --server HOST:PORT
+//	adit-conform fuzz --server HOST:PORT --visitor HOST:PORT --for 10m
 //	adit-conform report|diff|matrix|verify FILE.json…
 //	adit-conform self-check
 //	adit-conform fault server|client --mutant NAME
@@ -19,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,8 +30,14 @@ import (
 	"github.com/adit-tunnel/adit/conformance/report"
 )
 
-// version is set when linking.
+// version is set when linking; what go install built has its module's.
 var version = "dev"
+
+func init() {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "dev" && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		version = info.Main.Version
+	}
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,7 +64,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(), listCommand(), watchCommand(), schemaCommand(), codecCommand(stdout, stderr), fault.PeerCommand(stdout),
+	root.AddCommand(runCommand(), replayCommand(), fuzzCommand(), listCommand(), watchCommand(), schemaCommand(), codecCommand(stdout, stderr), fault.PeerCommand(stdout),
 		fault.SelfCheckCommand(stdout, stderr, isTerminal(stderr), func(code int) error { return exitError(code) }))
 	root.AddCommand(reportCommands()...)
 	err := root.ExecuteContext(ctx)

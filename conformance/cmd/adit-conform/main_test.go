@@ -117,28 +117,28 @@ func TestExitCodes(t *testing.T) {
 		args []string
 		want int
 	}{
-		{"a sound server", []string{"--server", good, "--visitor", good, "--id", "FRAME-002/server/two"}, report.ExitCertified},
+		{"a sound server", []string{"--server", good, "--visitor", bad, "--id", "FRAME-002/server/two"}, report.ExitCertified},
 		{"a server that closes everything", []string{"--server", bad, "--visitor", bad, "--id", "FRAME-002,FRAME-007"}, report.ExitFailed},
 		{"nobody listens", []string{"--server", nobody, "--visitor", nobody}, report.ExitUnreachable},
 		{"a client that ends at once", []string{"--client-cmd", "false {addr}", "--id", "FRAME-002"}, report.ExitUnreachable},
-		{"an ID that does not exist", []string{"--server", good, "--visitor", good, "--id", "NOPE-001"}, report.ExitNothing},
-		{"an ID of the other role", []string{"--server", good, "--visitor", good, "--id", "OPEN-006"}, report.ExitNothing},
-		{"a slow case without --slow", []string{"--server", good, "--visitor", good, "--id", "ALIVE-006"}, report.ExitNothing},
-		{"one ID that exists and one that does not", []string{"--server", good, "--visitor", good, "--id", "FRAME-002,NOPE-001"}, report.ExitUsage},
+		{"an ID that does not exist", []string{"--server", good, "--visitor", bad, "--id", "NOPE-001"}, report.ExitNothing},
+		{"an ID of the other role", []string{"--server", good, "--visitor", bad, "--id", "OPEN-006"}, report.ExitNothing},
+		{"a slow case without --slow", []string{"--server", good, "--visitor", bad, "--id", "ALIVE-006"}, report.ExitNothing},
+		{"one ID that exists and one that does not", []string{"--server", good, "--visitor", bad, "--id", "FRAME-002,NOPE-001"}, report.ExitUsage},
 		{"no subject", nil, report.ExitUsage},
-		{"two subjects", []string{"--server", good, "--visitor", good, "--listen", good}, report.ExitUsage},
+		{"two subjects", []string{"--server", good, "--visitor", bad, "--listen", good}, report.ExitUsage},
 		{"a server without a visitor address", []string{"--server", good}, report.ExitUsage},
 		{"a visitor address alone", []string{"--visitor", good, "--listen", nobody}, report.ExitUsage},
 		{"no address", []string{"--server", "here", "--visitor", good}, report.ExitUsage},
 		{"port 0", []string{"--server", "127.0.0.1:0", "--visitor", good}, report.ExitUsage},
 		{"an unknown flag", []string{"--sever", good}, report.ExitUsage},
-		{"a stray argument", []string{"--server", good, "--visitor", good, "please"}, report.ExitUsage},
+		{"a stray argument", []string{"--server", good, "--visitor", bad, "please"}, report.ExitUsage},
 		{"a subject file that is not there", []string{"--subject", filepath.Join(t.TempDir(), "none.yaml")}, report.ExitUsage},
 		{"a subject file with an unknown key", []string{"--subject", invalid}, report.ExitUsage},
-		{"a report into no folder", []string{"--server", good, "--visitor", good, "--json", "/nonexistent/x.json"}, report.ExitUsage},
-		{"a segmentation that is none", []string{"--server", good, "--visitor", good, "--segmentation", "some"}, report.ExitUsage},
-		{"a negative timeout", []string{"--server", good, "--visitor", good, "--timeout", "-1s"}, report.ExitUsage},
-		{"a label filter that is none", []string{"--server", good, "--visitor", good, "--label-filter", "&&"}, report.ExitUsage},
+		{"a report into no folder", []string{"--server", good, "--visitor", bad, "--json", "/nonexistent/x.json"}, report.ExitUsage},
+		{"a segmentation that is none", []string{"--server", good, "--visitor", bad, "--segmentation", "some"}, report.ExitUsage},
+		{"a negative timeout", []string{"--server", good, "--visitor", bad, "--timeout", "-1s"}, report.ExitUsage},
+		{"a label filter that is none", []string{"--server", good, "--visitor", bad, "--label-filter", "&&"}, report.ExitUsage},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestReports(t *testing.T) {
 
 func TestVerboseShowsFrames(t *testing.T) {
 	addr := server(t, false)
-	_, stderr, _ := conform(t, "run", "--server", addr, "--visitor", addr, "--id", "FRAME-002/server/two", "-v")
+	_, stderr, _ := conform(t, "run", "--server", addr, "--visitor", server(t, true), "--id", "FRAME-002/server/two", "-v")
 	if !strings.Contains(stderr, "KeepAlive") {
 		t.Errorf("-v shows no frames:\n%s", stderr)
 	}
@@ -206,7 +206,7 @@ func TestVerboseShowsFrames(t *testing.T) {
 
 func TestFailFast(t *testing.T) {
 	addr := server(t, true)
-	stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--fail-fast", "--jobs", "1", "--label-filter", "id: containsAny {FRAME-002,FRAME-004,FRAME-008}")
+	stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--fail-fast", "--label-filter", "id: containsAny {FRAME-002,FRAME-004,FRAME-008}")
 	if code != report.ExitFailed || !strings.Contains(stdout, "1 case(s) failed") {
 		t.Errorf("exit code %d; want 1 after one failure\n%s", code, stdout)
 	}
@@ -215,6 +215,31 @@ func TestFailFast(t *testing.T) {
 func TestSelfCheckUsage(t *testing.T) {
 	if _, stderr, code := conform(t, "self-check", "--nonsense"); code != report.ExitUsage || stderr == "" {
 		t.Errorf("exit code %d, standard error %q; want 2 and an explanation", code, stderr)
+	}
+}
+
+// Flags that contradict each other are refused with the remedy.
+func TestContradictions(t *testing.T) {
+	at := []string{"--server", "127.0.0.1:1", "--visitor", "127.0.0.1:2"}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "give one of --server"},
+		{append([]string{"--subject", "x.yaml"}, at...), "--server and --subject: each names a subject"},
+		{[]string{"--visitor", "127.0.0.1:2"}, "--server and --visitor go together"},
+		{append([]string{"--target", "127.0.0.1:3"}, at...), "--target needs --listen"},
+		{append([]string{"--api-ports", "10000-10100"}, at...), "--api-ports needs --api"},
+		{append([]string{"--jobs", "2"}, at...), "--jobs needs --client-cmd or --subject"},
+		{append([]string{"--baseline", "b.yaml", "--fail-fast"}, at...), "leave one of them out"},
+		{append([]string{"--slow", "--timeout", "30s"}, at...), "raise the timeout"},
+		{append([]string{"--json", "out", "--junit", "./out"}, at...), "two reports would be written"},
+		{append([]string{"--set", "0.9"}, at...), `--set "0.9": no such requirement set; there is 1.0`},
+	} {
+		stdout, stderr, code := conform(t, append([]string{"run"}, tt.args...)...)
+		if code != report.ExitUsage || stdout != "" || !strings.Contains(stderr, tt.want) {
+			t.Errorf("run %q exits %d: %s; want 2 and %q", tt.args, code, stderr, tt.want)
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ func TestReportsAreMadeAgain(t *testing.T) {
 func TestDiffAndMatrix(t *testing.T) {
 	bad, good := failing(t), filepath.Join(t.TempDir(), "good.json")
 	addr := server(t, false)
-	if stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--id", "FRAME-002/server/two", "--json", good); code != 0 {
+	if stdout, _, code := conform(t, "run", "--server", addr, "--visitor", server(t, true), "--id", "FRAME-002/server/two", "--json", good); code != 0 {
 		t.Fatalf("run exits %d\n%s", code, stdout)
 	}
 	for _, tt := range []struct {
@@ -129,7 +129,7 @@ func TestBaseline(t *testing.T) {
 	}
 	bad, good := server(t, true), server(t, false)
 	of := func(addr, id string) []string {
-		return []string{"run", "--server", addr, "--visitor", addr, "--id", id, "--baseline"}
+		return []string{"run", "--server", addr, "--visitor", server(t, true), "--id", id, "--baseline"}
 	}
 	line := write("line.yaml", "known:\n- id: FRAME-007/server\n  reason: unknown types end the tunnel\n")
 	passes := write("passes.yaml", "known:\n- id: FRAME-002/server/two\n  reason: was so once\n")

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -40,12 +41,17 @@ type runFlags struct {
 	jsonFile       string
 	outputs        outputs
 	bundle         string
+	replay         string
+	shrinkFor      time.Duration
 	baseline       string
 	known          *report.Baseline
 	seed           uint64
 	jobs           int
+	jobsGiven      bool
 	segmentation   string
 	apiPorts       string
+	setName        string
+	set            cases.Set
 }
 
 func runCommand() *cobra.Command {
@@ -62,6 +68,7 @@ Exit codes: 0 certified, 1 a scored case failed (whatever else happened), 4 the 
 			if !c.Flags().Changed("seed") {
 				f.seed = uint64(rand.Uint32())
 			}
+			f.jobsGiven = c.Flags().Changed("jobs")
 			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -74,6 +81,7 @@ Exit codes: 0 certified, 1 a scored case failed (whatever else happened), 4 the 
 	s.StringVar(&f.listen, "listen", "", "ADDR to wait at for a client that someone else starts")
 	s.StringVar(&f.target, "target", "", "ADDR of the suite's service, with --listen")
 	s.StringVar(&f.subject, "subject", "", "YAML file that describes a subject")
+	s.StringVar(&f.setName, "set", cases.DefaultSet, "frozen requirement set that scores; later requirements and cases are run and shown, unscored")
 	s.StringSliceVar(&f.ids, "id", nil, "run only these requirements or cases, comma separated")
 	s.StringVar(&f.labels, "label-filter", "", "run only cases whose labels id, level, role, profile match, like 'level: isSubsetOf MUST'")
 	s.BoolVar(&f.failFast, "fail-fast", false, "leave the rest out after the first failure")
@@ -83,14 +91,13 @@ Exit codes: 0 certified, 1 a scored case failed (whatever else happened), 4 the 
 	s.StringVar(&f.jsonFile, "json", "", "write a JSON report to this file")
 	f.outputs.flags(c)
 	s.StringVar(&f.bundle, "bundle", "", "write the JSON report with digests of suite, text, vectors and subject to this file")
+	s.StringVar(&f.replay, "replay", "", "write a replay file for each failed case to this folder")
+	f.shrinkFlag(s)
 	s.StringVar(&f.baseline, "baseline", "", "YAML file of known deviations, which do not fail the run")
 	s.Uint64Var(&f.seed, "seed", 0, "repeat a run's random choices (default: a new one, shown on the certificate)")
 	s.StringVar(&f.segmentation, "segmentation", "on", "on: every case also with its octets cut in other ways; off: as written only")
 	s.IntVar(&f.jobs, "jobs", 4, "instances at a time of a subject that the suite starts")
-	s.StringVar(&f.apiPorts, "api-ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
-	c.MarkFlagsMutuallyExclusive("server", "client-cmd", "listen", "subject")
-	c.MarkFlagsMutuallyExclusive("baseline", "fail-fast")
-	c.MarkFlagsOneRequired("server", "client-cmd", "listen", "subject")
+	s.StringVar(&f.apiPorts, "api-ports", "", "FIRST-LAST: the whole range of ports that the control API may map (default 10000-10100)")
 	return c
 }
 
@@ -116,7 +123,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	run := &report.Run{
-		Suite: version, Requirements: cases.RequirementSet, Subject: name, Command: f.command(),
+		Suite: version, Spec: cases.Spec, Requirements: f.set.Name, Untested: f.untested(subjects), Subject: name, Command: f.command(),
 		Started: time.Now(), Seed: f.seed, Selection: f.selection(),
 		Host: report.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
 	}
@@ -125,6 +132,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	run.Stopped = ctx.Err() != nil
 	f.known.Finish(run.Results)
 	run.Sort(cases.IDs())
+	f.writeReplays(ctx, parts, run, stderr)
 	file := run.File()
 	file.WriteCertificate(stdout, isTerminal(stdout))
 	if err := write(f.files(), file); err != nil {
@@ -158,13 +166,16 @@ func (f *runFlags) execute(ctx context.Context, parts []part, run *report.Run, s
 // work runs the parts, together where the suite starts the subjects; execute
 // starts it, and it ends when every case has its result.
 func (f *runFlags) work(ctx context.Context, parts []part, run *report.Run, progress *report.Progress, b board) {
-	var mu sync.Mutex // guards run and failed
-	failed := false
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var mu sync.Mutex // guards run
 	post := func(res engine.Result) {
 		mu.Lock()
 		defer mu.Unlock()
 		res = f.known.Mark(res)
-		failed = failed || res.Verdict.Failed()
+		if f.failFast && res.Counts() {
+			stop(engine.AfterFailure)
+		}
 		progress.End(res)
 		run.Add(res)
 		b.post(res)
@@ -183,17 +194,9 @@ func (f *runFlags) work(ctx context.Context, parts []part, run *report.Run, prog
 	var together sync.WaitGroup
 	defer together.Wait()
 	for _, p := range parts {
-		mu.Lock()
-		stopped := failed && f.failFast
-		mu.Unlock()
-		switch {
-		case stopped:
-			for _, c := range p.cases {
-				post(engine.Result{Case: c, Verdict: engine.NotRun, Reason: engine.AfterFailure})
-			}
-		case p.runner.Subject.Owned() && !f.failFast:
+		if p.runner.Subject.Owned() {
 			together.Go(func() { one(p) })
-		default:
+		} else {
 			one(p)
 		}
 	}
@@ -201,22 +204,17 @@ func (f *runFlags) work(ctx context.Context, parts []part, run *report.Run, prog
 
 // check refuses wrong flags before anything is started.
 func (f *runFlags) check() error {
-	if (f.server == "") != (f.visitor == "") {
-		return errors.New("--server and --visitor go together: the suite dials the one as a client, the other as a visitor")
-	}
-	for _, only := range []struct{ flag, value, with, given string }{
-		{"--visitor-target", f.visitorTarget, "--server", f.server},
-		{"--api", f.api, "--server", f.server},
-		{"--target", f.target, "--listen", f.listen},
-	} {
-		if only.value != "" && only.given == "" {
-			return fmt.Errorf("%s needs %s", only.flag, only.with)
-		}
+	if err := f.contradictions(); err != nil {
+		return err
 	}
 	for flag, addr := range map[string]string{"--server": f.server, "--visitor": f.visitor, "--visitor-target": f.visitorTarget, "--listen": f.listen, "--target": f.target} {
 		if err := checkAddr(addr); err != nil {
 			return fmt.Errorf("%s %q: %w", flag, addr, err)
 		}
+	}
+	var err error
+	if f.set, err = cases.LoadSet(f.setName); err != nil {
+		return fmt.Errorf("--set %w", err)
 	}
 	if f.timeout < 0 {
 		return fmt.Errorf("--timeout %s: must not be negative", f.timeout)
@@ -234,6 +232,56 @@ func (f *runFlags) check() error {
 		return fmt.Errorf("--api-ports %q: must be FIRST-LAST, like 10000-10100", f.apiPorts)
 	}
 	return check(f.files())
+}
+
+// contradictions refuses flags that do not go together.
+func (f *runFlags) contradictions() error {
+	var ways []string
+	for _, way := range []struct{ flag, value string }{
+		{"--server", f.server},
+		{"--client-cmd", f.clientCmd},
+		{"--listen", f.listen},
+		{"--subject", f.subject},
+	} {
+		if way.value != "" {
+			ways = append(ways, way.flag)
+		}
+	}
+	if len(ways) == 0 && f.visitor == "" {
+		return errors.New("what is to be certified? give one of --server with --visitor, --client-cmd, --listen or --subject")
+	}
+	if len(ways) > 1 {
+		return fmt.Errorf("%s: each names a subject; a run certifies one, so give one of them", strings.Join(ways, " and "))
+	}
+	if (f.server == "") != (f.visitor == "") {
+		return errors.New("--server and --visitor go together: the suite dials the one as a client, the other as a visitor")
+	}
+	for _, only := range []struct{ flag, value, with, given string }{
+		{"--visitor-target", f.visitorTarget, "--server", f.server},
+		{"--api", f.api, "--server", f.server},
+		{"--target", f.target, "--listen", f.listen},
+		{"--api-ports", f.apiPorts, "--api, or a --subject that has one", f.api + f.subject},
+	} {
+		if only.value != "" && only.given == "" {
+			return fmt.Errorf("%s needs %s", only.flag, only.with)
+		}
+	}
+	switch {
+	case f.baseline != "" && f.failFast:
+		return errors.New("--baseline and --fail-fast: a run that ends early cannot tell which known deviations are gone; leave one of them out")
+	case f.jobsGiven && f.clientCmd+f.subject == "":
+		return errors.New("--jobs needs --client-cmd or --subject: a subject that runs already is one instance")
+	case f.slow && f.timeout > 0 && f.timeout <= engine.SlowWait:
+		return fmt.Errorf("--slow and --timeout %s: the cases that --slow adds wait longer than %s; raise the timeout or leave it out", f.timeout, engine.SlowWait)
+	}
+	seen := map[string]bool{}
+	for _, out := range f.files() {
+		if out.name != "" && seen[filepath.Clean(out.name)] {
+			return fmt.Errorf("%s: two reports would be written to this file; give each its own", out.name)
+		}
+		seen[filepath.Clean(out.name)] = true
+	}
+	return nil
 }
 
 // files are the reports that the run writes.
@@ -277,11 +325,12 @@ func (f *runFlags) parts(subjects []roleSubject) ([]part, error) {
 	var parts []part
 	for _, s := range subjects {
 		p := part{runner: &engine.Runner{
-			Subject: s.subject, Role: s.role, Listen: f.listen, Target: f.target, Lookup: cases.Lookup,
-			Timeout: f.timeout, Slow: f.slow, FailFast: f.failFast, Seed: f.seed, Jobs: f.jobs, Segmented: f.segmentation == "on",
+			Subject: s.subject, Role: s.role, Listen: f.listen, Target: f.target, Lookup: f.set.Lookup,
+			Timeout: f.timeout, Slow: f.slow, FailFast: f.failFast, Seed: f.seed, Jobs: f.jobs, Fresh: s.fresh, Segmented: f.segmentation == "on", Record: f.replay != "",
 		}}
 		for _, c := range all {
 			if c.Role == s.role && f.selects(c, hit) {
+				c.Unscored = f.set.Unscored(c)
 				p.cases = append(p.cases, c)
 			}
 		}
@@ -296,6 +345,25 @@ func (f *runFlags) parts(subjects []roleSubject) ([]part, error) {
 		}
 	}
 	return parts, nil
+}
+
+// untested is what the set has no case for, in the roles of the run.
+func (f *runFlags) untested(subjects []roleSubject) []report.Untested {
+	if len(f.selection()) > 0 {
+		return nil // a part of the set claims nothing about the rest
+	}
+	var out []report.Untested
+	for _, frozen := range f.set.Requirements {
+		r, _ := cases.Lookup(frozen.ID)
+		for _, role := range cases.Roles(r) {
+			how, reason, excused := cases.Excuse(r.ID, role)
+			bound := slices.ContainsFunc(subjects, func(s roleSubject) bool { return s.role == role })
+			if u := (report.Untested{ID: r.ID, How: how, Reason: reason}); excused && bound && !slices.Contains(out, u) {
+				out = append(out, u)
+			}
+		}
+	}
+	return out
 }
 
 func (f *runFlags) selects(c engine.Case, hit map[string]bool) bool {
@@ -339,6 +407,7 @@ func (f *runFlags) command() string {
 		{"listen", f.listen},
 		{"target", f.target},
 		{"subject", f.subject},
+		{"set", f.setName},
 		{"id", strings.Join(f.ids, ",")},
 		{"label-filter", f.labels},
 		{"baseline", f.baseline},

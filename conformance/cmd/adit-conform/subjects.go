@@ -14,6 +14,7 @@ import (
 type roleSubject struct {
 	role    engine.Role
 	subject engine.Subject
+	fresh   bool // each case on an instance of its own
 }
 
 // subjects is what the flags name, role by role, and its name for the certificate.
@@ -27,20 +28,20 @@ func (f *runFlags) subjects(ctx context.Context) ([]roleSubject, string, error) 
 		e := elsewhere{"server " + f.server, engine.Endpoints{
 			Tunnel: f.server, Visitor: f.visitor, VisitorTarget: f.visitorTarget, API: f.api, APIPorts: ports,
 		}}
-		out := []roleSubject{{engine.Server, e}}
+		out := []roleSubject{{role: engine.Server, subject: e}}
 		if f.api != "" {
-			out = append(out, roleSubject{engine.API, e})
+			out = append(out, roleSubject{role: engine.API, subject: e})
 		}
 		return out, e.name + ", visitors at " + f.visitor, nil
 	case f.listen != "":
 		e := elsewhere{"a client that connects to " + f.listen, engine.Endpoints{}}
-		return []roleSubject{{engine.Client, e}}, e.name, nil
+		return []roleSubject{{role: engine.Client, subject: e}}, e.name, nil
 	case f.clientCmd != "":
 		file, err := subject.Command(f.clientCmd)
 		if err != nil {
 			return nil, "", fmt.Errorf("--client-cmd: %w", err)
 		}
-		return []roleSubject{{engine.Client, owned{file, subject.ClientOnly, ports}}}, f.clientCmd, nil
+		return []roleSubject{{role: engine.Client, subject: owned{file, subject.ClientOnly, ports}}}, f.clientCmd, nil
 	}
 	return f.fromFile(ctx, ports)
 }
@@ -57,6 +58,9 @@ func (f *runFlags) fromFile(ctx context.Context, ports [2]int) ([]roleSubject, s
 	} else if v != "" {
 		name += " (" + v + ")"
 	}
+	if file.Fresh {
+		name += ", each case on a fresh instance"
+	}
 	for _, c := range file.Capabilities {
 		if text, ok := strings.CutPrefix(c, apiPorts); ok && ports[0] == 0 {
 			if ports, err = parseRange(text); err != nil {
@@ -67,19 +71,19 @@ func (f *runFlags) fromFile(ctx context.Context, ports [2]int) ([]roleSubject, s
 	var out []roleSubject
 	if s := file.Server; s != nil && s.Address != "" { // somebody else runs it
 		e := elsewhere{file.Name, engine.Endpoints{Tunnel: s.Address, Visitor: file.Visitor, VisitorTarget: known(file.Target), API: apiURL(known(file.API)), APIPorts: ports}}
-		out = append(out, roleSubject{engine.Server, e})
+		out = append(out, roleSubject{role: engine.Server, subject: e})
 		if e.at.API != "" {
-			out = append(out, roleSubject{engine.API, e})
+			out = append(out, roleSubject{role: engine.API, subject: e})
 		}
 	} else if s != nil {
 		server := owned{file, subject.ServerOnly, ports}
-		out = append(out, roleSubject{engine.Server, server})
+		out = append(out, roleSubject{engine.Server, server, file.Fresh})
 		if file.API != "" {
-			out = append(out, roleSubject{engine.API, server})
+			out = append(out, roleSubject{engine.API, server, file.Fresh})
 		}
 	}
 	if file.Client != nil {
-		out = append(out, roleSubject{engine.Client, owned{file, subject.ClientOnly, ports}})
+		out = append(out, roleSubject{engine.Client, owned{file, subject.ClientOnly, ports}, file.Fresh})
 	}
 	return out, name, nil
 }
@@ -118,8 +122,11 @@ func (o owned) Describe() string {
 	return o.file.Name + " as server"
 }
 
-func (o owned) Start(ctx context.Context, at engine.Endpoints) (engine.Running, error) {
-	in, err := o.file.Start(ctx, subject.Options{Part: o.part, At: subject.Addrs{Tunnel: at.Tunnel, Target: at.Target}})
+func (o owned) Start(ctx context.Context, scenario string, at engine.Endpoints) (engine.Running, error) {
+	in, err := o.file.Start(ctx, subject.Options{Part: o.part, At: subject.Addrs{Tunnel: at.Tunnel, Target: at.Target}, Scenario: scenario})
+	if declined, ok := errors.AsType[*subject.DeclinedError](err); ok {
+		return nil, fmt.Errorf("%w: %w", engine.ErrDeclined, declined)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +164,9 @@ type elsewhere struct {
 	at   engine.Endpoints
 }
 
-func (e elsewhere) Start(context.Context, engine.Endpoints) (engine.Running, error) { return e, nil }
+func (e elsewhere) Start(context.Context, string, engine.Endpoints) (engine.Running, error) {
+	return e, nil
+}
 
 func (e elsewhere) Describe() string            { return e.name }
 func (elsewhere) Owned() bool                   { return false }

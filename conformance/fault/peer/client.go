@@ -28,7 +28,7 @@ func RunClient(ctx context.Context, o Options) error {
 		}
 		sock, err := d.DialContext(ctx, "tcp", o.Server)
 		if err == nil {
-			t := newTunnel(Client, o.Mutant, sock.(*net.TCPConn), deadServer)
+			t := newTunnel(Client, o, sock.(*net.TCPConn), deadServer)
 			if t.bug("ALIVE-004") {
 				t.ear.silence = 0
 			}
@@ -85,6 +85,9 @@ func (c *conn) connect(ctx context.Context, host string, port int) {
 	if t.bug("OPEN-005") {
 		hasty := time.AfterFunc(time.Second, c.answerHastily)
 		defer hasty.Stop()
+	}
+	if t.odd("slow") {
+		rest(ctx, lateness)
 	}
 	sock, status := t.reach(ctx, host, port)
 	if status == statusSuccess && t.bug("OPEN-017") {

@@ -86,7 +86,7 @@ func (c *conn) opened() {
 	c.state = open
 	for len(c.held) > 0 {
 		n := min(len(c.held), pieceSize)
-		c.t.send(withID(typeData, c.id, c.held[:n]...))
+		c.t.sendData(c.id, c.held[:n])
 		c.held = c.held[n:]
 	}
 	if c.eof {
@@ -135,6 +135,12 @@ func (c *conn) refuse(status byte) {
 	c.forget()
 	if t.bug("OPEN-007") {
 		status = statusGeneral
+	}
+	if t.odd("answers") {
+		status = 0xC8
+	}
+	if t.bug("FRAME-006-quietly") && t.pieced.Load() {
+		status = statusRefused
 	}
 	t.send(withID(typeResponse, c.id, status))
 	if t.bug("OPEN-004") {
@@ -217,7 +223,7 @@ func (c *conn) end(reset bool) {
 	c.gone = true
 	c.queue, c.queued = nil, 0
 	delete(c.t.locals, c)
-	if reset {
+	if reset && !c.t.odd("resets") {
 		_ = c.local.SetLinger(0)
 	}
 	_ = c.local.Close()

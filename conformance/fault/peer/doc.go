@@ -20,6 +20,7 @@
 //	server.go   listeners, visitors
 //	client.go   the tunnel's dialer, services, policy
 //	api.go      HTTP control API with a JSON file
+//	odd.go      choices that the text leaves open and few make
 //	liar.go     whole-subject liars
 //
 // Goroutines of a tunnel: reader (Tunnel's caller), writer, a client's

@@ -22,6 +22,8 @@ func (t *tunnel) pauseFor(c *conn) {
 		limit, budget = 38*time.Second, never
 	case t.bug("CLOSE-006"):
 		full = 14 << 20
+	case t.odd("large"):
+		full = 16<<20 - maxPayload
 	}
 	start := time.Now()
 	paused := false

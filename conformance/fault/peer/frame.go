@@ -80,6 +80,9 @@ func (t *tunnel) readFrame() (frame, error) {
 		_, _ = t.in.Discard(n)
 		return t.readFrame()
 	}
+	if t.in.Buffered() < headerSize {
+		t.pieced.Store(true)
+	}
 	t.ear.begin()
 	defer t.ear.end()
 	if _, err := io.ReadFull(t.in, head[:]); err != nil {

@@ -136,13 +136,22 @@ func (t *tunnel) data(f frame) error {
 		if t.bug("DATA-004") && t.used[id] || t.bug("LOSS-005") && t.past.has(id) {
 			return nil
 		}
+		if t.odd("answers") {
+			t.send(withID(typeClose, id))
+		}
 		return t.answer(withID(typeClose, id))
 	case c.state == requested: // OPEN-018: a connection error
 		if !t.bug("OPEN-018") {
 			c.fail()
 		}
 	case c.state == dialing: // OPEN-019: a connection error
-		if !t.bug("OPEN-019") {
+		switch {
+		case t.bug("OPEN-019"):
+		case t.odd("answers"): // a Close in place of the response (OPEN-004)
+			c.cancel()
+			c.forget()
+			t.send(withID(typeClose, id))
+		default:
 			c.fail()
 		}
 	case c.state == open:

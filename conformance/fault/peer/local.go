@@ -24,6 +24,8 @@ func (c *conn) pump() {
 		size = 3 << 20
 	case c.t.bug("FRAME-010"):
 		size = 512 << 10
+	case c.t.odd("large"):
+		size = maxPayload - 4
 	}
 	buf := make([]byte, size)
 	for {
@@ -85,7 +87,7 @@ func (c *conn) fromLocal(b []byte) {
 	if c.sent += len(b); t.bug("DATA-007") && c.sent > 4<<20 && c.sent-len(b) <= 4<<20 {
 		b = b[1:]
 	}
-	t.send(withID(typeData, c.id, b...))
+	t.sendData(c.id, b)
 }
 
 // sending reports whether octets of the local peer become Data.
@@ -155,6 +157,11 @@ func (c *conn) feed() {
 			return
 		}
 		piece := c.queue[0][:min(len(c.queue[0]), pieceSize/2)]
+		if c.took.IsZero() && t.odd("slow") {
+			t.idle(lateness)
+			c.took = time.Now()
+			continue
+		}
 		t.mu.Unlock()
 		n, err := c.local.Write(piece)
 		t.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ import (
 // Options say what the peer is.
 type Options struct {
 	Mutant string // empty: it conforms
+	Odd    string // one of Odds; empty: it makes the usual choices
 	Seed   uint64 // of a liar that answers at random
 
 	// Of a client.
@@ -91,12 +93,14 @@ func (s *server) acceptTunnels(l net.Listener) {
 		if err != nil {
 			return
 		}
-		t := newTunnel(Server, s.o.Mutant, sock.(*net.TCPConn), deadClient)
+		t := newTunnel(Server, s.o, sock.(*net.TCPConn), deadClient)
 		switch {
 		case t.bug("ALIVE-005"):
 			t.ear.silence = 20 * time.Second
 		case t.bug("ALIVE-006"):
 			t.ear.silence = 0
+		case t.odd("large"):
+			t.ear.silence = 300 * time.Second
 		}
 		t.errs, t.past = s.tunnelError, s.past
 		s.mu.Lock()
@@ -105,8 +109,14 @@ func (s *server) acceptTunnels(l net.Listener) {
 			_ = sock.Close()
 			continue
 		}
+		older := s.tunnels
 		s.tunnels = append(s.tunnels, t)
 		s.mu.Unlock()
+		if t.odd("newest") {
+			for _, o := range older {
+				o.hangUp()
+			}
+		}
 		s.wg.Go(func() { s.serve(t) })
 	}
 }
@@ -216,8 +226,15 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	c := &conn{id: s.freeID(t), local: sock, state: requested}
 	t.add(c)
 	body := binary.BigEndian.AppendUint16(nil, uint16(port))
-	t.send(withID(typeRequest, c.id, append(append(body, byte(len(host))), host...)...))
-	c.waiting = time.AfterFunc(connectTimeout, c.requestedTooLong)
+	if !t.odd("short") && (!t.bug("FRAME-006-quietly") || !t.pieced.Load()) {
+		body = append(append(body, byte(len(host))), host...)
+	}
+	t.send(withID(typeRequest, c.id, body...))
+	patience := connectTimeout
+	if t.odd("large") {
+		patience = 30 * time.Second
+	}
+	c.waiting = time.AfterFunc(patience, c.requestedTooLong)
 	return true
 }
 
@@ -225,6 +242,11 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 func (s *server) freeID(t *tunnel) uint32 {
 	for id, c := range t.conns {
 		if t.bug("ID-001") && (c.state == closing || c.state == abandoned) {
+			return id
+		}
+	}
+	for t.odd("ids") {
+		if id := rand.Uint32(); t.conns[id] == nil {
 			return id
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,12 +42,14 @@ const (
 type tunnel struct {
 	role   Role
 	mutant string
+	choice string // of Odds
 	sock   *net.TCPConn
 	ear    *ear
 	in     *bufio.Reader
 	errs   func(*tunnel) // a server's; called on a tunnel error
 
-	past *past // what LOSS-005's mutant carries over
+	pieced atomic.Bool // a header did not come in one piece: what a mutant remembers
+	past   *past       // what LOSS-005's mutant carries over
 
 	wg      sync.WaitGroup
 	mu      sync.Mutex // guards the following
@@ -59,6 +62,8 @@ type tunnel struct {
 	lost    bool
 	served  bool // a frame has come
 	pauses  []pause
+
+	noise byte // of chatter
 
 	// What some mutants remember.
 	peerClosed, used map[uint32]bool
@@ -79,9 +84,9 @@ type past struct {
 	ids map[uint32]bool
 }
 
-func newTunnel(role Role, mutant string, sock *net.TCPConn, silence time.Duration) *tunnel {
+func newTunnel(role Role, o Options, sock *net.TCPConn, silence time.Duration) *tunnel {
 	t := &tunnel{
-		role: role, mutant: mutant, sock: sock, ear: &ear{sock: sock, silence: silence},
+		role: role, mutant: o.Mutant, choice: o.Odd, sock: sock, ear: &ear{sock: sock, silence: silence},
 		conns: map[uint32]*conn{}, locals: map[*conn]bool{}, past: &past{ids: map[uint32]bool{}},
 		peerClosed: map[uint32]bool{}, used: map[uint32]bool{},
 	}
@@ -182,6 +187,7 @@ func (t *tunnel) queue(b []byte, owed bool) {
 		t.owed += len(b)
 	}
 	t.sentAt = time.Now()
+	t.chatter()
 	t.changed.Broadcast()
 }
 
@@ -229,6 +235,12 @@ func (t *tunnel) writer() {
 		for len(t.out) == 0 && !t.lost {
 			t.changed.Wait()
 		}
+		switch {
+		case t.odd("coalesce"):
+			t.idle(40 * time.Millisecond)
+		case t.odd("slow"):
+			t.idle(lateness)
+		}
 		if t.lost {
 			return
 		}
@@ -239,7 +251,7 @@ func (t *tunnel) writer() {
 			bufs = append(bufs, o.b)
 		}
 		t.mu.Unlock()
-		_, err := bufs.WriteTo(t.sock)
+		err := t.transmit(bufs)
 		t.mu.Lock()
 		for _, o := range batch {
 			t.outSize -= len(o.b)
@@ -259,10 +271,17 @@ func (t *tunnel) writer() {
 func (t *tunnel) keepAlive() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	due := time.Now().Add(keepAliveEvery)
+	every := keepAliveEvery
+	if t.odd("keepalives") {
+		every = 300 * time.Millisecond
+	}
+	if t.odd("unknown") {
+		t.send(frame{0x10, []byte("hello")}) // the client's first frame (EXT-001)
+	}
+	due := time.Now().Add(every)
 	for !t.lost {
 		if t.bug("ALIVE-001") && !t.sentAt.IsZero() {
-			due = t.sentAt.Add(keepAliveEvery)
+			due = t.sentAt.Add(every)
 		}
 		if time.Now().Before(due) {
 			t.waitUntil(due)
@@ -270,7 +289,14 @@ func (t *tunnel) keepAlive() {
 		}
 		t.send(frame{typ: typeKeepAlive})
 		t.asked++
-		due = due.Add(keepAliveEvery)
+		due = due.Add(every)
+	}
+}
+
+// idle lets d pass, unless the tunnel is lost meanwhile. mu is held.
+func (t *tunnel) idle(d time.Duration) {
+	for until := time.Now().Add(d); !t.lost && time.Now().Before(until); {
+		t.waitUntil(until)
 	}
 }
 
@@ -292,6 +318,9 @@ func (t *tunnel) lose(isError bool) {
 		return
 	}
 	t.lost = true
+	if t.odd("resets") {
+		_ = t.sock.SetLinger(0)
+	}
 	_ = t.sock.Close()
 	spare := 0
 	switch {

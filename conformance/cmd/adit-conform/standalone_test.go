@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A tool is adit-conform alone in an empty folder: no repository, no home, sh the only other program.
+type tool struct{ dir, path string }
+
+func alone(t *testing.T, program string) tool {
+	t.Helper()
+	a := tool{t.TempDir(), t.TempDir()}
+	b, err := os.ReadFile(program)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(a.dir, "adit-conform"), b, 0o700)
+	}
+	sh, lookErr := exec.LookPath("sh")
+	if err = errors.Join(err, lookErr, os.Symlink(sh, filepath.Join(a.path, "sh"))); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// command is one that runs there.
+func (a tool) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(a.dir, "adit-conform"), args...)
+	cmd.Dir = a.dir
+	cmd.Env = []string{"PATH=" + a.path, "HOME=/nonexistent", "TMPDIR=" + t.TempDir()}
+	return cmd
+}
+
+// does runs it and wants exit code 0 and a word in its output.
+func (a tool) does(t *testing.T, says string, args ...string) {
+	t.Helper()
+	if out, err := a.command(t, args...).CombinedOutput(); err != nil || !bytes.Contains(out, []byte(says)) {
+		t.Errorf("adit-conform %q alone in a folder: %v; want success and %q said\n%s", args, err, says, out)
+	}
+}
+
+// free is n addresses that nobody listens on.
+func free(t *testing.T, n int) (addrs []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs
+}
+
+func TestTheBinaryIsTheWholeTool(t *testing.T) {
+	a := alone(t, binary)
+	at := free(t, 3)
+	peer := exec.CommandContext(t.Context(), binary, "fault", "server", "--tunnel", at[0], "--visitor", at[1], "--target", at[2])
+	if err := peer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = peer.Process.Kill(); _ = peer.Wait() })
+
+	a.does(t, "FRAME-002/server/two", "list")
+	a.does(t, "PASSED, for the selected requirements", "run", "--server", at[0], "--visitor", at[1], "--visitor-target", at[2],
+		"--label-filter", "level: isSubsetOf MUST && id: containsAny {FRAME-002,OPEN-001,DATA-001,CLOSE-002}", "--segmentation=off", "--bundle", "r.json", "--html", "r.html")
+	a.does(t, "", "report", "r.json", "--markdown", "r.md", "--badge", "r.svg")
+	a.does(t, "adit conformance certificate", "report", "r.json")
+	a.does(t, "ok        suite", "verify", "r.json")
+	a.does(t, "killed", "self-check", "--id", "FRAME-007")
+	a.does(t, "requirement_set", "schema", "report")
+	a.does(t, "--listen", "watch", "--help")
+	for _, name := range []string{"r.json", "r.html", "r.md", "r.svg"} {
+		if info, err := os.Stat(filepath.Join(a.dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("report %s: %v; want octets", name, err)
+		}
+	}
+}
+
+func TestTheBinaryExaminesACodecAlone(t *testing.T) {
+	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	if err != nil {
+		t.Skip("not run: python3 is not installed")
+	}
+	codec, err := filepath.Abs("../../examples/python/codec.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone(t, binary).does(t, "every vector passed", "codec", "--exec", "'"+strings.TrimSpace(string(out))+"' '"+codec+"'", "--vector", "frame_*")
+}
+
+// go install leaves out what a module leaves out: nested modules, odd names, what version control is told to.
+func TestGoInstallGivesTheWholeTool(t *testing.T) {
+	goEnv := func(name string) string {
+		out, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	root := filepath.Dir(goEnv("GOMOD"))
+	if out, err := exec.Command("git", "-C", root, "rev-parse", "HEAD").CombinedOutput(); err != nil {
+		t.Skipf("not run: the module is no git checkout: %s", out)
+	}
+	const path, version = "github.com/adit-tunnel/adit", "v0.0.1"
+	proxy, cache, bin := t.TempDir(), t.TempDir(), t.TempDir()
+	at := filepath.Join(proxy, path, "@v")
+	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	archive, archiveErr := exec.Command("git", "-C", root, "archive", "--format=zip", "--prefix="+path+"@"+version+"/", "HEAD").Output()
+	err = errors.Join(err, archiveErr, os.MkdirAll(at, 0o700))
+	for name, b := range map[string][]byte{
+		"list": []byte(version + "\n"), version + ".info": []byte(`{"Version": "` + version + `", "Time": "2026-01-01T00:00:00Z"}`),
+		version + ".mod": gomod, version + ".zip": archive,
+	} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(at, name), b, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	install := exec.CommandContext(t.Context(), "go", "install", path+"/conformance/cmd/adit-conform@latest")
+	install.Dir = t.TempDir()
+	install.Env = append(os.Environ(), "GOBIN="+bin, "GOMODCACHE="+cache, "GOFLAGS=-modcacherw -trimpath", "CGO_ENABLED=0", "GOSUMDB=off", "GOWORK=off", "GO111MODULE=on",
+		"GOPROXY=file://"+proxy+",file://"+filepath.Join(goEnv("GOMODCACHE"), "cache", "download")+",off")
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", install, err, out)
+	}
+	a := alone(t, filepath.Join(bin, "adit-conform"))
+	a.does(t, "adit-conform version "+version, "--version")
+	if changed, err := exec.Command("git", "-C", root, "status", "--porcelain", "--", "spec", "conformance").Output(); err != nil || len(changed) > 0 {
+		t.Skipf("not run: its answers are compared with this tree's when that is committed: %v\n%s", err, changed)
+	}
+	mine, _, _ := conform(t, "--version")
+	mine = strings.TrimSpace(strings.TrimPrefix(mine, "adit-conform version"))
+	for _, args := range [][]string{{"list"}, {"schema", "report"}, {"codec", "--exec", ":"}} {
+		var theirs, ours bytes.Buffer
+		for _, run := range []struct {
+			cmd *exec.Cmd
+			out *bytes.Buffer
+		}{{a.command(t, args...), &theirs}, {exec.CommandContext(t.Context(), binary, args...), &ours}} {
+			run.cmd.Stdout = run.out
+			_ = run.cmd.Run() // a codec that fails ends with 1, in both
+		}
+		if theirs.Len() == 0 || strings.ReplaceAll(theirs.String(), "suite "+version, "suite "+mine) != ours.String() {
+			t.Errorf("%q of what go install gives is not what this tree says:\n%s\nwant\n%s", args, &theirs, &ours)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/adit-tunnel/adit/conformance/cases"
+)
+
+// An Untested is a requirement of the set that has no case for a role of the run.
+type Untested struct {
+	ID     string         `json:"id"`
+	How    cases.Coverage `json:"how"`
+	Reason string         `json:"reason"`
+}
+
+// A Coverage is how many requirements of the set a run says something about.
+type Coverage struct {
+	Tested         int `json:"tested"` // by a case that scored
+	ByConstruction int `json:"tested_by_construction"`
+	Excepted       int `json:"excepted"`   // with a reason
+	NotTested      int `json:"not_tested"` // their cases scored nothing in this run
+}
+
+// coverage counts requirements, each once whatever its roles: tested in one of them is tested.
+func (f *File) coverage() Coverage {
+	const seen, tested = 1, 2
+	state, excused := map[string]int{}, map[string]bool{}
+	for _, e := range f.Results {
+		switch {
+		case e.Unscored != "":
+		case quality(e.Verdict) == untested:
+			state[e.ID] = max(state[e.ID], seen)
+		default:
+			state[e.ID] = tested
+		}
+	}
+	var c Coverage
+	for _, s := range state {
+		if s == tested {
+			c.Tested++
+		} else {
+			c.NotTested++
+		}
+	}
+	for _, u := range f.Untested {
+		switch {
+		case state[u.ID] != 0 || excused[u.ID]:
+		case u.How == cases.ByConstruction:
+			c.ByConstruction++
+		default:
+			c.Excepted++
+		}
+		excused[u.ID] = true
+	}
+	return c
+}
+
+// String is the coverage in words.
+func (c Coverage) String() string {
+	s := fmt.Sprintf("%d tested, %d tested by construction, %d excepted with a reason", c.Tested, c.ByConstruction, c.Excepted)
+	if c.NotTested > 0 {
+		s += fmt.Sprintf(", %d not tested in this run", c.NotTested)
+	}
+	return s
+}
+
+// unscored says in a line what became of the cases that score nothing; empty when there are none.
+func (f File) unscored() string {
+	n := map[string]int{}
+	for _, e := range f.Results {
+		if e.Unscored != "" {
+			n[string(e.Verdict)]++
+		}
+	}
+	var parts []string
+	for _, v := range Verdicts {
+		if n[string(v)] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[string(v)], v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
