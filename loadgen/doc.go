@@ -1,20 +1,32 @@
 // Package loadgen measures tunnels. A scenario file asks one question; a run
-// starts the target, a plain relay and the subject as processes, and puts the
-// same load on three paths in turn: direct, relay and tunnel. Every octet is
-// checked where it is received. Command adit-load is its user interface.
+// starts generators, a target, a plain relay and the subject as processes, and
+// puts the same load on three paths in turn: direct, relay and tunnel. Every
+// octet is checked where it is received. Command adit-load is its user
+// interface.
 //
-//	scenario.go  Scenario: a strict YAML file; scenario.schema.json is its JSON Schema
-//	pace.go      when packets are due
-//	ring.go      the payload, and what is wrong with received octets
-//	target.go    Target: the service at the far end, in a process of its own
-//	relay.go     RunRelay: the plain one-hop copy
-//	workload.go  the generator's connections
-//	topology.go  the processes of a run
-//	run.go       Runner: blocks in shuffled order: connect, warm up, measure, drain
-//	hist.go      distributions of times
-//	sample.go    CPU and memory of processes, the environment and its limits
-//	record.go    Record: what a run found out, as JSON; record.schema.json is its JSON Schema
-//	report.go    tables made from a record
+//	scenario  the question: a strict YAML file
+//	pace      when packets are due
+//	payload   what is sent, and what is wrong with received octets
+//	hist      distributions of times
+//	series    how a load went over time, and how evenly
+//	control   how the leader of a run talks to its processes
+//	worker    a generator as a process: its share of the load
+//	workload  a generator's connections
+//	target    the service at the far end
+//	relay     the plain one-hop copy
+//	link      a line with delay and bandwidth
+//	topology  what runs: processes, containers, or what runs already
+//	run       the blocks: connect, warm up, measure, drain
+//	sample    CPU and memory of processes, the environment and its limits
+//	stats     what repetitions come to, and how sure that is
+//	metric    the names of everything that is measured
+//	summary   medians and ratios of repetitions
+//	verdict   whether numbers can be trusted, and meet thresholds
+//	compare   what has changed between two subjects, or two records
+//	plan      what a run will take
+//	record    what a run found out, as JSON
+//	plot      figures as SVG
+//	report    tables, plots and pages made from a record
 //
 // A block is one cell measured once over one route: direct, relay, or the
 // tunnel of one subject. Rules that every number obeys: octets count at their

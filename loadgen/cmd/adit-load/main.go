@@ -1,10 +1,14 @@
 // Command adit-load measures tunnels.
 //
-//	adit-load run FILE… [--subject FILE]… [--out DIR] [--profile smoke|ci|full]
+//	adit-load run FILE… [--subject FILE]… [--out DIR] [--profile smoke|ci|full] [--events FILE|-]
 //	adit-load lint FILE…
 //	adit-load plan FILE…
+//	adit-load compare OLD NEW
 //	adit-load report DIR
-//	adit-load schema [scenario|record]
+//	adit-load worker --listen ADDR --token-file FILE
+//	adit-load target --listen ADDR --control ADDR
+//	adit-load relay --to ADDR
+//	adit-load schema [scenario|record|event]
 package main
 
 import (
@@ -24,14 +28,16 @@ var version = "dev"
 
 // Exit codes.
 const (
-	exitOK          = 0
-	exitInternal    = 1   // adit-load itself failed
-	exitUsage       = 2   // command line, scenario or subject file
-	exitLimits      = 3   // the machine is too small: a limit must be raised
-	exitStart       = 4   // the subject did not start, or ended during the run
-	exitIntegrity   = 5   // wrong octets were received
-	exitFailures    = 6   // packets were not ok
-	exitInterrupted = 130 // stopped; the record covers what was complete
+	exitOK           = 0
+	exitInternal     = 1   // adit-load itself failed
+	exitUsage        = 2   // command line, scenario or subject file
+	exitLimits       = 3   // the machine is too small: a limit must be raised
+	exitStart        = 4   // the subject did not start, or ended during the run
+	exitIntegrity    = 5   // wrong octets were received
+	exitFailures     = 6   // packets were not ok, or a threshold was not met
+	exitRegression   = 7   // compare: something got worse
+	exitInconclusive = 8   // what was to be known cannot be
+	exitInterrupted  = 130 // stopped; the record covers what was complete
 )
 
 func main() {
@@ -67,7 +73,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(args), lintCommand(), planCommand(), reportCommand(), schemaCommand(), targetCommand(), relayCommand())
+	root.AddCommand(runCommand(args), lintCommand(), planCommand(), compareCommand(), reportCommand(), schemaCommand(),
+		workerCommand(), targetCommand(), relayCommand(), linkCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK

@@ -18,8 +18,10 @@ import (
 
 	"github.com/shirou/gopsutil/v3/process"
 
-	"github.com/adit-tunnel/adit/loadgen"
 	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
+	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
 // played says, in the environment, that the test binary is to be adit-load, or
@@ -51,6 +53,7 @@ func playFaulty(args []string) error {
 	fs.IntVar(&r.After, "after", 300_000, "")
 	fs.BoolVar(&r.Back, "back", false, "")
 	fs.StringVar(&r.To, "to", "", "")
+	fs.Float64Var(&r.Burn, "burn", 0, "")
 	listen, notes := fs.String("listen", "", ""), fs.String("notes", "", "")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -88,9 +91,9 @@ type bench struct {
 }
 
 // newBench makes a scenario of the given text, measured on a subject with the given flags.
-func newBench(t *testing.T, scenario, flags string) *bench {
+func newBench(t *testing.T, text, flags string) *bench {
 	b := &bench{t, t.TempDir()}
-	b.write("x.yaml", "# why?\nscenario: x\nwarmup: 20ms\ntimeout: 300ms\ndrain: 1s\n"+scenario+"\n")
+	b.write("x.yaml", "# why?\nscenario: x\nwarmup: 20ms\ntimeout: 300ms\ndrain: 1s\n"+text+"\n")
 	b.write("subject.yaml", fmt.Sprintf("name: faulty\nserver: {command: %q, ready: {tcp: \"{visitor}\"}}\n",
 		os.Args[0]+" faulty --notes "+b.path("notes")+" "+flags+" --listen {visitor} --to {target}"))
 	return b
@@ -119,9 +122,9 @@ func (b *bench) command(name string, args ...string) (*exec.Cmd, *bytes.Buffer, 
 }
 
 // record reads what the run has written.
-func (b *bench) record() *loadgen.Record {
+func (b *bench) record() *record.Record {
 	b.t.Helper()
-	records, _, err := loadgen.LoadRecords(b.path("out"))
+	records, _, err := record.Load(b.path("out"))
 	if err != nil || len(records) != 1 {
 		b.t.Fatalf("%d records, %v; want one", len(records), err)
 	}
@@ -136,13 +139,13 @@ func TestTheRecordNamesTheFaultOfASubject(t *testing.T) {
 		kind, seen        string
 	}{
 		{"nothing is wrong", "", "{mode: pingpong, connections: 2, size: 1KiB}", exitOK, "", ""},
-		{"an octet is changed on the way there", "--fault corrupt", "{mode: upload, connections: 2, size: 64KiB}", exitIntegrity, loadgen.Corrupted, "target"},
-		{"an octet is changed on the way back", "--fault corrupt --back", "{mode: download, connections: 2, size: 64KiB}", exitIntegrity, loadgen.Corrupted, "generator"},
-		{"an octet is lost on the way there", "--fault lose", "{mode: pingpong, connections: 2, size: 1KiB}", exitIntegrity, loadgen.Lost, "target"},
-		{"an octet is lost on the way back", "--fault lose --back", "{mode: both, connections: 1, size: 64KiB}", exitIntegrity, loadgen.Lost, "generator"},
-		{"two streams are crossed on the way there", "--fault cross", "{mode: pingpong, connections: 2, size: 1KiB}", exitIntegrity, loadgen.Crossed, "target"},
-		{"two streams are crossed on the way back", "--fault cross --back", "{mode: download, connections: 2, size: 64KiB}", exitIntegrity, loadgen.Crossed, "generator"},
-		{"connections are reset", "--fault reset", "{mode: pingpong, connections: 1, size: 1KiB}", exitFailures, loadgen.Undelivered, "target"},
+		{"an octet is changed on the way there", "--fault corrupt", "{mode: upload, connections: 2, size: 64KiB}", exitIntegrity, payload.Corrupted, "target"},
+		{"an octet is changed on the way back", "--fault corrupt --back", "{mode: download, connections: 2, size: 64KiB}", exitIntegrity, payload.Corrupted, "generator"},
+		{"an octet is lost on the way there", "--fault lose", "{mode: pingpong, connections: 2, size: 1KiB}", exitIntegrity, payload.Lost, "target"},
+		{"an octet is lost on the way back", "--fault lose --back", "{mode: both, connections: 1, size: 64KiB}", exitIntegrity, payload.Lost, "generator"},
+		{"two streams are crossed on the way there", "--fault cross", "{mode: pingpong, connections: 2, size: 1KiB}", exitIntegrity, payload.Crossed, "target"},
+		{"two streams are crossed on the way back", "--fault cross --back", "{mode: download, connections: 2, size: 64KiB}", exitIntegrity, payload.Crossed, "generator"},
+		{"connections are reset", "--fault reset", "{mode: pingpong, connections: 1, size: 1KiB}", exitFailures, payload.Undelivered, "target"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, "measure: 500ms\nload: "+tt.load, tt.flags)
@@ -154,10 +157,10 @@ func TestTheRecordNamesTheFaultOfASubject(t *testing.T) {
 			if want := "written: " + b.path("out/x") + "\n"; stderr.String() != want {
 				t.Errorf("stderr in a pipe = %q; want %q", stderr, want)
 			}
-			var faults []*loadgen.Fault
+			var faults []*payload.Fault
 			for _, block := range b.record().Blocks {
 				found := append(block.Faults, block.Undelivered...)
-				if faults = append(faults, found...); block.Path != loadgen.Tunnel && len(found) > 0 {
+				if faults = append(faults, found...); block.Path != scenario.Tunnel && len(found) > 0 {
 					t.Errorf("path %v, which is right: %v", block.Route, found)
 				}
 			}
@@ -193,7 +196,7 @@ func TestExitCodesOfRunsThatDoNotCome(t *testing.T) {
 	b = newBench(t, load, "")
 	cmd, _, stderr = b.command("sh", append([]string{"-c", `ulimit -n 300 && exec "$@"`, "sh", os.Args[0]}, b.args()...)...)
 	_ = cmd.Run()
-	if cmd.ProcessState.ExitCode() != exitLimits || !strings.Contains(stderr.String(), "ulimit -Hn 1064") {
+	if cmd.ProcessState.ExitCode() != exitLimits || !strings.Contains(stderr.String(), "ulimit -Hn 564") {
 		t.Errorf("too few files: exit code %d, %s; want %d and the remedy", cmd.ProcessState.ExitCode(), stderr, exitLimits)
 	}
 }
@@ -218,7 +221,7 @@ func TestUsageErrorsSayWhatToDo(t *testing.T) {
 		{"run " + y + " --subject " + sub + " --subject " + sub, "name: faulty is the name of " + sub + ", too; give each another name"},
 		{"run " + y + " --subject " + sub + " --out " + y + "/results", "--out: "},
 		{"report " + b.dir, "holds no record.json"},
-		{"schema subject", `schema "subject": must be scenario or record`},
+		{"schema subject", `schema "subject": must be scenario, record or event`},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := execute(t.Context(), append([]string{"adit-load"}, strings.Fields(tt.args)...), &stdout, &stderr)
@@ -226,7 +229,7 @@ func TestUsageErrorsSayWhatToDo(t *testing.T) {
 			t.Errorf("adit-load %s: exit code %d, %q; want %d and %q", tt.args, code, stderr.String(), exitUsage, tt.want)
 		}
 	}
-	for _, args := range []string{"lint " + y, "plan " + y, "schema", "schema record", "run --help"} {
+	for _, args := range []string{"lint " + y, "plan " + y, "schema", "schema record", "schema event", "run --help"} {
 		var stdout, stderr bytes.Buffer
 		if code := execute(t.Context(), append([]string{"adit-load"}, strings.Fields(args)...), &stdout, &stderr); code != exitOK || stderr.Len() > 0 {
 			t.Errorf("adit-load %s: exit code %d, %q", args, code, stderr.String())
@@ -244,17 +247,17 @@ func TestNothingIsLeftOfARunThatIsEnded(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "the third block of the tunnel runs", func() bool {
-				notes, _ := os.ReadFile(b.path("notes")) // one to see whether the port is open, one probe, one a block
-				return len(notes) >= 5
+			until(t, "the third repetition runs", func() bool {
+				notes, _ := os.ReadFile(b.path("notes")) // one to see whether the port is open, one probe, two a repetition
+				return len(notes) >= 7
 			})
 			me, err := process.NewProcess(int32(cmd.Process.Pid))
 			if err != nil {
 				t.Fatal(err)
 			}
 			children, err := me.Children()
-			if err != nil || len(children) != 3 {
-				t.Fatalf("children %v, %v; want target, relay and subject", children, err)
+			if err != nil || len(children) != 4 {
+				t.Fatalf("children %v, %v; want target, generator, relay and subject", children, err)
 			}
 			_ = cmd.Process.Signal(sig)
 			_ = cmd.Wait()

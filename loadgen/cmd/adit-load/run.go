@@ -11,38 +11,49 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/adit-tunnel/adit/conformance/subject"
-	"github.com/adit-tunnel/adit/loadgen"
+	"github.com/adit-tunnel/adit/loadgen/compare"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/report"
+	"github.com/adit-tunnel/adit/loadgen/run"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/topology"
 )
 
 // runFlags are the flags of adit-load run.
 type runFlags struct {
 	subjects              []string
 	out, profile, command string
+	place                 placement
+	events                string // file, or -
 }
 
 func runCommand(args []string) *cobra.Command {
 	f := runFlags{command: quote(append([]string{"adit-load"}, args[1:]...))}
 	c := &cobra.Command{
 		Use:   "run FILE…",
-		Short: "measure scenarios and write record.json and report.md for each",
-		Long: `run measures scenarios, one after the other.
+		Short: "measure scenarios and write a record, its tables, plots and page for each",
+		Long: `run measures scenarios, one after the other. On a terminal it shows what runs; in a pipe it is silent until a scenario
+is complete. --events writes a JSON line for each plan, phase (connect, warmup, measure, drain), interval (half a second: rates, and
+percentiles of the block so far), fault, cell and verdict.
 
 Exit codes: 0 all packets ok, 1 adit-load itself failed, 2 wrong usage or file, 3 a limit of the machine is too low,
-4 a subject did not start or ended, 5 wrong octets were received, 6 packets were not ok, 130 interrupted (what was
-complete is written).`,
+4 a subject did not start or ended, 5 wrong octets were received, 6 packets were not ok, or a threshold was not met, 8 a
+threshold could not be judged, 130 interrupted (what was complete is written).`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			return f.run(c.Context(), files, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	c.Flags().StringArrayVar(&f.subjects, "subject", []string{"scenarios/subjects/reference.yaml"}, "YAML file that describes what is measured; several to compare them")
+	c.Flags().StringArrayVar(&f.subjects, "subject", nil, "YAML file that describes what is measured; several to compare them (default: the reference of this repository)")
+	f.place.flags(c)
 	c.Flags().StringVar(&f.out, "out", "", "folder for the results, one folder in it for each scenario (default: none are written)")
-	c.Flags().StringVar(&f.profile, "profile", "full", "times: "+strings.Join(loadgen.Profiles, ", ")+" (full: as in the file)")
+	c.Flags().StringVar(&f.profile, "profile", "full", "times: "+strings.Join(scenario.Profiles, ", ")+" (full: as in the file)")
+	c.Flags().StringVar(&f.events, "events", "", "file for what happens, as JSON Lines while it happens (adit-load schema event); - is stdout, and the tables go to stderr")
 	return c
 }
 
 // prepare reads and checks everything that the user gave, before anything is started.
-func (f *runFlags) prepare(files []string) ([]*loadgen.Scenario, *loadgen.Runner, error) {
+func (f *runFlags) prepare(files []string) ([]*scenario.Scenario, *run.Runner, error) {
 	scenarios, err := load(files)
 	if err != nil {
 		return nil, nil, err
@@ -57,9 +68,12 @@ func (f *runFlags) prepare(files []string) ([]*loadgen.Scenario, *loadgen.Runner
 		}
 		names[s.Name] = files[i]
 	}
-	r := &loadgen.Runner{Command: f.command, Profile: f.profile, Tool: "adit-load " + version}
+	if err := f.place.apply(scenarios); err != nil {
+		return nil, nil, err
+	}
+	r := &run.Runner{Command: f.command, Profile: f.profile, Tool: "adit-load " + version}
 	names = map[string]string{}
-	for _, name := range f.subjects {
+	for _, name := range f.place.subjects(f.subjects, scenarios) {
 		s, err := subject.Load(name)
 		if err != nil {
 			return nil, nil, &exitError{exitUsage, err}
@@ -75,21 +89,43 @@ func (f *runFlags) prepare(files []string) ([]*loadgen.Scenario, *loadgen.Runner
 			return nil, nil, &exitError{exitUsage, fmt.Errorf("--out: %w", err)}
 		}
 	}
-	self, err := os.Executable()
-	if err != nil {
+	if r.Executable, err = os.Executable(); err != nil {
 		return nil, nil, &exitError{exitInternal, err}
 	}
-	r.Self = quote([]string{self})
+	r.Self = quote([]string{r.Executable})
+	if r.Bundles, err = f.place.certificates(r.Subjects); err != nil {
+		return nil, nil, err
+	}
+	if r.Elsewhere, err = f.place.elsewhere(scenarios, r.Subjects); err != nil {
+		return nil, nil, err
+	}
 	return scenarios, r, nil
 }
 
-func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Writer) error {
+func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Writer) (err error) {
 	scenarios, r, err := f.prepare(files)
 	if err != nil {
 		return err
 	}
+	told, err := openEvents(f.events, stdout)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if problem := told.close(); problem != nil && err == nil {
+			err = &exitError{exitInternal, fmt.Errorf("--events: %w", problem)}
+		}
+	}()
+	if f.events == "-" {
+		stdout = stderr
+	}
 	bar := newProgress(stderr)
-	r.Begin = bar.begin
+	if bar.w != nil || f.events != "" { // else the generators are not even asked
+		r.Tell = func(n run.Notice) {
+			told.write(n)
+			bar.show(n)
+		}
+	}
 	code := exitOK
 	for _, s := range scenarios {
 		rec, err := r.Run(ctx, s)
@@ -102,12 +138,7 @@ func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Wr
 		if err != nil {
 			return verdict(ctx, err)
 		}
-		switch {
-		case rec.Faulty():
-			code = exitIntegrity
-		case rec.Failed() > 0 && code == exitOK:
-			code = exitFailures
-		}
+		code = worse(code, outcome(rec))
 	}
 	if code != exitOK {
 		return &exitError{code: code}
@@ -115,16 +146,50 @@ func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Wr
 	return nil
 }
 
+// outcome is the exit code of a record that is complete.
+func outcome(rec *record.Record) int {
+	switch {
+	case rec.Faulty():
+		return exitIntegrity
+	case rec.Failed() > 0, rec.Gates() == record.Fail:
+		return exitFailures
+	case rec.Gates() == record.Inconclusive && rec.Profile != scenario.Smoke:
+		return exitInconclusive
+	}
+	return exitOK
+}
+
+// worse is the graver of two outcomes: integrity, failures, inconclusive, in this order.
+func worse(a, b int) int {
+	if a == exitOK || b == exitOK {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
 // show prints a record and saves it where the user wants it.
-func (f *runFlags) show(rec *loadgen.Record, stdout, stderr io.Writer) error {
-	fmt.Fprintln(stdout, rec.Console())
+func (f *runFlags) show(rec *record.Record, stdout, stderr io.Writer) error {
+	fmt.Fprintln(stdout, report.Console(rec, terminal(stdout)))
+	if len(rec.Comparison) > 0 {
+		fmt.Fprintf(stdout, "%s: comparison with %s\n%s\n", rec.Scenario.Name, rec.Subjects[0].Name, compare.Text(rec.Comparison))
+	}
 	if f.out == "" {
 		return nil
 	}
 	dir, err := rec.Save(f.out)
 	if err == nil {
-		fmt.Fprintf(stderr, "written: %s\n", dir)
+		_, err = report.Save(rec, dir)
 	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "written: %s\n", dir)
+	all, _, err := record.Load(f.out) // those of earlier runs, too
+	if err != nil {
+		fmt.Fprintf(stderr, "index.html leads to none of them: %v\n", err)
+		return nil
+	}
+	_, err = report.SaveIndex(all, f.out)
 	return err
 }
 
@@ -133,21 +198,24 @@ func verdict(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &exitError{exitInterrupted, errors.New("interrupted")}
 	}
-	if _, ok := errors.AsType[*loadgen.LimitError](err); ok {
+	if _, ok := errors.AsType[*run.LimitError](err); ok {
 		return &exitError{exitLimits, err}
 	}
-	if _, ok := errors.AsType[*loadgen.StartError](err); ok {
+	if e, ok := errors.AsType[*subject.NoEngineError](err); ok {
+		return &exitError{exitLimits, fmt.Errorf("not run: %w", e)}
+	}
+	if _, ok := errors.AsType[*topology.StartError](err); ok {
 		return &exitError{exitStart, err}
 	}
 	return &exitError{exitInternal, err}
 }
 
 // load reads all files before anything is started.
-func load(files []string) ([]*loadgen.Scenario, error) {
-	var out []*loadgen.Scenario
+func load(files []string) ([]*scenario.Scenario, error) {
+	var out []*scenario.Scenario
 	var errs []error
 	for _, name := range files {
-		s, err := loadgen.LoadScenario(name)
+		s, err := scenario.Load(name)
 		out, errs = append(out, s), append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -3,6 +3,7 @@
 package faulty
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 )
 
 // What a relay can do wrong.
@@ -23,22 +25,31 @@ const (
 	Stall     = "stall"   // each connection stops
 	Reset     = "reset"   // each connection is reset
 	Exit      = "exit"    // the process ends with status 7
+	Delay     = "delay"   // every piece takes 5 ms longer
+	Noise     = "noise"   // in one of a hundred pieces an octet is changed
+	Leak      = "leak"    // each connection leaves 1 KiB of memory behind
 	aftermath = 64        // octets behind the fault that must be there: enough to tell what it is
 	chunk     = 64 << 10  // octets copied at once
 )
 
 // Kinds are all of them.
-var Kinds = []string{Nothing, Corrupt, Lose, Double, Cross, Stall, Reset, Exit}
+var Kinds = []string{Nothing, Corrupt, Lose, Double, Cross, Stall, Reset, Exit, Delay, Noise, Leak}
 
 // A Relay copies connections to an address and back, and spoils one way.
 type Relay struct {
 	Kind  string
-	After int    // octets of a connection, that way, before the fault
-	Back  bool   // spoil what comes from the address, not what goes there
-	To    string // address
+	After int     // octets of a connection, that way, before the fault
+	Back  bool    // spoil what comes from the address, not what goes there
+	To    string  // address
+	Burn  float64 // use this part more CPU time than is needed, 0.1 is 10 %; at any Kind
 
 	once  sync.Once
 	cross chan []byte
+	burn  *burner // nil: not
+
+	mu     sync.Mutex
+	pieces int      // that were copied; guarded by mu
+	leaked [][]byte // guarded by mu
 }
 
 // Serve relays the connections of l until ctx is done, which ends them all.
@@ -48,6 +59,9 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("fault %q: must be one of %v", r.Kind, Kinds)
 	}
 	r.cross = make(chan []byte)
+	if r.Burn > 0 {
+		r.burn = &burner{part: r.Burn}
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
@@ -73,6 +87,11 @@ func (r *Relay) relay(ctx context.Context, a net.Conn) {
 	defer b.Close()
 	end := func() { _, _ = a.Close(), b.Close() }
 	defer context.AfterFunc(ctx, end)()
+	if r.Kind == Leak {
+		r.mu.Lock()
+		r.leaked = append(r.leaked, bytes.Repeat([]byte{1}, 1<<10))
+		r.mu.Unlock()
+	}
 	near, far := a, b // the way from near to far is spoiled
 	if r.Back {
 		near, far = b, a
@@ -98,14 +117,37 @@ func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) {
 			n += more
 		}
 		out := buf[:n]
+		r.each(out)
 		if at >= 0 && at < n {
 			if out = r.fault(ctx, dst, src, out, at); out == nil {
 				return
 			}
 		}
 		done += n
+		if r.burn != nil {
+			if berr := r.burn.burn(); berr != nil {
+				return
+			}
+		}
 		if _, werr := dst.Write(out); err != nil || werr != nil {
 			return
+		}
+	}
+}
+
+// each does what is wrong with every piece.
+func (r *Relay) each(b []byte) {
+	switch {
+	case len(b) == 0:
+	case r.Kind == Delay:
+		time.Sleep(5 * time.Millisecond)
+	case r.Kind == Noise:
+		r.mu.Lock()
+		r.pieces++
+		here := r.pieces%100 == 0
+		r.mu.Unlock()
+		if here {
+			b[len(b)/2] ^= 0x20
 		}
 	}
 }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/plan"
+	"github.com/adit-tunnel/adit/loadgen/sample"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+)
+
+func planCommand() *cobra.Command {
+	var subjects []string
+	profile, asJSON := "", false
+	c := &cobra.Command{
+		Use: "plan FILE…", Short: "say what scenarios will take on this machine, and what of them it cannot run", Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			scenarios, err := load(files)
+			if err != nil {
+				return err
+			}
+			names := []string{"subject"}
+			if len(subjects) > 0 {
+				names = nil
+			}
+			for _, name := range subjects {
+				f, err := subject.Load(name)
+				if err != nil {
+					return &exitError{exitUsage, err}
+				}
+				names = append(names, f.Name)
+			}
+			here := sample.ReadEnvironment()
+			plans := []*plan.Plan{}
+			for _, s := range scenarios {
+				if err := s.Apply(profile); err != nil {
+					return &exitError{exitUsage, err}
+				}
+				plans = append(plans, plan.Of(s, names, here))
+			}
+			if asJSON {
+				out := json.NewEncoder(c.OutOrStdout())
+				out.SetIndent("", "  ")
+				return out.Encode(plans)
+			}
+			for _, p := range plans {
+				fmt.Fprint(c.OutOrStdout(), p)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringArrayVar(&subjects, "subject", nil, "YAML file that describes what is measured; several to compare them (default: one)")
+	c.Flags().StringVar(&profile, "profile", "full", "times: "+strings.Join(scenario.Profiles, ", "))
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return c
+}

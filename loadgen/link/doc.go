@@ -1,0 +1,11 @@
+// Package link is a line with a round-trip time and a bandwidth, made of a
+// process that copies TCP connections: where a kernel has no such line, or
+// nobody is root. What it cannot do: it delays no handshake and loses no
+// packet, and each of its two hops has a TCP window of its own.
+//
+//	link.go      Link: accepts connections and joins each with a new one
+//	way.go       one direction of a connection: chunks that leave when they are due
+//	line.go      what the connections of a direction share: the bandwidth
+//	alarm.go     wakes up to a fraction of a millisecond
+//	requests.go  what the leader may ask for: other settings, faults, counts
+package link

@@ -1,0 +1,65 @@
+package payload
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+)
+
+func TestEveryStreamHasItsOwnPayload(t *testing.T) {
+	r := NewRing(7)
+	seen := map[uint64]bool{}
+	for stream := range uint64(1000) {
+		for _, d := range []string{Up, Down} {
+			seen[r.Start(stream, d)] = true
+		}
+	}
+	if len(seen) < 1990 {
+		t.Errorf("2000 streams begin at %d places", len(seen))
+	}
+	if !bytes.Equal(r.At(5, 0, 100), NewRing(7).At(5, 0, 100)) || bytes.Equal(r.At(5, 0, 100), NewRing(8).At(5, 0, 100)) {
+		t.Error("the payload does not follow from the seed")
+	}
+	if !bytes.Equal(r.At(5, ringSize, 100), r.At(5, 0, 100)) || !bytes.Equal(r.At(0, ringSize-1, 2)[1:], r.At(0, 0, 1)) {
+		t.Error("the ring does not close")
+	}
+}
+
+func TestACheckerNamesTheFirstWrongOctet(t *testing.T) {
+	v := NewVerifier(NewRing(1), "target")
+	other := v.Checker(2, Up)
+	if f := other.Check(v.At(other.Start, 0, 5000)); f != nil {
+		t.Fatal(f)
+	}
+	send := func(c *Checker, from, to int) []byte { return slices.Clone(v.At(c.Start, int64(from), to-from)) }
+	for _, tt := range []struct {
+		name  string
+		spoil func(c *Checker, b []byte) []byte // b is octets 1000 to 3000
+		want  Fault
+	}{
+		{"one octet has changed", func(_ *Checker, b []byte) []byte { b[500]++; return b }, Fault{Offset: 1500, Kind: Corrupted}},
+		{"the last octet has changed", func(_ *Checker, b []byte) []byte { b[1999]++; return b }, Fault{Offset: 2999, Kind: Corrupted}},
+		{"100 octets are missing", func(_ *Checker, b []byte) []byte { return append(b[:500], b[600:]...) }, Fault{Offset: 1500, Kind: Lost, Octets: 100}},
+		{"200 octets came again", func(_ *Checker, b []byte) []byte { return append(b[:500:500], b[300:]...) }, Fault{Offset: 1500, Kind: Duplicated, Octets: 200}},
+		{"another stream's octets", func(_ *Checker, b []byte) []byte { return append(b[:500], send(other, 5000, 6000)...) }, Fault{Offset: 1500, Kind: Crossed, Other: 2}},
+		{"another stream's octets, then the right ones", func(_ *Checker, b []byte) []byte { copy(b[500:], send(other, 5000, 5100)); return b }, Fault{Offset: 1500, Kind: Crossed, Other: 2}},
+		{"nobody's octets", func(_ *Checker, b []byte) []byte { return append(b[:500], bytes.Repeat([]byte("x"), 100)...) }, Fault{Offset: 1500, Kind: Corrupted}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := v.Checker(1, Up)
+			defer v.Done(c)
+			if f := c.Check(send(c, 0, 1000)); f != nil {
+				t.Fatalf("right octets: %v", f)
+			}
+			tt.want.Stream, tt.want.Direction, tt.want.Seen = 1, Up, "target"
+			b := tt.spoil(c, send(c, 1000, 3000))
+			f := c.Check(b)
+			for f != nil && tt.want.Kind != Corrupted && f.Offset != tt.want.Offset { // the next octet may be right by chance
+				tt.want.Offset++
+			}
+			if f == nil || *f != tt.want || c.off.Load() != tt.want.Offset {
+				t.Errorf("check = %+v, offset %d; want %+v", f, c.off.Load(), tt.want)
+			}
+		})
+	}
+}

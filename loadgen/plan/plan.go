@@ -1,0 +1,174 @@
+// Package plan says what a run will take, before anything is started: blocks,
+// time, descriptors, ports and memory, against what this machine has.
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/sample"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+)
+
+// A Plan is what one scenario will take.
+type Plan struct {
+	Scenario string          `json:"scenario"`
+	Question string          `json:"question"`
+	Runtime  string          `json:"runtime"`
+	Cells    []string        `json:"cells"`  // that can be run
+	Routes   []string        `json:"routes"` // over which each is measured
+	Blocks   Range           `json:"blocks"` // for each repetition, of each cell on each route
+	Seconds  Range           `json:"seconds"`
+	Roles    []Role          `json:"roles"`
+	Ports    Ports           `json:"ports"`
+	NotRun   []record.NotRun `json:"not_run,omitempty"`
+}
+
+// A Range is a number that depends on what is measured; of one that does not, both ends are alike.
+type Range struct {
+	Least float64 `json:"least"`
+	Most  float64 `json:"most"`
+}
+
+// A Role is what all processes of a role take together with what one may have.
+type Role struct {
+	Role      string `json:"role"`
+	Processes int    `json:"processes"`
+	Files     int    `json:"files"` // descriptors of the neediest process, in the neediest cell
+	Limit     uint64 `json:"limit"` // 0: unknown
+	Memory    int64  `json:"memory"`
+}
+
+// Ports are what connections to one address take of this machine's ports.
+type Ports struct {
+	Connections int     `json:"connections"` // at once, in the neediest cell
+	PerSecond   float64 `json:"per_second"`  // that churn ends; each keeps its port for a while
+	Limit       int     `json:"limit"`       // 0: unknown
+}
+
+const (
+	// each is about what a connection takes of a process of adit-load besides its packets.
+	each = 24 << 10
+	// bare is about what a process of adit-load takes without connections; the payload's ring is 16 MiB of it.
+	bare = 32 << 20
+	// kept is how long a connection that has ended keeps its port, where it is not used again earlier.
+	kept = time.Minute
+)
+
+// Of is the plan of a scenario with subjects of these names on a machine.
+func Of(s *scenario.Scenario, subjects []string, e sample.Environment) *Plan {
+	p := &Plan{Scenario: s.Name, Question: s.Question, Runtime: s.Runtime}
+	for _, r := range record.Routes(s.Paths, subjects) {
+		p.Routes = append(p.Routes, r.String())
+	}
+	linked := false
+	for i := range s.Cells {
+		c := &s.Cells[i]
+		linked = linked || !c.Link.Bare()
+		if reason := s.Unfit(c, e.OpenFiles); reason != "" {
+			p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
+			continue
+		}
+		p.Cells = append(p.Cells, c.Name)
+		p.Ports.Connections = max(p.Ports.Connections, c.Connections())
+		p.Ports.PerSecond = max(p.Ports.PerSecond, churn(c))
+	}
+	rounds := float64(len(p.Cells) * len(p.Routes))
+	p.Blocks = Range{rounds * float64(s.Repeat.Min), rounds * float64(s.Repeat.Max)}
+	p.Seconds = Range{s.Least(int(p.Blocks.Least)).Seconds(), s.Least(int(p.Blocks.Most)).Seconds()}
+	for _, role := range []string{"generator", "target", "relay", "link"} {
+		if role == "relay" && !strings.Contains(strings.Join(s.Paths, " "), scenario.Relay) || role == "link" && !linked {
+			continue
+		}
+		p.Roles = append(p.Roles, roleOf(s, role, e.OpenFiles))
+	}
+	if e.System != nil {
+		p.Ports.Limit = e.System.PortCount()
+	}
+	return p
+}
+
+func roleOf(s *scenario.Scenario, role string, files uint64) Role {
+	out := Role{Role: role, Processes: s.Processes(role, files), Limit: files}
+	for i := range s.Cells {
+		c := &s.Cells[i]
+		if s.Unfit(c, files) != "" {
+			continue
+		}
+		out.Files = max(out.Files, c.Files(role, out.Processes))
+		m := int64(0)
+		for _, g := range c.Groups {
+			m += int64(g.Connections) * (each + int64(g.Size))
+		}
+		out.Memory = max(out.Memory, m+int64(out.Processes)*bare)
+	}
+	return out
+}
+
+// churn is how many connections a second a cell ends, where a rate says so.
+func churn(c *scenario.Cell) (n float64) {
+	for _, g := range c.Groups {
+		if g.Mode == scenario.Churn {
+			n += float64(g.Rate)
+		}
+	}
+	return n
+}
+
+// Problem is what keeps connections from having ports; empty: nothing does.
+func (p Ports) Problem() string {
+	switch {
+	case p.Limit == 0:
+	case p.Connections > p.Limit:
+		return fmt.Sprintf("%d connections to one address need more than the %d ports there are: widen net.ipv4.ip_local_port_range", p.Connections, p.Limit)
+	case p.PerSecond*kept.Seconds() > float64(p.Limit):
+		return fmt.Sprintf("%.0f connections that end each second keep %.0f ports, of %d, unless the system uses them again earlier: set net.ipv4.tcp_tw_reuse=1, or take a lower rate",
+			p.PerSecond, p.PerSecond*kept.Seconds(), p.Limit)
+	}
+	return ""
+}
+
+func (r Range) in(say func(float64) string) string {
+	if r.Least == r.Most {
+		return say(r.Least)
+	}
+	return say(r.Least) + " to " + say(r.Most)
+}
+
+// String is the plan for people.
+func (p *Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", p.Scenario, p.Question)
+	fmt.Fprintf(&b, "  %d cells on %s: %s blocks, %s or more, runtime %s\n", len(p.Cells), strings.Join(p.Routes, ", "),
+		p.Blocks.in(func(n float64) string { return fmt.Sprint(int(n)) }),
+		p.Seconds.in(func(n float64) string {
+			return time.Duration(n * float64(time.Second)).Round(time.Millisecond).String()
+		}), p.Runtime)
+	for _, c := range p.Cells {
+		fmt.Fprintf(&b, "    %s\n", c)
+	}
+	for _, r := range p.Roles {
+		fmt.Fprintf(&b, "  %d × %s: up to %d descriptors each, of %s; about %d MiB of memory in all\n", r.Processes, r.Role, r.Files, orUnknown(r.Limit), r.Memory>>20)
+	}
+	fmt.Fprintf(&b, "  ports: %d connections at once to one address, of %s", p.Ports.Connections, orUnknown(uint64(p.Ports.Limit)))
+	if p.Ports.PerSecond > 0 {
+		fmt.Fprintf(&b, "; %.0f end each second", p.Ports.PerSecond)
+	}
+	b.WriteString("\n")
+	if problem := p.Ports.Problem(); problem != "" {
+		fmt.Fprintf(&b, "  ports: %s\n", problem)
+	}
+	for _, n := range p.NotRun {
+		fmt.Fprintf(&b, "  %v\n", n)
+	}
+	return b.String()
+}
+
+func orUnknown(n uint64) string {
+	if n == 0 {
+		return "an unknown number"
+	}
+	return fmt.Sprint(n)
+}

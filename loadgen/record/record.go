@@ -1,0 +1,294 @@
+// Package record is what runs find out: everything as JSON, from which all
+// tables and plots are made.
+package record
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/adit-tunnel/adit/loadgen/hist"
+	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/sample"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+)
+
+// Version names the layout of a record.
+const Version = "adit-load/2"
+
+// Schema is the JSON Schema (2020-12) of a record.
+//
+//go:embed schema.json
+var Schema []byte
+
+// NotRun is a cell, or a path, that could not be run, and why.
+type NotRun struct {
+	Cell   string `json:"cell,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Reason string `json:"reason"`
+}
+
+func (n NotRun) String() string {
+	what := n.Cell
+	if n.Path != "" {
+		what = "path " + n.Path
+	}
+	return what + ": not run: " + n.Reason
+}
+
+// A Route is a path, and for a tunnel whose tunnel it is.
+type Route struct {
+	Path    string `json:"path,omitempty"`
+	Subject string `json:"subject,omitempty"`
+}
+
+func (r Route) String() string { return strings.TrimSpace(r.Path + " " + r.Subject) }
+
+// Routes are the scenario's paths with the given subjects.
+func Routes(paths, subjects []string) (out []Route) {
+	for _, p := range paths {
+		if p != scenario.Tunnel {
+			out = append(out, Route{Path: p})
+			continue
+		}
+		for _, name := range subjects {
+			out = append(out, Route{p, name})
+		}
+	}
+	return out
+}
+
+// A Record is everything that one run of a scenario found out. Tables are made
+// from it and never measured twice. Times are nanoseconds or seconds as named,
+// sizes octets.
+type Record struct {
+	Version     string             `json:"version"`
+	Scenario    *scenario.Scenario `json:"scenario"`
+	Profile     string             `json:"profile"`
+	Command     string             `json:"command"`
+	Tool        string             `json:"tool"` // version of adit-load
+	Subjects    []Subject          `json:"subjects"`
+	Environment sample.Environment `json:"environment"`
+	Started     time.Time          `json:"started"`
+	Seconds     float64            `json:"seconds"`
+	Interrupted bool               `json:"interrupted,omitempty"` // stopped before the end; Blocks has what was complete
+	NotRun      []NotRun           `json:"not_run,omitempty"`
+	Blocks      []Block            `json:"blocks"` // in the order in which they ran
+	Searches    []Search           `json:"searches,omitempty"`
+	Canary      []Block            `json:"canary,omitempty"`  // one cell on one route measured once more in each repetition
+	Workers     []Worker           `json:"workers,omitempty"` // generators
+
+	// What the blocks come to.
+	Summary []Summary `json:"summary,omitempty"`
+	Ratios  []Ratio   `json:"ratios,omitempty"`
+	Floor   []Floor   `json:"noise_floor,omitempty"` // made of Canary
+	Slopes  []Slope   `json:"slopes,omitempty"`
+	Apart   []Apart   `json:"isolation,omitempty"`
+
+	Validity   *Validity    `json:"validity,omitempty"`
+	Thresholds []Threshold  `json:"thresholds,omitempty"`
+	Comparison []Comparison `json:"comparison,omitempty"` // of several subjects with the first
+}
+
+// Subject says what was measured.
+type Subject struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	Server  string `json:"server,omitempty"` // command line or address
+	Client  string `json:"client,omitempty"`
+
+	Programs    []Program    `json:"programs,omitempty"`
+	Certificate *Certificate `json:"certificate,omitempty"`
+}
+
+// A Worker is a generator, and how its machine's clock stood when the run began.
+type Worker struct {
+	Address       string  `json:"address"` // of its control port
+	OffsetSeconds float64 `json:"offset_seconds"`
+	WithinSeconds float64 `json:"within_seconds"` // how wrong the offset may be
+}
+
+// A Block is one cell measured once over one route.
+type Block struct {
+	Cell string `json:"cell"` // its name in the scenario
+	Route
+	Repetition int `json:"repetition"`
+
+	Groups       []Group `json:"groups"` // in the scenario's order
+	DrainSeconds float64 `json:"drain_seconds"`
+	Strays       int     `json:"strays,omitempty"` // connections that reached the target without their first octets
+
+	Wire        *Wire            `json:"wire,omitempty"` // in the measured time; only with a link
+	Processes   []sample.Usage   `json:"processes"`
+	Host        *sample.Host     `json:"host,omitempty"`        // the machine meanwhile
+	Faults      []*payload.Fault `json:"faults,omitempty"`      // wrong octets
+	Undelivered []*payload.Fault `json:"undelivered,omitempty"` // where timed out, reset and unfinished streams stopped
+	Events      []Event          `json:"events,omitempty"`      // of the time line that had a place on the route
+}
+
+// Wire is the octets that the link carried: what one hop makes of the payload,
+// headers of TCP and below apart.
+type Wire struct {
+	Up   int64 `json:"up"` // towards the target
+	Down int64 `json:"down"`
+}
+
+// A Group is what one group of connections got in a block.
+type Group struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`         // measured time
+	Octets  int64   `json:"octets"`          // payload checked at the receiver in that time, both ways in mode both
+	Packets float64 `json:"packets"`         // of those octets; whole where packets are echoed
+	Calls   int64   `json:"calls,omitempty"` // churn: connections, from dial to end
+	Dials   int64   `json:"dials,omitempty"` // connections that were made, in all phases
+
+	Failed         map[string]int64 `json:"failed,omitempty"`
+	FailedConnects int64            `json:"failed_connects"`
+	Late           int64            `json:"late,omitempty"` // echoes that came in the drain: right, but not counted above
+
+	Service  *hist.Dist `json:"service,omitempty"`  // echo complete less sent; churn: last echo less dial
+	Response *hist.Dist `json:"response,omitempty"` // echo complete less due; only with a rate
+	Lag      *hist.Dist `json:"lag,omitempty"`      // sent less due; only with a rate
+	Wake     *hist.Dist `json:"wake,omitempty"`     // lag of packets whose connection was free before they were due: how late the generator itself was
+	Connect  *hist.Dist `json:"connect,omitempty"`  // churn: connected less dial
+	First    *hist.Dist `json:"first,omitempty"`    // churn: first echo less dial
+	During   *hist.Dist `json:"during,omitempty"`   // response, without a rate service, of what was due in an event of the time line
+	After    *hist.Dist `json:"after,omitempty"`    // of what was due after all of them
+
+	Knee    *float64 `json:"knee,omitempty"`                    // of a search: the highest rate, or number of connections, that kept the goal; 0: none did
+	Jain    *Jain    `json:"jain,omitempty"`                    // two or more connections that take what they can get
+	Silence *float64 `json:"longest_silence_seconds,omitempty"` // of such a connection, in windows of 100 ms
+	Series  *Series  `json:"series,omitempty"`
+}
+
+// Jain is how evenly connections shared what there was: 1 when all have the
+// same, 1/n when one has all.
+type Jain struct {
+	Overall float64  `json:"overall"`
+	Least   *float64 `json:"min,omitempty"` // of a window of 100 ms; absent with more than 512 connections
+}
+
+// A Series is how a group did over the measured time, in windows of equal
+// width. Octets are payload, checked at the receiver.
+type Series struct {
+	Window float64   `json:"window_seconds"`
+	Up     []int64   `json:"up,omitempty"`    // octets, at the target's windows; echoes count as down alone
+	Down   []int64   `json:"down,omitempty"`  // octets
+	OK     []int64   `json:"ok,omitempty"`    // packets, churn: connections
+	Worst  []int64   `json:"worst,omitempty"` // response, without a rate service, in nanoseconds
+	Jain   []float64 `json:"jain,omitempty"`  // 1 where nobody got anything
+}
+
+// An Event is what an entry of the time line did. It answers for everything
+// from its beginning to that of the next.
+type Event struct {
+	Do  string  `json:"do"`
+	At  float64 `json:"at_seconds"`  // when it happened, from the start of the measured time
+	For float64 `json:"for_seconds"` // until all was as before
+
+	// Seconds after its beginning; absent: never.
+	Seen        *float64 `json:"seen_seconds,omitempty"`        // the first packet failed, or was late
+	Reconnected *float64 `json:"reconnected_seconds,omitempty"` // from then on the first new connection on which octets came
+	First       *float64 `json:"first_seconds,omitempty"`       // the first octet came on a new connection, or on one that had waited
+
+	Streams     Streams `json:"streams"`
+	Lost        int64   `json:"lost,omitempty"`        // octets missing in the middle of streams
+	Doubled     int64   `json:"doubled,omitempty"`     // octets that came again
+	Undelivered int64   `json:"undelivered,omitempty"` // octets that had been sent on streams which ended
+	Held        *int64  `json:"held,omitempty"`        // reader.stall: octets for each stalled reader that were sent and not read; the buffers of both sockets among them
+}
+
+// Streams is what became of those that stood when an event began.
+type Streams struct {
+	Kept  int `json:"kept"`
+	Reset int `json:"reset"` // ended at once, so that both sides know
+	Hung  int `json:"hung"`  // no octet within the scenario's timeout, or until the end
+}
+
+// FailedPackets is the sum of all that was not ok.
+func (g *Group) FailedPackets() (n int64) {
+	for _, v := range g.Failed {
+		n += v
+	}
+	return n
+}
+
+// Failed is the number of packets that were not ok, in all blocks. Where a time
+// line broke something it is that of streams that hung: all others had to end.
+func (r *Record) Failed() (n int64) {
+	for _, b := range r.All() {
+		broken := false
+		for _, e := range b.Events {
+			broken = broken || e.Streams.Reset+e.Streams.Hung > 0
+			n += int64(e.Streams.Hung)
+		}
+		for _, g := range b.Groups {
+			if !broken {
+				n += g.FailedPackets()
+			}
+		}
+	}
+	return n
+}
+
+// All is every block that was measured, the canary's among them.
+func (r *Record) All() []Block { return slices.Concat(r.Blocks, r.Canary) }
+
+// Faulty reports whether any block saw wrong octets.
+func (r *Record) Faulty() bool {
+	return slices.ContainsFunc(r.All(), func(b Block) bool { return len(b.Faults) > 0 })
+}
+
+// File is the name of a record in its folder.
+const File = "record.json"
+
+// Save writes the record into a folder of the scenario's name under dir, which it returns.
+func (r *Record) Save(dir string) (string, error) {
+	dir = filepath.Join(dir, r.Scenario.Name)
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, File), append(data, '\n'), 0o644)
+}
+
+// Load reads every record under dir, or the record that dir itself is.
+func Load(dir string) ([]*Record, []string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*", File))
+	if err == nil && len(names) == 0 {
+		names, err = filepath.Glob(filepath.Join(dir, File))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
+		names = []string{dir}
+	}
+	if len(names) == 0 {
+		return nil, nil, fmt.Errorf("%s: holds no %s, and no folder in it does", dir, File)
+	}
+	var out []*Record
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		r := &Record{}
+		if err := json.Unmarshal(data, r); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if r.Version != Version || r.Scenario == nil {
+			return nil, nil, fmt.Errorf("%s: version %q; this program reads %q", name, r.Version, Version)
+		}
+		out = append(out, r)
+	}
+	return out, names, nil
+}

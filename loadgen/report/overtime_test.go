@@ -1,0 +1,85 @@
+package report
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+)
+
+// faultRecord is a cell with one fault, twice: in the first repetition all came back, in the second nothing.
+func faultRecord(t *testing.T) *record.Record {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 4, size: 1KiB}\nlink: {rtt: 2ms}\ntimeline: [{do: link.kill, at: 500ms, for: 500ms}]\nmeasure: 2s\nrepeat: 2")
+	r := &record.Record{Version: record.Version, Scenario: s, Subjects: []record.Subject{{Name: "some"}}}
+	for rep := range 2 {
+		for _, route := range routesOf(r) {
+			e := record.Event{Do: "link.kill", At: 0.5, For: 0.5, Seen: new(0.01), Streams: record.Streams{Reset: 3, Hung: 1}, Undelivered: 100}
+			if rep == 0 {
+				e.First = new(0.75)
+			}
+			r.Blocks = append(r.Blocks, record.Block{
+				Cell: s.Cells[0].Name, Route: route, Repetition: rep + 1, Events: []record.Event{e},
+				Groups: []record.Group{{
+					Name: "load", Seconds: 2, Octets: 4000, Packets: 4,
+					Series: &record.Series{Window: 0.5, Down: []int64{2000, 0, 0, 2000}, Worst: []int64{1e6, 0, 0, 2e6}},
+					Jain:   &record.Jain{Overall: 0.9, Least: new(0.5)},
+				}},
+			})
+		}
+	}
+	return r
+}
+
+func TestAFaultIsTheAnswer(t *testing.T) {
+	r := faultRecord(t)
+	const want = "After link.kill through some octets flow 0.75 s later; of 8 streams 0 are kept, 6 reset, 2 hung."
+	if got := answer(r); got != want {
+		t.Errorf("answer = %s; want %s", got, want)
+	}
+	md := Markdown(r)
+	for _, want := range []string{"| link.kill | 0.010 | never | 0.750 (1 of 2) | 0 | 6 | 2 | 0 | 0 | 200 | – |", "| 0.900 | 0.500 | 0.0 |"} {
+		if !strings.Contains(md, want) {
+			t.Errorf("report.md has no row %s:\n%s", want, md)
+		}
+	}
+}
+
+func TestFaultsAreMarkedInTheCourse(t *testing.T) {
+	r := faultRecord(t)
+	all := figures(r)
+	at := slices.IndexFunc(all, func(f figure) bool { return f.part == partTime && strings.HasPrefix(f.file, "longest-latency") })
+	if at < 0 {
+		t.Fatalf("no course of the latency in %v", all)
+	}
+	svg := all[at].svg(true)
+	if !strings.Contains(svg, ">link.kill</text>") || strings.Contains(svg, "NaN") {
+		t.Errorf("no mark of the fault:\n%s", svg)
+	}
+	if n := strings.Count(svg, `class="f r2"`); n != 3 { // the key, and a dot on each side of the windows in which nothing came
+		t.Errorf("%d dots of the tunnel; want 3: windows without packets are gaps", n)
+	}
+	r.Blocks[0].Groups[0].Series, r.Scenario.Cells[0].Timeline = nil, []scenario.Event(nil)
+	if slices.ContainsFunc(figures(r), func(f figure) bool { return f.part == partTime }) {
+		t.Error("a course of two seconds without a fault is drawn")
+	}
+}
+
+var sampleFault = &payload.Fault{Stream: 1, Direction: payload.Up, Kind: payload.Undelivered, Octets: 10, Seen: "target"}
+
+func TestMuchThatWentWrongIsSaidShortly(t *testing.T) {
+	r := faultRecord(t)
+	for i := range r.Blocks {
+		for range 100 {
+			r.Blocks[i].Undelivered = append(r.Blocks[i].Undelivered, sampleFault)
+		}
+	}
+	if got := problems(r); len(got) != len(r.Blocks)*(someStreams+1) || !strings.HasSuffix(got[someStreams], "97 streams more, which the record names") {
+		t.Errorf("problems = %q", got)
+	}
+	if got := Console(r, false); strings.Count(got, "undelivered") > mostProblems || !strings.Contains(got, "lines more like these are in report.md") {
+		t.Errorf("Console = %s", got)
+	}
+}

@@ -1,0 +1,345 @@
+// Package report makes tables, plots and pages of a record, and of nothing else.
+//
+//	rows.go     Row: one group of a cell over one route, its repetitions summed up
+//	columns.go  what a table may show of a row
+//	report.go   the tables: for a terminal, as Markdown
+//	sheets.go   the tables of what was concluded
+//	answer.go   what the tunnels cost, in a sentence
+//	metrics.go  what each repetition found out, under a name
+//	csv.go      all of that in long form
+//	axes.go     in what the cells of a scenario differ
+//	figures.go  the plots
+//	overtime.go how it went over time, and what faults did
+//	html.go     pages
+//	files.go    everything beside a record, and what a README shows of it
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/workload"
+)
+
+// A section is one table of a report.
+type section struct {
+	title, note string
+	columns     []column
+	rows        []Row
+}
+
+// table sets the rows in columns, with a line between cells.
+func (s section) table() table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	var header table.Row
+	var configs []table.ColumnConfig
+	for i, c := range s.columns {
+		header = append(header, c.name)
+		if i >= 2 {
+			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	t.AppendHeader(header)
+	t.SetColumnConfigs(configs)
+	for i, row := range s.rows {
+		if i > 0 && row.Cell != s.rows[i-1].Cell {
+			t.AppendSeparator()
+		}
+		var out table.Row
+		for _, c := range s.columns {
+			out = append(out, c.of(row))
+		}
+		t.AppendRow(out)
+	}
+	return t
+}
+
+// sections are the tables; one without rows is left out.
+func sections(r *record.Record) []section {
+	rows := Rows(r)
+	timed := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Mean == 0 })
+	costly := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.ServerRSS+r.ClientRSS == 0 })
+	fair := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Jain == 0 })
+	of := func(more ...column) []column { return append([]column{cellColumn(r), routeColumn}, more...) }
+	return slices.DeleteFunc([]section{
+		{"Result", said(r), of(mbs, success, packets, mean, connects, total), rows},
+		{"Overhead", "", of(mbps, toDirect, toRelay), rows},
+		{"Latency", "Milliseconds.", of(least, p50, p90, p99, p999, p9999, most), timed},
+		{"Cost", "", of(serverCPU, clientCPU, cpuPerKiB, serverMemory, clientMemory), costly},
+		{"Faults", "Seconds after the fault began, the median of the repetitions; streams and octets are sums.", of(faultColumns...), outages(r)},
+		{"Fairness", "Jain's index: 1 when all connections have the same.", of(fairColumns...), fair},
+		{"Transfer", "", of(duration, octets, packetsAll, packetsOK, packetsFailed), rows},
+	}, func(s section) bool { return len(s.rows) == 0 })
+}
+
+// said is what all cells have alike, where their labels leave it out.
+func said(r *record.Record) string {
+	if len(axesOf(r.Scenario)) == 0 {
+		return ""
+	}
+	var parts []string
+	c := &r.Scenario.Cells[0]
+	for _, g := range c.Groups {
+		parts = append(parts, cmpOr(len(c.Groups) > 1, g.Name+": ", "")+g.String())
+	}
+	return fmt.Sprintf("The first cell in full: %s.", strings.Join(parts, "; "))
+}
+
+// mostProblems is how much of what went wrong a terminal shows.
+const mostProblems = 12
+
+// few is up to how many rows a terminal shows all paths; beyond it the tunnels alone, which are compared with the others.
+const few = 30
+
+// Console is the result for a terminal: the question, its answer, one table, and what went wrong.
+func Console(r *record.Record, colour bool) string {
+	paint := func(code, s string) string {
+		if !colour || s == "" {
+			return s
+		}
+		return "\x1b[" + code + "m" + s + "\x1b[0m"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", paint("1", r.Scenario.Name), r.Scenario.Question)
+	fmt.Fprintln(&b, brief(r, few).table().Render())
+	for _, s := range r.Subjects {
+		if text := standing(s); text != "" {
+			fmt.Fprintf(&b, "%s: %s\n", s.Name, text)
+		}
+	}
+	if in := runtime(r.Scenario); in != "" {
+		fmt.Fprintln(&b, "runtime: "+in)
+	}
+	if a := answer(r); a != "" {
+		fmt.Fprintln(&b, a)
+	}
+	wrong := problems(r)
+	for _, p := range wrong[:min(len(wrong), mostProblems)] {
+		fmt.Fprintln(&b, paint("31", p))
+	}
+	if more := len(wrong) - mostProblems; more > 0 {
+		fmt.Fprintf(&b, "%d lines more like these are in %s\n", more, reportFile)
+	}
+	if text, good := verdict(r); good {
+		fmt.Fprintln(&b, paint("32", text))
+	}
+	return b.String()
+}
+
+// brief is the table that a reader wants first; of more rows than most those of the tunnels alone.
+func brief(r *record.Record, most int) section {
+	rows := Rows(r)
+	tunnels := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Path != scenario.Tunnel })
+	if len(rows) > most && len(tunnels) > 0 {
+		rows = tunnels
+	}
+	return section{columns: []column{cellColumn(r), routeColumn, mbs, toDirect, toRelay, p50, p99, packetsFailed}, rows: rows}
+}
+
+// overview is the answer and the rows of the tunnels, in Markdown.
+func overview(r *record.Record) string {
+	return strings.TrimPrefix(answer(r)+"\n\n", "\n\n") + brief(r, 0).table().RenderMarkdown() + "\n"
+}
+
+// Markdown is the result as report.md.
+func Markdown(r *record.Record) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n%s\n\n", r.Scenario.Name, r.Scenario.Question)
+	if a := answer(r); a != "" {
+		fmt.Fprintf(&b, "%s\n\n", a)
+	}
+	if found := findings(r); len(found) > 0 {
+		fmt.Fprintf(&b, "## Findings\n\n- %s\n\n", strings.Join(found, "\n- "))
+	}
+	for _, s := range sections(r) {
+		fmt.Fprintf(&b, "## %s\n\n", s.title)
+		if s.note != "" {
+			fmt.Fprintf(&b, "%s\n\n", s.note)
+		}
+		fmt.Fprintf(&b, "%s\n\n", s.table().RenderMarkdown())
+	}
+	for _, s := range sheets(r) {
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n%s\n\n", s.title, s.note, s.markdown())
+	}
+	for i, f := range figures(r) {
+		if i == 0 {
+			b.WriteString("## Plots\n\n")
+		}
+		fmt.Fprintf(&b, "![%s](%s)\n", strings.TrimSuffix(f.file, ".svg"), f.file)
+	}
+	fmt.Fprintf(&b, "\n## How it was measured\n\n%s", circumstances(r))
+	return b.String()
+}
+
+// Summary is the answer, a plot and the first tables in Markdown; folder leads from the text to the record's.
+func Summary(r *record.Record, folder string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", r.Scenario.Question)
+	if a := answer(r); a != "" {
+		fmt.Fprintf(&b, "%s\n\n", a)
+	}
+	if found := findings(r); len(found) > 0 {
+		fmt.Fprintf(&b, "- %s\n\n", strings.Join(found, "\n- "))
+	}
+	b.WriteString(hero(r, folder))
+	all := sections(r)
+	for _, s := range all[:min(len(all), 2)] {
+		fmt.Fprintf(&b, "%s\n\n", s.table().RenderMarkdown())
+	}
+	return b.String()
+}
+
+// hero is the most telling plot, as Markdown; empty without plots.
+func hero(r *record.Record, folder string) string {
+	all := figures(r)
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("![%s](%s/%s)\n\n", strings.TrimSuffix(all[0].file, ".svg"), folder, all[0].file)
+}
+
+// A circumstance is one line of what was measured, how and where.
+type circumstance struct {
+	Key, Value string
+	Code       bool
+}
+
+func circumstancesOf(r *record.Record) (out []circumstance) {
+	add := func(key, value string, code bool) {
+		if value != "" {
+			out = append(out, circumstance{key, value, code})
+		}
+	}
+	add("command", r.Command, true)
+	for _, s := range r.Subjects {
+		add("subject", strings.TrimSpace(s.Name+" "+s.Version), false)
+		add("server", s.Server, true)
+		add("client", s.Client, true)
+		add("conformance", standing(s), false)
+	}
+	s, e := r.Scenario, r.Environment
+	add("scenario", fmt.Sprintf("sha256 %.16s, seed %d", s.SHA256, s.Seed), false)
+	add("runtime", runtime(s), false)
+	add("times", fmt.Sprintf("profile %s: %v warm-up, %v measured, %v × each, %.0f s in all", r.Profile, s.Warmup, s.Measure, s.Repeat, r.Seconds), false)
+	add("generator processes", fmt.Sprint(max(s.Generators, 1)), false)
+	add("measured by", r.Tool+", "+e.Go, false)
+	add("machine", strings.TrimSuffix(fmt.Sprintf("%s, %d CPUs, %.1f GiB, %s", cmp.Or(e.CPU, "unknown CPU"), e.CPUs, float64(e.Memory)/(1<<30), e.Virtualization), ", "), false)
+	add("system", fmt.Sprintf("%s, kernel %s, congestion control %s", e.OS, e.Kernel, cmp.Or(e.CongestionControl, "unknown")), false)
+	add("load average before", fmt.Sprintf("%.2f, %.2f, %.2f (1, 5, 15 minutes)", e.LoadAverage[0], e.LoadAverage[1], e.LoadAverage[2]), false)
+	if len(r.Floor) > 0 {
+		add("smallest change to be seen", floors(r), false)
+	}
+	add("started", r.Started.Format(time.RFC3339), false)
+	return out
+}
+
+// circumstances is them as a table in Markdown.
+func circumstances(r *record.Record) string {
+	var b strings.Builder
+	b.WriteString("| | |\n|---|---|\n")
+	for _, c := range circumstancesOf(r) {
+		fmt.Fprintf(&b, "| %s | %s |\n", c.Key, cmpOr(c.Code, "`"+c.Value+"`", c.Value))
+	}
+	return b.String()
+}
+
+// findings are the best cells of each tunnel, and everything that went wrong.
+func findings(r *record.Record) []string {
+	var out []string
+	for _, s := range r.Subjects {
+		if len(r.Scenario.Cells) > 1 {
+			out = append(out, best(r, s.Name)...)
+		}
+	}
+	return append(out, problems(r)...)
+}
+
+// someStreams is how many streams of a block are named one by one.
+const someStreams = 3
+
+// problems are everything that went wrong.
+func problems(r *record.Record) (out []string) {
+	for _, b := range r.All() {
+		where := fmt.Sprintf("%v, %v, repetition %d", b.Cell, b.Route, b.Repetition)
+		for _, how := range workload.Outcomes {
+			for _, g := range b.Groups {
+				if n := g.Failed[how]; n > 0 {
+					out = append(out, fmt.Sprintf("%s: %d packets %s", strings.TrimSuffix(where+", "+g.Name, ", load"), n, how))
+				}
+			}
+		}
+		streams := slices.Concat(b.Faults, b.Undelivered)
+		for _, f := range streams[:min(len(streams), someStreams)] {
+			out = append(out, where+": "+f.Error())
+		}
+		if more := len(streams) - someStreams; more > 0 {
+			out = append(out, fmt.Sprintf("%s: %d streams more, which the record names", where, more))
+		}
+		if b.Strays > 0 {
+			out = append(out, fmt.Sprintf("%s: %d connections reached the target without their first octets", where, b.Strays))
+		}
+	}
+	for _, n := range r.NotRun {
+		out = append(out, n.String())
+	}
+	if r.Interrupted && r.Validity == nil {
+		out = append(out, "stopped before the end: the numbers cover what was complete")
+	}
+	for _, th := range r.Thresholds {
+		if th.Verdict != record.Pass {
+			out = append(out, strings.TrimSuffix(fmt.Sprintf("%s, %v: threshold %s: %s: %s", th.Cell, th.Route, th.Expect, th.Verdict, cmp.Or(th.Reason, th.Is())), ": "))
+		}
+	}
+	if r.Validity != nil {
+		for _, v := range r.Validity.Reasons {
+			row := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%s, %v, %s", v.Cell, v.Route, v.Group), ", , "), ", load")
+			out = append(out, strings.TrimPrefix(strings.TrimSuffix(row, ", ")+": ", ": ")+v.Verdict+": "+v.Detail)
+		}
+	}
+	return out
+}
+
+// best is where a subject was fastest and quickest.
+func best(r *record.Record, subject string) (out []string) {
+	var fastest, quickest Row
+	for _, row := range Rows(r) {
+		if row.Subject != subject {
+			continue
+		}
+		if row.rate() > fastest.rate() {
+			fastest = row
+		}
+		if row.Mean > 0 && (quickest.Mean == 0 || row.Mean < quickest.Mean) {
+			quickest = row
+		}
+	}
+	if fastest.Octets > 0 {
+		out = append(out, fmt.Sprintf("%s fastest: %v at %.2f MB/s (%.1f Mbps)", subject, fastest.Cell, fastest.rate()/1e6, fastest.rate()*8/1e6))
+	}
+	if quickest.Mean > 0 {
+		out = append(out, fmt.Sprintf("%s lowest latency: %v at %s ms on average", subject, quickest.Cell, ms(quickest.Mean)))
+	}
+	return out
+}
+
+// floors are the noise floors of the numbers that are compared first.
+func floors(r *record.Record) string {
+	var out []string
+	for _, f := range r.Floor {
+		switch f.Metric {
+		case "goodput", "response.p50", "response.p99", "service.p50", "cpu.kib", "cpu.message", "rss.peak":
+			out = append(out, fmt.Sprintf("%s %.1f %%", strings.TrimPrefix(strings.TrimSpace(f.Group+" "+f.Metric), "load "), 100*f.Change))
+		}
+	}
+	return strings.Join(out, ", ")
+}

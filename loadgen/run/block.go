@@ -1,0 +1,142 @@
+package run
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/adit-tunnel/adit/loadgen/control"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/target"
+	"github.com/adit-tunnel/adit/loadgen/topology"
+	"github.com/adit-tunnel/adit/loadgen/worker"
+	"github.com/adit-tunnel/adit/loadgen/workload"
+)
+
+// measure runs one block: connect, warm up, measure, drain.
+func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st step, number uint64) (*record.Block, error) {
+	st.teller.say(&st, Notice{Event: Phase, Phase: "connect"})
+	if s.Fresh {
+		if err := t.Renew(ctx, st.route); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := control.Ask[control.None](ctx, t.Target, target.Reset, control.None{}); err != nil {
+		return nil, err
+	}
+	if err := t.SetLink(ctx, st.route, st.cell.Link); err != nil {
+		return nil, err
+	}
+	jobs := func(i int) worker.Block { return share(t, s, st, number, i) }
+	if err := each(ctx, t, func(ctx context.Context, i int, w *worker.Remote) error {
+		_, err := control.Ask[control.None](ctx, w.Client, worker.Open, jobs(i))
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	warmup, long := time.Duration(s.Warmup), time.Duration(s.Measure)
+	if err := each(ctx, t, func(ctx context.Context, _ int, w *worker.Remote) error { return w.Ready(ctx) }); err != nil {
+		return nil, err
+	}
+	begin := time.Now().Add(t.Lead())
+	if err := each(ctx, t, func(ctx context.Context, _ int, w *worker.Remote) error { return w.Begin(ctx, begin, warmup, long) }); err != nil {
+		return nil, err
+	}
+	silence := st.follow(ctx, t, begin.Add(warmup), begin.Add(warmup+long))
+	defer silence()
+	events := play(ctx, t, st, begin.Add(warmup))
+	defer events.stop()
+	if err := until(ctx, begin.Add(warmup)); err != nil {
+		return nil, err
+	}
+	before, err := t.Wire(ctx, st.route)
+	if err != nil {
+		return nil, err
+	}
+	usage := t.Sampler(st.route)
+	from, err := control.Ask[target.Marked](ctx, t.Target, target.Mark, control.None{})
+	if err == nil {
+		err = until(ctx, begin.Add(warmup+long))
+	}
+	var to target.Marked
+	if err == nil { // while the load still runs: a pause would count as slowness
+		to, err = control.Ask[target.Marked](ctx, t.Target, target.Mark, control.None{})
+	}
+	wire := before
+	if err == nil {
+		wire, err = t.Wire(ctx, st.route)
+	}
+	used, host := usage.Stop()
+	if err == nil {
+		err = events.wait()
+	}
+	if err != nil {
+		return nil, err
+	}
+	silence()
+	st.teller.say(&st, Notice{Event: Phase, Phase: "drain"})
+	drain := time.Now()
+	b := &record.Block{Cell: st.cell.Name, Route: st.route, Repetition: st.repetition, Processes: used, Host: &host}
+	if wire != nil {
+		b.Wire = &record.Wire{Up: wire.Up - before.Up, Down: wire.Down - before.Down}
+	}
+	left, far, err := settle(ctx, t, time.Duration(s.Drain))
+	if err != nil {
+		return nil, err
+	}
+	b.DrainSeconds, b.Strays = time.Since(drain).Seconds(), far.Strays
+	results := make([]worker.Results, len(t.Workers))
+	if err := each(ctx, t, func(ctx context.Context, i int, w *worker.Remote) error {
+		var err error
+		results[i], err = control.Ask[worker.Results](ctx, w.Client, worker.Close, control.None{})
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if err := account(b, st.cell, results, from, to, left, far); err != nil {
+		return nil, err
+	}
+	fateOf(results, left, b).judge(events.events)
+	b.Events = events.events
+	if events.again {
+		return b, t.Ready(ctx, st.route)
+	}
+	return b, nil
+}
+
+// each asks all generators at the same time.
+func each(ctx context.Context, t *topology.Topology, ask func(context.Context, int, *worker.Remote) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for i, w := range t.Workers {
+		g.Go(func() error { return ask(ctx, i, w) })
+	}
+	return g.Wait()
+}
+
+// share is what one generator does in a block. Stream numbers tell the block,
+// the group and the generator, so that no two streams of a run have the same.
+func share(t *topology.Topology, s *scenario.Scenario, st step, number uint64, i int) worker.Block {
+	b := worker.Block{Seed: uint64(s.Seed)}
+	for g := range st.cell.Groups {
+		b.Jobs = append(b.Jobs, workload.Job{
+			Group: st.cell.Groups[g], Index: byte(g), Addrs: t.Addrs(st.route), Timeout: time.Duration(s.Timeout),
+			Timeline: st.cell.Timeline,
+			Share:    i, Of: len(t.Workers), First: number<<40 | uint64(g)<<36 | uint64(i)<<30,
+		})
+	}
+	return b
+}
+
+// until waits for an instant.
+func until(ctx context.Context, at time.Time) error {
+	t := time.NewTimer(time.Until(at))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

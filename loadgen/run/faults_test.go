@@ -1,0 +1,115 @@
+package run
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
+	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+)
+
+// cleanRuns is how often a scenario runs on what is right: once, or as often as ADIT_LOAD_CLEAN says.
+func cleanRuns() int {
+	n, _ := strconv.Atoi(os.Getenv("ADIT_LOAD_CLEAN"))
+	return max(n, 1)
+}
+
+// ailing measures a subject with a fault beside the direct path.
+func ailing(t *testing.T, fault, text string) *record.Record {
+	t.Helper()
+	f := parseSubject(t, fmt.Sprintf(`{name: faulty, server: {command: "SELF faulty --fault %s --after -1 --listen {visitor} --to {target}", ready: {tcp: "{visitor}"}}}`, fault))
+	rec, err := (&Runner{Subjects: []*subject.File{f}, Self: self(), Profile: scenario.Smoke}).Run(t.Context(), parseScenario(t, text))
+	if err != nil {
+		t.Fatalf("%s: Run: %v", fault, err)
+	}
+	return rec
+}
+
+// quiet leaves out, with -short, what needs a machine that does nothing else.
+func quiet(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("not run: needs a machine that does nothing else; make load-faults runs it")
+	}
+}
+
+// twice checks that a fault is found, and not found where it is not.
+func twice(t *testing.T, fault, text string, found func(*record.Record) string) {
+	t.Helper()
+	if what := found(ailing(t, fault, text)); what == "" {
+		t.Errorf("%s: not found", fault)
+	}
+	for range cleanRuns() {
+		rec := ailing(t, faulty.Nothing, text)
+		if what := found(rec); what != "" || rec.Failed() > 0 || rec.Faulty() {
+			t.Errorf("%s is found where nothing is wrong: %s, %d failed packets", fault, what, rec.Failed())
+		}
+	}
+}
+
+// Five milliseconds on the way show in the difference to direct in the same repetition.
+func TestADelayIsFound(t *testing.T) {
+	twice(t, faulty.Delay, "load: {mode: pingpong, connections: 1, size: 1KiB}\npaths: [direct, tunnel]\nmeasure: 300ms\nrepeat: 3", func(rec *record.Record) string {
+		least := map[string]int64{}
+		for _, b := range rec.Blocks {
+			if d := b.Groups[0].Service; d != nil && (least[b.Path] == 0 || d.Min < least[b.Path]) {
+				least[b.Path] = d.Min
+			}
+		}
+		if more := time.Duration(least[scenario.Tunnel] - least[scenario.Direct]); more >= 4*time.Millisecond {
+			return more.String()
+		}
+		return ""
+	})
+}
+
+// One piece in a hundred is spoiled: each is found, with its stream and offset.
+func TestNoiseIsFound(t *testing.T) {
+	twice(t, faulty.Noise, "load: {mode: upload, connections: 2, size: 4KiB}\npaths: [direct, tunnel]\nmeasure: 500ms", func(rec *record.Record) string {
+		var found []string
+		for _, b := range rec.Blocks {
+			for _, f := range b.Faults {
+				if b.Path != scenario.Tunnel || f.Kind != payload.Corrupted || f.Stream == 0 || f.Offset == 0 {
+					t.Errorf("%v: %v", b.Route, f)
+				}
+				found = append(found, f.Error())
+			}
+		}
+		return strings.Join(found, "; ")
+	})
+}
+
+// A connection that leaves 1 KiB behind makes the process grow by that for each.
+func TestALeakIsFound(t *testing.T) {
+	quiet(t)
+	twice(t, faulty.Leak, "load: {mode: churn, connections: 4, size: 64B}\npaths: [tunnel]\nmeasure: 400ms\nrepeat: 8", func(rec *record.Record) string {
+		for _, s := range rec.Slopes {
+			if low, high, ok := s.Interval(); ok && s.What == "rss" && s.Role == "server" && low > 400 {
+				return fmt.Sprintf("%.0f octets for each connection (%.0f to %.0f)", s.Median, low, high)
+			}
+		}
+		return ""
+	})
+}
+
+// A generator that gets no processor is late on its own account, and a search says so.
+func TestASlowGeneratorIsFound(t *testing.T) {
+	quiet(t)
+	text := "load: {mode: pingpong, connections: 2, size: 64B}\npaths: [direct]\nmeasure: 500ms\nsearch: {of: rate, from: 100/s, to: 200/s, keep: response.p99 < 5s, precision: 50%}"
+	s := parseScenario(t, text)
+	slow := strings.Replace(self(), "helper", "slow-helper", 1)
+	rec, err := (&Runner{Self: slow}).Run(t.Context(), s)
+	if err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	if f := rec.Searches[0]; f.Limit != record.LimitedByGenerator || !f.Probes[0].Late || f.Probes[0].Reason == "" {
+		t.Errorf("a slow generator: %s, %+v, woken %+v", f.Limit, f.Probes, rec.Blocks[0].Groups[0].Wake)
+	}
+}

@@ -1,0 +1,164 @@
+// Package run measures scenarios: blocks in shuffled order, each connect, warm
+// up, measure, drain.
+//
+//	run.go      Runner: the blocks of a scenario
+//	order.go    in which order
+//	block.go    one block
+//	notice.go   what it tells while it runs
+//	search.go   many blocks, to find the knee
+//	events.go   what a time line did to it
+//	overtime.go how it went, window by window
+//	account.go  what both ends counted, brought together
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/sample"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/summary"
+	"github.com/adit-tunnel/adit/loadgen/topology"
+	"github.com/adit-tunnel/adit/loadgen/verdict"
+)
+
+// A Runner measures scenarios.
+type Runner struct {
+	Subjects   []*subject.File    // with different names; each is a tunnel
+	Self       string             // command line of adit-load, quoted; all other processes are started from it
+	Command    string             // for the record: what the user typed
+	Profile    string             // for the record
+	Tool       string             // for the record: version of adit-load
+	Bundles    []*record.Bundle   // certificates of the subjects
+	Elsewhere  topology.Elsewhere // what runs already
+	Executable string             // adit-load as a file; its containers are made from it
+
+	Within time.Duration // longest wait for a path to carry its first packet; 0: 10 s
+	Tell   func(Notice)  // what the run is doing, one call at a time; nil: nobody wants to know
+}
+
+// A LimitError says that this machine does not let any cell of a scenario run.
+type LimitError struct{ Problem string }
+
+func (e *LimitError) Error() string { return e.Problem }
+
+// Run measures one scenario. When ctx is cancelled it returns the record of
+// what was complete, with the context's error. A topology that does not come
+// up is a *topology.StartError; a machine that is too small a *LimitError.
+func (r *Runner) Run(ctx context.Context, s *scenario.Scenario) (*record.Record, error) {
+	rec := &record.Record{
+		Version: record.Version, Scenario: s, Profile: r.Profile, Command: r.Command, Tool: r.Tool,
+		Environment: sample.ReadEnvironment(), Started: time.Now().UTC().Truncate(time.Second), Subjects: topology.Describe(r.Subjects),
+	}
+	rec.Environment.System.Docker = subject.Engine(ctx) == nil
+	defer func() { rec.Certify(r.Bundles) }()
+	began := time.Now()
+	err := r.run(ctx, s, rec)
+	rec.Seconds = time.Since(began).Seconds()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	rec.Interrupted = err != nil
+	verdict.Complete(rec)
+	return rec, err
+}
+
+func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Record) (err error) {
+	cells := fit(s, rec)
+	if len(cells) == 0 {
+		return &LimitError{fmt.Sprintf("scenario %s: no cell can be run: %s", s.Name, rec.NotRun[0].Reason)}
+	}
+	paths, not := r.Elsewhere.Paths(s)
+	rec.NotRun = append(rec.NotRun, not...)
+	t, err := topology.Start(ctx, topology.Options{
+		Scenario: s, Subjects: r.Subjects, Paths: paths, Self: r.Self, Executable: r.Executable,
+		Within: cmp.Or(r.Within, 10*time.Second), OpenFiles: rec.Environment.OpenFiles, Elsewhere: r.Elsewhere,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	rec.Subjects, rec.Workers = t.Subjects, t.Clocks()
+	o := newOrder(s, t.Routes)
+	if r.Profile != scenario.Smoke && s.Repeat.Max > 1 && s.Search == nil { // one pair of blocks would be no floor
+		o.watch(cells)
+	}
+	tell := &teller{tell: r.Tell, scenario: s.Name, began: time.Now()}
+	defer func() {
+		rec.Interrupted = err != nil
+		tell.verdict(rec)
+	}()
+	done := 0
+	for rep := 1; rep <= int(s.Repeat.Max) && len(cells) > 0; rep++ {
+		steps := o.round(rep, cells)
+		later := len(steps) * max(int(s.Repeat.Min)-rep, 0)
+		for i, st := range steps {
+			left := len(steps) - i + later
+			tell.done, tell.of, tell.left = done, done+left, s.Least(left)
+			st.teller = tell
+			if done == 0 {
+				tell.say(nil, Notice{Event: Planned})
+			}
+			b, found, err := r.block(ctx, t, s, st, done)
+			if found != nil {
+				rec.Searches = append(rec.Searches, *found)
+			}
+			if err != nil {
+				return errors.Join(err, t.Ended())
+			}
+			done++
+			tell.done, tell.left = done, s.Least(left-1)
+			tell.complete(&st, b)
+			if st.canary {
+				rec.Canary = append(rec.Canary, *b)
+			} else {
+				rec.Blocks = append(rec.Blocks, *b)
+			}
+			if err := t.Ended(); err != nil {
+				return err
+			}
+		}
+		if rep >= int(s.Repeat.Min) {
+			cells = loose(rec, cells)
+		}
+	}
+	return nil
+}
+
+// block is what is measured in one step: one block, or with a search that of the knee.
+func (r *Runner) block(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st step, done int) (*record.Block, *record.Search, error) {
+	number := uint64(done) * maxBlocks
+	if s.Search == nil || st.canary {
+		b, err := measure(ctx, t, s, st, number)
+		return b, nil, err
+	}
+	return search(ctx, s, st, func(ctx context.Context, st step) (*record.Block, error) {
+		number++
+		return measure(ctx, t, s, st, number)
+	})
+}
+
+// loose is the cells that have to be measured again: their headline is not known as well as the scenario wants it.
+func loose(rec *record.Record, cells []*scenario.Cell) []*scenario.Cell {
+	t := summary.Make(rec, rec.Blocks)
+	return slices.DeleteFunc(slices.Clone(cells), func(c *scenario.Cell) bool { return t.Tight(c, float64(rec.Scenario.Repeat.Width)) })
+}
+
+// fit is the cells that this machine can run; the others go into the record.
+func fit(s *scenario.Scenario, rec *record.Record) (out []*scenario.Cell) {
+	for i := range s.Cells {
+		c := &s.Cells[i]
+		if reason := s.Unfit(c, rec.Environment.OpenFiles); reason != "" {
+			rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,457 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
+	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/report"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/topology"
+	"github.com/adit-tunnel/adit/loadgen/workload"
+)
+
+func parseSubject(t *testing.T, text string) *subject.File {
+	t.Helper()
+	f, err := subject.Parse("subject.yaml", []byte(strings.ReplaceAll(text, "SELF", self())))
+	if err != nil {
+		t.Fatalf("subject: %v", err)
+	}
+	return f
+}
+
+// pair stands in for a tunnel: two processes, one behind the other.
+const pair = `
+name: pair
+server: {command: "SELF relay --listen {visitor} --to {tunnel}", ready: {tcp: "{visitor}"}}
+client: {command: "SELF relay --listen {tunnel} --to {target}", ready: {tcp: "{tunnel}"}}
+`
+
+func parseScenario(t *testing.T, text string) *scenario.Scenario {
+	t.Helper()
+	for _, d := range []string{"warmup: 20ms", "measure: 100ms"} {
+		if key, _, _ := strings.Cut(d, " "); !strings.Contains(text, key) {
+			text = d + "\n" + text
+		}
+	}
+	s, err := scenario.Parse("test.yaml", []byte("# why?\nscenario: test\n"+text))
+	if err != nil {
+		t.Fatalf("scenario: %v", err)
+	}
+	return s
+}
+
+func TestARunMeasuresEveryCellOnEveryPath(t *testing.T) {
+	s := parseScenario(t, `
+load: {mode: pingpong, connections: 3, size: 1KiB}
+cells: [{size: 64B}, {rate: 200/s}, {size: 1MiB, connections: 1}, {mode: upload}, {mode: download}, {mode: both, size: 64KiB}]
+repeat: 2
+`)
+	begun := 0
+	r := &Runner{Subjects: []*subject.File{parseSubject(t, pair)}, Self: self(), Command: "adit-load run x", Profile: "full", Tell: func(n Notice) {
+		if n.Phase == "connect" {
+			begun++
+		}
+	}}
+	rec, err := r.Run(t.Context(), s)
+	if err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	if len(rec.Blocks) != 6*3*2 || begun != len(rec.Blocks)+len(rec.Canary) || len(rec.Canary) != 2 || rec.Interrupted || rec.Faulty() || rec.Failed() != 0 {
+		t.Fatalf("%d blocks, %d begun, %d failed packets, interrupted %v, faulty %v; want 36 and none\n%s",
+			len(rec.Blocks), begun, rec.Failed(), rec.Interrupted, rec.Faulty(), report.Console(rec, false))
+	}
+	for _, b := range rec.Blocks {
+		what := fmt.Sprintf("%v, %v", b.Cell, b.Route)
+		cell, err := s.Cell(b.Cell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, load := b.Groups[0], cell.Groups[0]
+		if g.Octets == 0 || g.Seconds <= 0 || b.Strays != 0 || g.FailedConnects != 0 || len(b.Undelivered) != 0 {
+			t.Errorf("%s: %+v, %+v", what, g, b.Undelivered)
+		}
+		if (load.Mode == scenario.PingPong) != (g.Service != nil) || (load.Rate > 0) != (g.Response != nil) || (load.Rate > 0) != (g.Lag != nil) {
+			t.Errorf("%s: service %v, response %v, lag %v", what, g.Service, g.Response, g.Lag)
+		}
+		if d := g.Service; d != nil && (d.N != int64(g.Packets) || d.Min <= 0 || d.Min > d.Mean || d.Mean > d.Max || d.HDR == "") {
+			t.Errorf("%s: %v packets, service %+v", what, g.Packets, d)
+		}
+		var roles []string
+		for _, u := range b.Processes {
+			roles = append(roles, u.Role)
+			if u.RSS <= 0 || u.PeakRSS < u.RSS {
+				t.Errorf("%s: %+v; want memory", what, u)
+			}
+		}
+		if want := map[string][]string{scenario.Direct: {}, scenario.Relay: {"relay"}, scenario.Tunnel: {"server", "client"}}[b.Path]; !slices.Equal(roles, append([]string{"target", "generator"}, want...)) {
+			t.Errorf("%s: processes %v", what, roles)
+		}
+	}
+	md := report.Markdown(rec)
+	for _, want := range []string{"why?", "`adit-load run x`", "kernel "} {
+		if !strings.Contains(md, want) {
+			t.Errorf("Markdown has no %q:\n%s", want, md)
+		}
+	}
+	dir := t.TempDir()
+	saved, err := rec.Save(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(saved, record.File))
+	if err == nil {
+		err = checked(t, data)
+	}
+	if err != nil {
+		t.Errorf("record against its schema: %v", err)
+	}
+	again, _, err := record.Load(dir)
+	if err != nil || len(again) != 1 || report.Markdown(again[0]) != md {
+		t.Errorf("record.Load = %d records, %v; want the same report", len(again), err)
+	}
+}
+
+func TestOrderInterleavesThePathsAndRepeatsWithTheSeed(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, size: 1B}\naxes: {connections: [1, 2, 3, 4]}\nrepeat: 5")
+	routes := record.Routes(s.Paths, []string{"some"})
+	inOrder := func() (out []step) {
+		o := newOrder(s, routes)
+		for rep := range int(s.Repeat.Max) {
+			out = append(out, o.round(rep+1, all(s))...)
+		}
+		return out
+	}
+	steps := inOrder()
+	if len(steps) != 60 || !slices.Equal(steps, inOrder()) {
+		t.Fatalf("order has %d steps, or differs from call to call", len(steps))
+	}
+	firsts := map[string]bool{}
+	for i := 0; i < len(steps); i += 3 {
+		block := steps[i : i+3]
+		got := []string{block[0].route.Path, block[1].route.Path, block[2].route.Path}
+		firsts[got[0]] = true
+		slices.Sort(got)
+		if block[0].cell != block[2].cell || block[0].repetition != i/12+1 || !slices.Equal(got, []string{scenario.Direct, scenario.Relay, scenario.Tunnel}) {
+			t.Errorf("steps %d to %d = %v; want one cell on all paths", i, i+2, block)
+		}
+	}
+	if len(firsts) != 3 {
+		t.Errorf("paths that come first: %v; want each sometimes", firsts)
+	}
+	s.Seed++
+	if slices.Equal(steps, inOrder()) {
+		t.Error("another seed gives the same order")
+	}
+}
+
+// The canary is a block like any other: shuffled among those of its cell, once more in each repetition.
+func TestTheCanaryIsTheFirstCellsTunnelOnceMore(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, size: 1B}\naxes: {connections: [1, 2]}")
+	o := newOrder(s, record.Routes(s.Paths, []string{"some"}))
+	o.watch(all(s))
+	places := map[int]bool{}
+	for rep := range 20 {
+		steps := o.round(rep+1, all(s))
+		i := slices.IndexFunc(steps, func(st step) bool { return st.canary })
+		if len(steps) != 7 || i < 0 || steps[i].cell != &s.Cells[0] || steps[i].route != (record.Route{Path: scenario.Tunnel, Subject: "some"}) {
+			t.Fatalf("round %d = %v; want the first cell's tunnel twice", rep+1, steps)
+		}
+		places[i] = true
+	}
+	if len(places) < 4 {
+		t.Errorf("the canary comes at %v; want it shuffled", places)
+	}
+	if steps := o.round(21, all(s)[1:]); len(steps) != 3 {
+		t.Errorf("without the first cell: %v; want no canary", steps)
+	}
+}
+
+// Cells go on until their headline is known: one that cannot be, until max.
+func TestCellsAreRepeatedUntilTheyAreKnown(t *testing.T) {
+	for width, want := range map[string]func(int) bool{
+		"100%":    func(n int) bool { return n >= 6 && n <= 9 },
+		"0.0001%": func(n int) bool { return n == 9 },
+	} {
+		s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nmeasure: 30ms\npaths: [direct, relay]\nrepeat: {min: 6, max: 9, width: "+width+"}")
+		last := Notice{}
+		rec, err := (&Runner{Self: self(), Profile: scenario.Smoke, Tell: func(n Notice) { last = n }}).Run(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := rec.Blocks[len(rec.Blocks)-1].Repetition; !want(n) || len(rec.Blocks) != 2*n || last.Of != 2*n {
+			t.Errorf("width %s: %d repetitions, %d blocks, %d announced", width, n, len(rec.Blocks), last.Of)
+		}
+		if len(rec.Canary) > 0 || len(rec.Floor) > 0 || len(rec.Summary) == 0 || len(rec.Ratios) == 0 {
+			t.Errorf("width %s: %d canaries, %d floors, %d numbers, %d ratios", width, len(rec.Canary), len(rec.Floor), len(rec.Summary), len(rec.Ratios))
+		}
+	}
+}
+
+// A subject that does one thing wrong is found out: the reason, the stream and
+// the place. The same subject without the fault is clean.
+func TestAFaultIsFoundAndNamed(t *testing.T) {
+	const where = 292<<10 + 500 // in the middle of a packet of 1 KiB
+	const (
+		echo    = "{mode: pingpong, connections: 1, size: 1KiB}"
+		echoes  = "{mode: pingpong, connections: 2, size: 1KiB}"
+		upload  = "{mode: upload, connections: 1, size: 64KiB}"
+		both    = "{mode: both, connections: 1, size: 64KiB}"
+		sources = "{mode: download, connections: 2, size: 64KiB}"
+	)
+	for _, tt := range []struct {
+		fault, way string // to the target, or back
+		load       string
+		want       payload.Fault // without stream, offset and the other stream
+		failed     string
+	}{
+		{faulty.Nothing, "to", echoes, payload.Fault{}, ""},
+		{faulty.Nothing, "to", both, payload.Fault{}, ""},
+		{faulty.Corrupt, "to", echo, payload.Fault{Kind: payload.Corrupted, Direction: payload.Up, Seen: "target"}, workload.Corrupt},
+		{faulty.Corrupt, "back", echo, payload.Fault{Kind: payload.Corrupted, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Corrupt, "to", upload, payload.Fault{Kind: payload.Corrupted, Direction: payload.Up, Seen: "target"}, workload.Corrupt},
+		{faulty.Corrupt, "to", both, payload.Fault{Kind: payload.Corrupted, Direction: payload.Up, Seen: "target"}, workload.Corrupt},
+		{faulty.Corrupt, "back", both, payload.Fault{Kind: payload.Corrupted, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Corrupt, "back", sources, payload.Fault{Kind: payload.Corrupted, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Lose, "to", echo, payload.Fault{Kind: payload.Lost, Octets: 1, Direction: payload.Up, Seen: "target"}, workload.Corrupt},
+		{faulty.Lose, "back", echoes, payload.Fault{Kind: payload.Lost, Octets: 1, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Lose, "to", upload, payload.Fault{Kind: payload.Lost, Octets: 1, Direction: payload.Up, Seen: "target"}, workload.Corrupt},
+		{faulty.Lose, "back", sources, payload.Fault{Kind: payload.Lost, Octets: 1, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Double, "to", upload, payload.Fault{Kind: payload.Duplicated, Octets: 9, Direction: payload.Up, Seen: "target"}, workload.Corrupt},
+		{faulty.Double, "back", both, payload.Fault{Kind: payload.Duplicated, Octets: 9, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Cross, "to", echoes, payload.Fault{Kind: payload.Crossed, Direction: payload.Up, Seen: "target"}, workload.Corrupt},
+		{faulty.Cross, "back", echoes, payload.Fault{Kind: payload.Crossed, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Cross, "back", sources, payload.Fault{Kind: payload.Crossed, Direction: payload.Down, Seen: "generator"}, workload.Corrupt},
+		{faulty.Stall, "to", upload, payload.Fault{Kind: payload.Undelivered, Direction: payload.Up, Seen: "target"}, workload.TimedOut},
+		{faulty.Stall, "to", echo, payload.Fault{Kind: payload.Undelivered, Direction: payload.Up, Seen: "target"}, workload.TimedOut},
+		{faulty.Stall, "back", echo, payload.Fault{Kind: payload.Undelivered, Direction: payload.Down, Seen: "generator"}, workload.TimedOut},
+		{faulty.Reset, "to", echo, payload.Fault{Kind: payload.Undelivered, Direction: payload.Up, Seen: "target"}, workload.Reset},
+	} {
+		t.Run(tt.fault+" "+tt.way+" "+strings.Fields(tt.load)[1], func(t *testing.T) {
+			s := parseScenario(t, "load: "+tt.load+"\npaths: [tunnel]\nmeasure: 500ms\ntimeout: 300ms\ndrain: 1s")
+			after := where
+			if tt.way == "to" {
+				after += payload.PrefaceSize
+			}
+			f := parseSubject(t, fmt.Sprintf(`{name: faulty, server: {command: "SELF faulty --fault %s --back=%v --after %d --listen {visitor} --to {target}", ready: {tcp: "{visitor}"}}}`,
+				tt.fault, tt.way == "back", after))
+			rec, err := (&Runner{Subjects: []*subject.File{f}, Self: self()}).Run(t.Context(), s)
+			if err != nil {
+				t.Fatalf("Run: %v", err)
+			}
+			b := rec.Blocks[0]
+			if b.Groups[0].Octets == 0 || rec.Faulty() != (tt.failed == workload.Corrupt) {
+				t.Errorf("%d octets, faulty %v", b.Groups[0].Octets, rec.Faulty())
+			}
+			if tt.failed == "" {
+				if rec.Failed() != 0 || len(b.Faults)+len(b.Undelivered) != 0 {
+					t.Errorf("failed %v, faults %v, undelivered %v; want none", b.Groups[0].Failed, b.Faults, b.Undelivered)
+				}
+				return
+			}
+			list := b.Faults
+			if tt.want.Kind == payload.Undelivered {
+				list = b.Undelivered
+			}
+			if b.Groups[0].Failed[tt.failed] == 0 || len(list) == 0 {
+				t.Fatalf("failed %v, faults %v, undelivered %v; want %s packets, %s octets", b.Groups[0].Failed, b.Faults, b.Undelivered, tt.failed, tt.want.Kind)
+			}
+			checkFault(t, *list[0], tt.want, where)
+			if !strings.Contains(report.Markdown(rec), list[0].Error()) {
+				t.Errorf("Markdown does not name %v", list[0])
+			}
+		})
+	}
+}
+
+// checkFault compares a fault with what is wanted at an offset. The octets
+// behind a lost or doubled one may be right by chance.
+func checkFault(t *testing.T, got, want payload.Fault, where int64) {
+	t.Helper()
+	if got.Stream == 0 || (got.Other != 0) != (want.Kind == payload.Crossed) || got.Other == got.Stream {
+		t.Errorf("fault = %+v; want its stream, and when crossed the other", got)
+	}
+	switch {
+	case want.Kind == payload.Undelivered && (got.Octets <= 0 || got.Offset > where):
+		t.Errorf("fault = %+v; want what is missing after an offset up to %d", got, where)
+	case want.Kind != payload.Undelivered && (got.Offset < where || got.Offset > where+12):
+		t.Errorf("fault = %+v; want offset %d", got, where)
+	}
+	want.Stream, want.Other, want.Offset = got.Stream, got.Other, got.Offset
+	if want.Kind == payload.Undelivered {
+		want.Octets = got.Octets
+	}
+	if got != want {
+		t.Errorf("fault = %+v; want %+v", got, want)
+	}
+}
+
+// What was due while a connection was stuck is sent when there is a new one,
+// and its latency counts from when it was due: nothing is left out.
+func TestAScheduleGoesOnThroughAnOutage(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB, rate: 200/s}\npaths: [tunnel]\nwarmup: 0s\nmeasure: 1s\ntimeout: 300ms")
+	f := parseSubject(t, `{name: faulty, server: {command: "SELF faulty --fault stall --after 80000 --listen {visitor} --to {target}", ready: {tcp: "{visitor}"}}}`)
+	rec, err := (&Runner{Subjects: []*subject.File{f}, Self: self()}).Run(t.Context(), s)
+	if err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	b := rec.Blocks[0].Groups[0]
+	// Failures count in all phases, so there may be as many as were due in the
+	// second that was asked for, of which a busy machine measures a part.
+	due := int64(b.Seconds * 200)
+	if got := int64(b.Packets) + b.Late + rec.Failed(); b.Failed[workload.TimedOut] == 0 || got < due || got > max(due, 200)+2 {
+		t.Errorf("%v ok, %d late, failed %v; want %d packets accounted for", b.Packets, b.Late, b.Failed, due)
+	}
+	if b.Response.Max < int64(200*time.Millisecond) || b.Response.Max < 2*b.Service.Max {
+		t.Errorf("response up to %v, service up to %v; want the wait in the response", time.Duration(b.Response.Max), time.Duration(b.Service.Max))
+	}
+}
+
+func TestSeveralSubjectsAreMeasuredSideBySide(t *testing.T) {
+	s := parseScenario(t, "load: {mode: upload, connections: 1, size: 64KiB}\npaths: [tunnel, direct]\nrepeat: 2")
+	other := parseSubject(t, pair)
+	other.Name = "other"
+	rec, err := (&Runner{Subjects: []*subject.File{parseSubject(t, pair), other}, Self: self()}).Run(t.Context(), s)
+	if err != nil || rec.Failed() != 0 {
+		t.Fatalf("Run: %v, %d failed", err, rec.Failed())
+	}
+	var got []string
+	for _, row := range report.Rows(rec) {
+		got = append(got, row.Route.String())
+		if row.Octets == 0 || (row.Path == scenario.Tunnel) != (row.ToDirect.Median > 0) {
+			t.Errorf("row %+v", row)
+		}
+	}
+	if want := []string{"direct", "tunnel pair", "tunnel other"}; !slices.Equal(got, want) {
+		t.Errorf("rows %q; want %q", got, want)
+	}
+	for _, b := range rec.Blocks {
+		if b.Path == scenario.Tunnel && len(b.Processes) != 4 {
+			t.Errorf("%v: processes %v; want its own, and no other's", b.Route, b.Processes)
+		}
+	}
+	if len(rec.Subjects) != 2 || !strings.Contains(report.Markdown(rec), "| subject | other |") {
+		t.Errorf("subjects %v", rec.Subjects)
+	}
+}
+
+func TestSubjectsThatLeadToDifferentTargetsAreRefused(t *testing.T) {
+	a, b := parseSubject(t, pair), parseSubject(t, pair)
+	a.Target, b.Name, b.Target = "127.0.0.1:9", "other", "127.0.0.1:10"
+	_, err := (&Runner{Subjects: []*subject.File{a, b}, Self: self()}).Run(t.Context(), parseScenario(t, "load: {mode: upload, connections: 1, size: 64KiB}"))
+	if _, ok := errors.AsType[*topology.StartError](err); !ok || !strings.Contains(err.Error(), "subject other: target 127.0.0.1:10: another subject's is 127.0.0.1:9") {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestAnInterruptedRunKeepsWhatWasComplete(t *testing.T) {
+	s := parseScenario(t, "load: {mode: upload, connections: 2, size: 64KiB}\nrepeat: 1000\npaths: [direct, relay]")
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &Runner{Subjects: []*subject.File{parseSubject(t, pair)}, Self: self(), Tell: func(n Notice) {
+		if n.Done == 2 {
+			cancel()
+		}
+	}}
+	rec, err := r.Run(ctx, s)
+	if !errors.Is(err, context.Canceled) || rec == nil || !rec.Interrupted || len(rec.Blocks) != 2 {
+		t.Fatalf("Run = %+v, %v; want two blocks, interrupted", rec, err)
+	}
+	if !strings.Contains(report.Markdown(rec), "stopped before the end") {
+		t.Error("Markdown does not say that the run was stopped")
+	}
+}
+
+func TestASubjectThatCannotBeMeasuredIsReported(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\npaths: [tunnel]\ntimeout: 300ms")
+	for name, tt := range map[string]struct{ subject, want string }{
+		"exits at once":       {`{name: x, server: {command: "SELF relay --listen nowhere", ready: {tcp: "{visitor}"}}}`, "server ended too early"},
+		"carries nothing":     {`{name: x, server: {command: "SELF faulty --listen {visitor} --to 127.0.0.1:1", ready: {tcp: "{visitor}"}}}`, "path tunnel x: no packet came through"},
+		"is an image":         {`{name: x, server: {image: some/image}}`, "server cannot be started: "},
+		"ends during the run": {`{name: x, server: {command: "SELF faulty --fault exit --after 9000 --listen {visitor} --to {target}", ready: {tcp: "{visitor}"}}}`, "x server ended during the run: exit status 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Runner{Subjects: []*subject.File{parseSubject(t, tt.subject)}, Self: self(), Within: 3 * time.Second}
+			_, err := r.Run(t.Context(), s)
+			if _, ok := errors.AsType[*topology.StartError](err); !ok || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Run: %v; want *StartError with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// checked is what is wrong with a record by its schema.
+func checked(t *testing.T, data []byte) error {
+	t.Helper()
+	parse := func(text []byte) any {
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", parse(record.Schema)); err != nil {
+		t.Fatal(err)
+	}
+	return c.MustCompile("schema.json").Validate(parse(data))
+}
+
+// all are the cells of a scenario.
+func all(s *scenario.Scenario) (out []*scenario.Cell) {
+	for i := range s.Cells {
+		out = append(out, &s.Cells[i])
+	}
+	return out
+}
+
+// Several generators share a group's connections and rate, and what they
+// recorded comes together.
+func TestGeneratorsShareTheLoad(t *testing.T) {
+	s := parseScenario(t, `
+groups:
+  - {name: probe, mode: pingpong, connections: 3, size: 1KiB, rate: 300/s}
+  - {name: bulk, mode: pingpong, connections: 2, size: 64KiB}
+  - {name: calls, mode: churn, connections: 8, size: 64B, packets: 3, rate: 100/s, resets: 50%}
+  - {name: quiet, mode: idle, connections: 5, size: 1B}
+generators: 3
+measure: 500ms
+paths: [direct, relay]
+link: {rtt: 4ms, rate: 1Gbit/s}
+`)
+	rec, err := (&Runner{Self: self()}).Run(t.Context(), s)
+	if err != nil || rec.Failed() != 0 || rec.Faulty() {
+		t.Fatalf("Run: %v, %d failed\n%s", err, rec.Failed(), report.Console(rec, false))
+	}
+	for _, b := range rec.Blocks {
+		probe, bulk, calls, quiet := b.Groups[0], b.Groups[1], b.Groups[2], b.Groups[3]
+		if n := probe.Response.N; n < 50 || n > 160 || probe.Response.Min < int64(4*time.Millisecond) {
+			t.Errorf("%v: %d packets at 300/s in 0.5 s, from %v; want 150 or, on a busy machine, fewer, of 4 ms or more", b.Route, n, time.Duration(probe.Response.Min))
+		}
+		if n := calls.Calls; n < 15 || n > 55 || calls.Packets != float64(3*n) || calls.First.N != n || calls.Connect.N != n || calls.First.Max > calls.Service.Max {
+			t.Errorf("%v: %d connections at 100/s in 0.5 s, %v packets; want 50 or fewer, and three times as many", b.Route, n, calls.Packets)
+		}
+		if bulk.Octets == 0 || quiet.Packets != 5 {
+			t.Errorf("%v: bulk %d octets, %v of 5 idle connections answered at the end", b.Route, bulk.Octets, quiet.Packets)
+		}
+		roles := map[string]int{}
+		for _, p := range b.Processes {
+			roles[p.Role]++
+		}
+		if roles["generator"] != 3 || roles["link"] != 1 {
+			t.Errorf("%v: processes %v; want 3 generators and a link", b.Route, roles)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package scenario
+
+import (
+	"fmt"
+	"time"
+)
+
+// spare is what a process needs besides its connections.
+const spare = 64
+
+// Files is how many descriptors the neediest process of a role needs for the cell.
+func (c *Cell) Files(role string, processes int) int {
+	n := (c.Connections() + processes - 1) / max(processes, 1)
+	if role == "relay" || role == "link" { // both ends of each connection
+		n *= 2
+	}
+	return n + spare
+}
+
+// Processes is how many share a role, so that none needs more than so many
+// descriptors in the neediest cell; files 0: unknown. A tunnel leads to one
+// target, and has one server and one client.
+func (s *Scenario) Processes(role string, files uint64) int {
+	n := 1
+	if role == "generator" {
+		n = int(s.Generators)
+	}
+	if role == "target" || files <= spare {
+		return n
+	}
+	for i := range s.Cells {
+		for s.Cells[i].Files(role, n) > int(files) {
+			n++
+		}
+	}
+	return n
+}
+
+// Unfit says why a cell cannot be run where a process may have so many descriptors; empty when it can.
+func (s *Scenario) Unfit(c *Cell, files uint64) string {
+	if files == 0 {
+		return ""
+	}
+	for _, role := range []string{"target", "generator", "relay", "link"} {
+		if need := c.Files(role, s.Processes(role, files)); need > int(files) {
+			return fmt.Sprintf("descriptors: the %s needs %d for %d connections, and %d more; the limit is %d: raise it (ulimit -Hn %d), or take fewer connections",
+				role, need-spare, c.Connections(), spare, files, need)
+		}
+	}
+	return ""
+}
+
+// Blocks is how many blocks a run measures with so many subjects, at least.
+func (s *Scenario) Blocks(subjects int) int {
+	routes := 0
+	for _, p := range s.Paths {
+		if p == Tunnel {
+			routes += subjects
+			continue
+		}
+		routes++
+	}
+	return len(s.Cells) * routes * int(s.Repeat.Min)
+}
+
+// Least is how long so many blocks take at least.
+func (s *Scenario) Least(blocks int) time.Duration {
+	return time.Duration(blocks) * time.Duration(s.Warmup+s.Measure)
+}

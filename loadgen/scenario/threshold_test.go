@@ -1,0 +1,66 @@
+package scenario_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+)
+
+func TestExpectations(t *testing.T) {
+	for text, want := range map[string]string{
+		"response.p99 < 20ms":                       " response.p99   < 2e+07",
+		"probe.response.p99 / direct<3":             "probe response.p99  direct < 3",
+		"cpu.message of adit in containers <= 40us": " cpu.message adit in containers  <= 40",
+		"bulk.goodput of adit / relay >= 80%":       "bulk goodput adit relay >= 0.8",
+		"goodput > 100Mbit/s":                       " goodput   > 1.25e+07",
+		"rss.peak.server <= 64 MiB":                 " rss.peak.server   <= 6.7108864e+07",
+		"failed == 0":                               " failed   == 0",
+		"response.p99 == 0":                         " response.p99   == 0",
+	} {
+		e, err := scenario.ParseExpectation(text)
+		if got := fmt.Sprintf("%s %s %s %s %s %g", e.Group, e.Metric.Name, e.Subject, e.To, e.Operator, e.Limit); err != nil || got != want {
+			t.Errorf("ParseExpectation(%q) = %q, %v; want %q", text, got, err, want)
+		}
+		if text, err := e.MarshalText(); err != nil || string(text) != e.Text {
+			t.Errorf("MarshalText() = %q, %v", text, err)
+		}
+	}
+	good := scenario.Expectation{Operator: ">=", Limit: 2}
+	if !good.Met(2) || good.Met(1.9) {
+		t.Error(">= 2 is not met by 2, or by 1.9")
+	}
+}
+
+func TestThresholdsAreRefusedByLineAndRemedy(t *testing.T) {
+	for text, want := range map[string]string{
+		"{expect: response.p99}":                   `f.yaml:5: thresholds[0].expect: "response.p99" has no operator: write one of <, <=, >, >=, ==, like response.p99 / direct < 3`,
+		"{expect: speed < 3}":                      `"speed" is no metric; it must be one of goodput, `,
+		"{expect: probe.speed < 3}":                `"probe.speed" is no metric`,
+		"{expect: probe.cpu.message < 3us}":        `cpu.message is of all groups together: write cpu.message`,
+		"{expect: probe.response.p99 < 3ms}":       `there is no group "probe"; name one of the groups, or none`,
+		"{expect: response.p99 / tunnel < 3}":      `/ tunnel must be / direct or / relay`,
+		"{expect: response.p99 / relay < 3}":       `path relay is not measured: add it to paths`,
+		"{expect: cpu.message / direct < 3}":       `direct has no process to compare with: write / relay`,
+		"{expect: response.p99 < 3}":               `"3" must be a number with one of the units ns, us, µs, ms, s`,
+		"{expect: response.p99 < fast}":            `"fast" must be a number with its unit, like 3 or 20ms`,
+		"{expect: response.p99 / direct < 3ms}":    `"3ms" must be a number with one of the units %, none`,
+		"{expect: response.p99 < 3ms, gate: stop}": `thresholds[0].gate: "stop" must be fail or warn`,
+		"{gate: warn}":                             `thresholds[0].expect: is missing: say what is expected`,
+	} {
+		_, err := scenario.Parse("f.yaml", []byte("# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\npaths: [direct, tunnel]\nthresholds: ["+text+"]"))
+		if fe, ok := errors.AsType[*subject.FileError](err); !ok || !strings.HasPrefix(fe.Error(), "f.yaml:5: thresholds[0]") || !strings.Contains(fe.Error(), want) {
+			t.Errorf("thresholds: [%s]\n got %v\nwant %s", text, err, want)
+		}
+	}
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1B}\nthresholds: [{expect: failed == 0}]")
+	if s.Thresholds[0].Gate != scenario.GateFail {
+		t.Errorf("gate %q; want fail", s.Thresholds[0].Gate)
+	}
+	if err := valid(t, schema(t, scenario.Schema), []byte("scenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nthresholds: [{expect: failed == 0}, {expect: goodput > 3MiB/s, gate: warn}]")); err != nil {
+		t.Error(err)
+	}
+}

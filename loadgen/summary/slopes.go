@@ -1,0 +1,150 @@
+package summary
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/sample"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/stats"
+)
+
+// A grower is what a slope is of.
+type grower struct {
+	route      record.Route
+	role, what string
+}
+
+// points are the coordinates of a line.
+type points struct{ x, y []float64 }
+
+// slopes says how processes grow: with the idle connections that they have, or
+// with all connections that there ever were, where none is idle and processes
+// live through all blocks.
+func slopes(r *record.Record) (out []record.Slope) {
+	per := ""
+	for _, c := range r.Scenario.Cells {
+		switch {
+		case slices.ContainsFunc(c.Groups, func(g scenario.Group) bool { return g.Mode == scenario.Churn }):
+			per = cmp.Or(per, record.PerMade)
+		case len(c.Groups) == 1 && c.Groups[0].Mode == scenario.Idle:
+			per = cmp.Or(per, record.PerIdle)
+		}
+	}
+	if per == "" || per == record.PerMade && r.Scenario.Fresh || r.Scenario.Search != nil {
+		return nil
+	}
+	lines, order := map[grower]*points{}, []grower(nil)
+	made := map[record.Route]float64{}
+	blocks := map[record.Route]int{}
+	for i := range r.Blocks {
+		b := &r.Blocks[i]
+		cell, err := r.Scenario.Cell(b.Cell)
+		if err != nil || b.Path == scenario.Direct {
+			continue
+		}
+		x := float64(cell.Connections())
+		if per == record.PerMade {
+			for _, g := range b.Groups {
+				made[b.Route] += float64(g.Dials)
+			}
+			if x = made[b.Route]; blocks[b.Route] == 0 { // a program's first block makes it grow to its size
+				blocks[b.Route]++
+				continue
+			}
+		}
+		for g, y := range grown(b) {
+			if lines[g] == nil {
+				lines[g], order = &points{}, append(order, g)
+			}
+			lines[g].x, lines[g].y = append(lines[g].x, x), append(lines[g].y, y)
+		}
+	}
+	slices.SortFunc(order, func(a, b grower) int {
+		return cmp.Or(cmp.Compare(a.route.String(), b.route.String()), cmp.Compare(a.role, b.role), cmp.Compare(a.what, b.what))
+	})
+	for _, g := range order {
+		if fit := stats.Line(lines[g].x, lines[g].y); fit.Slope.Low != nil {
+			out = append(out, record.Slope{Route: g.route, Role: g.role, What: g.what, Per: per, Estimate: fit.Slope})
+		}
+	}
+	return out
+}
+
+// grown is how large the route's own processes are at the end of a block; several relays count as one.
+func grown(b *record.Block) map[grower]float64 {
+	out := map[grower]float64{}
+	for _, u := range b.Processes {
+		if !slices.Contains([]string{"server", "client", "relay"}, u.Role) || u.RSS == 0 {
+			continue
+		}
+		for what, of := range map[string]func(sample.Usage) float64{
+			"rss":     func(u sample.Usage) float64 { return float64(u.RSS) },
+			"files":   func(u sample.Usage) float64 { return float64(u.Files) },
+			"threads": func(u sample.Usage) float64 { return float64(u.Threads) },
+		} {
+			out[grower{b.Route, u.Role, what}] += of(u)
+		}
+	}
+	return out
+}
+
+// isolation compares the groups beside stalled readers with those of the cell in which there are none.
+func isolation(r *record.Record, t *Table) (out []record.Apart) {
+	for i := range r.Scenario.Cells {
+		cell := &r.Scenario.Cells[i]
+		stalled := stalledIn(cell)
+		if stalled == "" || connections(cell, stalled) == 0 {
+			continue
+		}
+		for k := range r.Scenario.Cells {
+			base := &r.Scenario.Cells[k]
+			if stalledIn(base) != stalled || connections(base, stalled) != 0 || !sameBut(cell, base, stalled) {
+				continue
+			}
+			for _, s := range t.Series {
+				if s.Cell != cell.Name || s.Metric != "during.p99" || s.Group == stalled {
+					continue
+				}
+				of := s.Of
+				of.Cell = base.Name
+				if without := t.by[of]; without != nil {
+					if e := stats.Of(s.over(without)); e.N > 0 {
+						out = append(out, record.Apart{Route: s.Route, Cell: cell.Name, Group: s.Group, Metric: s.Metric, Estimate: e})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// stalledIn is the group whose readers stall in a cell.
+func stalledIn(c *scenario.Cell) string {
+	for _, e := range c.Timeline {
+		if e.Do == scenario.ReaderStall {
+			return e.Group
+		}
+	}
+	return ""
+}
+
+func connections(c *scenario.Cell, group string) (n scenario.Count) {
+	for _, g := range c.Groups {
+		if g.Name == group {
+			n = g.Connections
+		}
+	}
+	return n
+}
+
+// sameBut reports whether two cells differ in one group's connections alone.
+func sameBut(a, b *scenario.Cell, group string) bool {
+	return a.Link == b.Link && slices.EqualFunc(a.Groups, b.Groups, func(x, y scenario.Group) bool {
+		if x.Name == group {
+			x.Connections = y.Connections
+		}
+		return x == y
+	})
+}

@@ -1,0 +1,133 @@
+package topology
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/control"
+	"github.com/adit-tunnel/adit/loadgen/link"
+	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+)
+
+// Has reports whether an event has its place on a route: a link is on all of
+// them, a server and a client on those whose subject was started here.
+func (t *Topology) Has(r record.Route, e scenario.Event) bool {
+	switch {
+	case e.On("link"):
+		return t.links[r] != nil
+	case e.On("server"), e.On("client"):
+		return t.process(r, e) != nil
+	}
+	return true
+}
+
+func (t *Topology) process(r record.Route, e scenario.Event) *subject.Process {
+	in := t.subjects[r.Subject]
+	switch {
+	case in == nil || r.Path != scenario.Tunnel:
+		return nil
+	case e.On("server"):
+		return in.Server
+	}
+	return in.Client
+}
+
+// Do lets an event happen to a link or a process of a route, and returns when
+// it is over. usual is what the link is else.
+func (t *Topology) Do(ctx context.Context, r record.Route, e scenario.Event, usual scenario.Link) error {
+	long := time.Duration(e.For)
+	switch e.Do {
+	case scenario.LinkFreeze, scenario.LinkKill:
+		name := strings.TrimPrefix(e.Do, "link.") // link.Freeze or link.Kill
+		for _, l := range t.links[r] {
+			if _, err := control.Ask[control.None](ctx, l.control, name, link.Outage{For: long}); err != nil {
+				return err
+			}
+		}
+		return sleep(ctx, long)
+	case scenario.LinkSet:
+		if err := t.SetLink(ctx, r, *e.To); err != nil {
+			return err
+		}
+		return errors.Join(sleep(ctx, long), t.SetLink(ctx, r, usual))
+	}
+	p := t.process(r, e)
+	if strings.HasSuffix(e.Do, ".freeze") {
+		if err := p.Freeze(); err != nil {
+			return err
+		}
+		return errors.Join(sleep(ctx, long), p.Thaw())
+	}
+	p.End(strings.HasSuffix(e.Do, ".kill"))
+	if err := sleep(ctx, long); err != nil {
+		return err
+	}
+	if err := p.Again(ctx); err != nil {
+		return &StartError{err}
+	}
+	return nil
+}
+
+// Ready waits until a route carries packets, after its processes were started again.
+func (t *Topology) Ready(ctx context.Context, r record.Route) error {
+	if err := t.carries(ctx, r, t.within); err != nil {
+		return &StartError{errors.Join(err, t.Ended())}
+	}
+	return nil
+}
+
+// Wire is the octets that a route's links have carried so far; nil without a link.
+func (t *Topology) Wire(ctx context.Context, r record.Route) (*record.Wire, error) {
+	if t.links[r] == nil {
+		return nil, nil
+	}
+	var n link.Counted
+	for _, l := range t.links[r] {
+		one, err := control.Ask[link.Counted](ctx, l.control, link.Count, control.None{})
+		if err != nil {
+			return nil, err
+		}
+		n.To, n.Back = n.To+one.To, n.Back+one.Back
+	}
+	if in := t.subjects[r.Subject]; r.Path == scenario.Tunnel && in.Client != nil { // who dials is the client, from behind
+		n.To, n.Back = n.Back, n.To
+	}
+	return &record.Wire{Up: n.To, Down: n.Back}, nil
+}
+
+// Renew ends a route's subject, or relays, and starts them again, so that
+// nothing is left of the load before.
+func (t *Topology) Renew(ctx context.Context, r record.Route) error {
+	var own []*subject.Process
+	for _, p := range t.processes {
+		if p.route == r && p.role != "link" && r.Path != scenario.Direct {
+			own = append(own, p.Process)
+		}
+	}
+	for _, p := range slices.Backward(own) {
+		p.End(false)
+	}
+	for _, p := range own {
+		if err := p.Again(ctx); err != nil {
+			return &StartError{err}
+		}
+	}
+	return t.Ready(ctx, r)
+}
+
+// sleep lets time pass.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

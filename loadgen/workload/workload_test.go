@@ -1,0 +1,178 @@
+package workload
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/target"
+)
+
+const (
+	seed    = 7
+	timeout = 150 * time.Millisecond
+	patient = 20 * time.Second // where no packet is to time out, however busy the machine is
+)
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// service serves with a function, and nothing else, until the test ends.
+func service(t *testing.T, serve func(*net.TCPConn)) string {
+	l := listen(t)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c.(*net.TCPConn))
+		}
+	}()
+	return l.Addr().String()
+}
+
+// play runs a crew of one group through all phases.
+func play(t *testing.T, g scenario.Group, addr string, timeout time.Duration, timeline ...scenario.Event) *Result {
+	t.Helper()
+	if g.Name = "load"; g.Connections == 0 {
+		g.Connections = 2
+	}
+	c := NewCrew(t.Context(), Job{Group: g, Addrs: []string{addr}, Timeout: timeout, Of: 1, First: 1 << 40, Timeline: timeline},
+		payload.NewVerifier(payload.NewRing(seed), "generator"))
+	c.Open()
+	c.Begin(0, 50*time.Millisecond, 400*time.Millisecond)
+	select {
+	case <-c.drain:
+	case <-time.After(30 * time.Second):
+		t.Error("the drain does not come")
+	}
+	gomega.NewWithT(t).Eventually(func() bool { // the leader waits like this
+		return c.waits() || g.Mode == scenario.Idle && c.ok.Load() < int64(g.Connections)
+	}).WithTimeout(20 * time.Second).Should(gomega.BeFalse())
+	c.Close()
+	r, err := c.Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// waits reports whether a packet is under way that is to come back.
+func (c *Crew) waits() bool {
+	for _, s := range c.Stand() {
+		if s.Waits {
+			return true
+		}
+	}
+	return false
+}
+
+func TestEachModeAgainstATarget(t *testing.T) {
+	tg := target.New(listen(t), listen(t), "")
+	t.Cleanup(func() { _ = tg.Close() })
+	addr := tg.Addr().String()
+	for name, g := range map[string]scenario.Group{
+		"pingpong":     {Mode: scenario.PingPong, Size: 1 << 10},
+		"large":        {Mode: scenario.PingPong, Size: 3 << 20},
+		"at a rate":    {Mode: scenario.PingPong, Size: 64, Rate: 100},
+		"poisson":      {Mode: scenario.PingPong, Size: 64, Rate: 100, Arrival: scenario.Poisson},
+		"upload":       {Mode: scenario.Upload, Size: 64 << 10},
+		"large upload": {Mode: scenario.Upload, Size: 3 << 20},
+		"download":     {Mode: scenario.Download, Size: 2 << 20},
+		"both":         {Mode: scenario.Both, Size: 2 << 20},
+		"churn":        {Mode: scenario.Churn, Size: 64, Packets: 3, Resets: 0.5},
+		"idle":         {Mode: scenario.Idle, Size: 64},
+	} {
+		r := play(t, g, addr, patient)
+		for _, e := range r.Ends {
+			t.Errorf("%s: %+v; want no packet that is not ok", name, e)
+		}
+		if len(r.Faults) > 0 || r.FailedConnects > 0 || r.Dials < 2 || r.Series == nil {
+			t.Errorf("%s: faults %v, %d failed connects, %d dials, series %v", name, r.Faults, r.FailedConnects, r.Dials, r.Series)
+		}
+		if down := g.Mode == scenario.Download || g.Mode == scenario.Both; !down && r.Down > 0 {
+			t.Errorf("%s: %d octets down", name, r.Down)
+		}
+		if n := r.OK; g.Echoes() != (n+r.Late > 0) || g.Mode != scenario.Idle && r.Service.N != n || g.Rate > 0 && (r.Response.N != n || n > 80) {
+			t.Errorf("%s: %d ok, service %d, response %d", name, n, r.Service.N, r.Response.N)
+		}
+		if r.First.N != r.Connect.N || g.Mode == scenario.Churn != (r.First.N > 0) {
+			t.Errorf("%s: connect %d, first %d", name, r.Connect.N, r.First.N)
+		}
+	}
+}
+
+// Each packet that is not ok says why, and how far its stream had come.
+func TestEachOutcome(t *testing.T) {
+	gone := listen(t)
+	_ = gone.Close()
+	echo := func(c *net.TCPConn, n int64, then func()) { // n octets, after the preface
+		if _, err := io.ReadFull(c, make([]byte, payload.PrefaceSize)); err == nil {
+			_, _ = io.CopyN(c, c, n)
+		}
+		then()
+	}
+	for _, tt := range []struct {
+		how, addr string
+		g         scenario.Group
+	}{
+		{Refused, gone.Addr().String(), scenario.Group{Mode: scenario.PingPong, Size: 64}},
+		{Refused, gone.Addr().String(), scenario.Group{Mode: scenario.Churn, Size: 64, Packets: 1}},
+		{Reset, service(t, func(c *net.TCPConn) { echo(c, 1000, func() { _ = c.SetLinger(0); _ = c.Close() }) }), scenario.Group{Mode: scenario.PingPong, Size: 64}},
+		{Reset, service(t, func(c *net.TCPConn) { echo(c, 0, func() { _ = c.SetLinger(0); _ = c.Close() }) }), scenario.Group{Mode: scenario.Upload, Size: 64}},
+		{Reset, service(t, func(c *net.TCPConn) { echo(c, 0, func() { _ = c.Close() }) }), scenario.Group{Mode: scenario.Download, Size: 64}},
+		{TimedOut, service(t, func(c *net.TCPConn) { echo(c, 1000, func() {}) }), scenario.Group{Mode: scenario.PingPong, Size: 64, Rate: 200}},
+		{TimedOut, service(t, func(*net.TCPConn) {}), scenario.Group{Mode: scenario.Download, Size: 64}},
+		{TimedOut, service(t, func(*net.TCPConn) {}), scenario.Group{Mode: scenario.Upload, Size: 1 << 20}},
+		{Corrupt, service(t, func(c *net.TCPConn) { echo(c, 1000, func() { _, _ = c.Write(make([]byte, 64)) }) }), scenario.Group{Mode: scenario.PingPong, Size: 64}},
+	} {
+		name := tt.g.Mode + " " + tt.how
+		r := play(t, tt.g, tt.addr, timeout)
+		if len(r.Ends) < 2 {
+			t.Errorf("%s: ends %+v; want one for each connection", name, r.Ends)
+			continue
+		}
+		for _, e := range r.Ends {
+			if e.How != tt.how || (e.Stream == 0) != (tt.how == Refused) {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+		if (r.FailedConnects > 0) != (tt.how == Refused) || (len(r.Faults) > 0) != (tt.how == Corrupt) {
+			t.Errorf("%s: %d failed connects, faults %v", name, r.FailedConnects, r.Faults)
+		}
+		if tt.how == Corrupt && (r.Faults[0].Offset != 1000 || r.Faults[0].Kind != payload.Corrupted) {
+			t.Errorf("%s: %v; want offset 1000", name, r.Faults[0])
+		}
+		if tt.g.Rate > 0 && time.Duration(r.Response.Max) < timeout {
+			t.Errorf("%s: responses up to %v; want the timeout among them", name, time.Duration(r.Response.Max))
+		}
+	}
+}
+
+// A witness dates what it sees from the start of the measured time, also what came before.
+func TestAWitnessDatesLives(t *testing.T) {
+	tg := target.New(listen(t), listen(t), "")
+	t.Cleanup(func() { _ = tg.Close() })
+	r := play(t, scenario.Group{Mode: scenario.PingPong, Size: 64}, tg.Addr().String(), patient, scenario.Event{Do: scenario.LinkFreeze, For: 1e9})
+	if len(r.Lives) != 2 || r.During.N == 0 || r.After.N != 0 {
+		t.Fatalf("lives %+v, %d packets in the event, %d after", r.Lives, r.During.N, r.After.N)
+	}
+	for _, l := range r.Lives {
+		if l.Connected >= 0 || l.First < l.Connected || l.Last > 30*time.Second || l.Ended != Never || l.How != "" {
+			t.Errorf("life %+v", l)
+		}
+	}
+}
