@@ -6,6 +6,7 @@ BIN     := bin
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(COMMIT)
 FUZZTIME ?= 10s
+SHORT   ?= -short
 
 # make conformance SERVER=host:port VISITOR=host:port [TARGET=host:port] [API=url] | CLIENT_CMD='prog --server {addr}' | SUBJECT=file.yaml
 SERVER ?=
@@ -17,7 +18,7 @@ SUBJECT ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build conformance examples self-check bench test unit e2e lint fuzz generate clean
+.PHONY: load-faults help build conformance examples containers self-check bench bench-selftest test test-full unit e2e lint fuzz generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,16 +40,36 @@ examples: build ## certify the peer in Python, which was written from PROTOCOL.m
 	@if command -v python3 >/dev/null; then $(BIN)/adit-conform run --subject scenarios/subjects/python.yaml --segmentation=off $(ARGS); \
 	else echo "not run: python3 is not installed"; fi
 
+containers: build ## certify the reference as container images, where a Docker engine answers
+	@if docker info >/dev/null 2>&1; then TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/adit-conform run --subject scenarios/subjects/reference-container.yaml --segmentation=off $(ARGS); \
+	else echo "not run: no Docker engine answers"; fi
+
 self-check: build ## prove that the suite can fail: the kill matrix
 	$(BIN)/adit-conform self-check $(ARGS)
 
 bench: build ## standard scenarios against the reference, tables in results/
 	$(BIN)/adit-load run scenarios/speed.yaml scenarios/reliability.yaml scenarios/concurrency.yaml scenarios/packet-size.yaml scenarios/bandwidth.yaml --out results $(ARGS)
 
-test: lint unit conformance examples self-check e2e ## everything CI runs
+bench-selftest: build ## prove that comparisons tell changes from noise: 25 minutes on a quiet machine
+	ADIT_SELFTEST=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 60m -run TestComparisonsTellChangesFromNoise ./loadgen/cmd/adit-load
 
-unit: ## unit tests, race detector on, order shuffled
-	$(GO) test -race -shuffle=on -timeout 8m ./...
+test: lint unit conformance examples self-check e2e ## everything CI runs, in less than 15 minutes
+
+# timed makes a target and says how long it took.
+timed = @begun=$$(date +%s); $(MAKE) --no-print-directory $(1) && echo "== $(1): $$(( $$(date +%s) - begun )) s"
+
+test-full: ## test, with timers over 60 s, containers, fuzzing, and each mutant against every case, cut in all ways: less than an hour on two idle cores
+	$(call timed,lint)
+	$(call timed,unit SHORT=)
+	$(call timed,conformance ARGS=--slow)
+	$(call timed,examples ARGS=--segmentation=on)
+	$(call timed,containers)
+	$(call timed,self-check ARGS='--full --segmentation --jobs 8')
+	$(call timed,fuzz FUZZTIME=5s)
+	$(call timed,e2e)
+
+unit: ## unit tests, race detector on, order shuffled; SHORT= runs those too that take long
+	$(GO) test -race -shuffle=on $(SHORT) -timeout 12m ./...
 
 e2e: build ## ssh, scp, nginx, curl, PostgreSQL, iperf3 through the built binaries
 	ADIT_E2E=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 12m ./reference/e2e
@@ -58,6 +79,9 @@ lint: ## format, vet, staticcheck, module file
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
 	$(GO) tool staticcheck ./...
+
+load-faults: ## faults that adit-load must find, and ten clean runs for each
+	ADIT_LOAD_CLEAN=10 $(GO) test -count=1 -timeout 30m -run 'IsFound|FaultIsFound' ./loadgen/run
 
 fuzz: ## every fuzz target for FUZZTIME (default 10s)
 	@set -e; for pkg in $$($(GO) list ./...); do \
