@@ -69,7 +69,7 @@ test-full: ## test, with timers over 60 s, containers, fuzzing, and each mutant 
 	$(call timed,e2e)
 
 unit: ## unit tests, race detector on, order shuffled; SHORT= runs those too that take long
-	$(GO) test -race -shuffle=on $(SHORT) -timeout 12m ./...
+	$(GO) test -race -shuffle=on -parallel 4 $(SHORT) -timeout 12m ./...
 
 e2e: build ## ssh, scp, nginx, curl, PostgreSQL, iperf3 through the built binaries
 	ADIT_E2E=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 12m ./reference/e2e

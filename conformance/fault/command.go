@@ -156,7 +156,7 @@ Exit codes: 0 every mutant was killed by a case of its requirement, and no liar 
 	s.BoolVar(&o.Slow, "slow", false, "run cases that wait for timers over 60 s, too")
 	s.BoolVar(&o.Segmented, "segmentation", false, "run each case with its octets cut in all ways, too")
 	s.BoolVar(&asJSON, "json", false, "write JSON instead of tables")
-	s.IntVar(&o.Jobs, "jobs", 6, "mutants at a time")
+	s.IntVar(&o.Jobs, "jobs", defaultJobs, "mutants at a time")
 	s.Uint64Var(&o.Seed, "seed", 1, "of every run")
 	return c
 }

@@ -28,12 +28,16 @@ type Options struct {
 	Full      bool     // run every case against every mutant: what it must not touch has to pass
 	Slow      bool     // run cases that wait for timers over 60 s, too
 	Segmented bool     // run each case with its octets cut in all ways, too
-	Jobs      int      // mutants at a time; 0: 6
+	Jobs      int      // mutants at a time; 0: defaultJobs
 	Seed      uint64   // of every run
 
 	Progress io.Writer // shows what goes on; nil: nothing
 	Terminal bool      // Progress is a terminal: a bar instead of silence
 }
+
+// defaultJobs is how many mutants are tried at a time. Most of a trial is
+// waiting: twelve of them use half of two cores.
+const defaultJobs = 12
 
 // liarsEarn is the share of the suite that a liar must stay below.
 const liarsEarn = 0.10
@@ -70,35 +74,46 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 	show := o.show(len(todo) + len(liars) + len(odds) + 1)
 	defer show.done()
 
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	var twin report.File
-	if len(todo) > 0 {
-		var err error
-		if twin, err = o.certify(ctx, o.baseline(s, todo)); err != nil {
-			return m, fmt.Errorf("the peer without a mutant could not be certified: %w", err)
-		}
-		m.baseline(twin)
-	}
-	show.step("baseline", m.BaselineOK())
 	m.Trials, m.Liars, m.Odds = make([]Trial, len(todo)), make([]Lie, len(liars)), make([]Odd, len(odds))
-	o.each(len(odds)+len(liars)+len(todo), func(i int) {
-		if i < len(odds) { // they take longest
-			m.Odds[i] = o.spare(ctx, odds[i], apiPorts(len(todo)+1+i))
-			show.step(odds[i], m.Odds[i].OK())
-			return
+	var tasks []func() // what takes longest comes first
+	for i, name := range odds {
+		tasks = append(tasks, func() {
+			m.Odds[i] = o.spare(ctx, name, apiPorts(len(todo)+1+i))
+			show.step(name, m.Odds[i].OK())
+		})
+	}
+	if len(todo) > 0 {
+		tasks = append(tasks, func() {
+			var err error
+			if twin, err = o.certify(ctx, o.baseline(s, todo)); err != nil {
+				giveUp(fmt.Errorf("the peer without a mutant could not be certified: %w", err))
+				return
+			}
+			m.baseline(twin)
+			show.step("baseline", m.BaselineOK())
+		})
+	}
+	for i, liar := range liars {
+		tasks = append(tasks, func() {
+			m.Liars[i] = o.expose(ctx, s, liar)
+			show.step(liar.Name+"/"+string(liar.Role), m.Liars[i].OK())
+		})
+	}
+	for i, mutant := range todo {
+		tasks = append(tasks, func() {
+			m.Trials[i] = o.try(ctx, s, mutant, apiPorts(i))
+			show.step(mutant.ID(), m.Trials[i].OK())
+		})
+	}
+	o.each(tasks)
+	for i, t := range m.Trials {
+		if t.Outcome == Inconclusive && ctx.Err() == nil { // once more, alone
+			m.Trials[i] = o.try(ctx, s, todo[i], apiPorts(i))
 		}
-		if i -= len(odds); i < len(liars) {
-			m.Liars[i] = o.expose(ctx, s, liars[i])
-			show.step(liars[i].Name+"/"+string(liars[i].Role), m.Liars[i].OK())
-			return
-		}
-		i -= len(liars)
-		m.Trials[i] = o.try(ctx, s, todo[i], apiPorts(i), twin)
-		show.step(todo[i].ID(), m.Trials[i].OK())
-	})
-	for i, t := range m.Trials { // once more, alone
-		if t.Outcome == Inconclusive && ctx.Err() == nil {
-			m.Trials[i] = o.try(ctx, s, todo[i], apiPorts(i), twin)
-		}
+		m.Trials[i].compare(todo[i], twin)
 	}
 	if o.Subject == "" && len(o.Only) == 0 {
 		m.Missing = Uncovered()
@@ -121,7 +136,7 @@ func (o *Options) find() error {
 			return err
 		}
 	}
-	o.Jobs = cmp.Or(o.Jobs, 6)
+	o.Jobs = cmp.Or(o.Jobs, defaultJobs)
 	return nil
 }
 
@@ -150,21 +165,20 @@ func (o Options) baseline(s source, todo []Mutant) run {
 // apiPorts keeps the control APIs of trials at the same time apart.
 func apiPorts(i int) [2]int { return [2]int{10_500 + 30*i, 10_500 + 30*i + 29} }
 
-// each calls do for 0 to n-1, Jobs at a time.
-func (o Options) each(n int, do func(int)) {
-	next := make(chan int, n)
-	for i := range n {
-		next <- i
+// each does the tasks, in their order, Jobs at a time.
+func (o Options) each(tasks []func()) {
+	next := make(chan func(), len(tasks))
+	for _, task := range tasks {
+		next <- task
 	}
 	close(next)
 	var wg sync.WaitGroup
-	work := func() {
-		for i := range next {
-			do(i)
-		}
-	}
 	for range o.Jobs {
-		wg.Go(work)
+		wg.Go(func() {
+			for task := range next {
+				task()
+			}
+		})
 	}
 	wg.Wait()
 }

@@ -114,16 +114,12 @@ func lastLine(s string) string {
 }
 
 // try runs the cases of a mutant's requirement, or with Full all of its role,
-// against it. twin is the report of the same subject without a mutant.
-func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int, twin report.File) (t Trial) {
+// against it.
+func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int) (t Trial) {
 	req, _ := spec.Lookup(m.Req)
 	t = Trial{Mutant: m.Name, Req: m.Req, Role: m.Role, Level: req.Level, Does: m.Does}
 	begun := time.Now()
 	defer func() { t.Took = time.Since(begun) }()
-	if slices.ContainsFunc(twin.Results, func(e report.Entry) bool { return of(e, m) && failed(e) }) {
-		t.Outcome, t.Detail = TwinFails, "its cases fail on the peer that has no mutant"
-		return t
-	}
 	if o.Segmented { // a mutant that breaks its rule now and then breaks it in one way of cutting alone
 		m.MayTouch = append(slices.Clip(m.MayTouch), "FRAME-006")
 	}
@@ -188,6 +184,14 @@ func (t *Trial) judge(m Mutant, res report.File) {
 		t.Outcome = Spared
 	default:
 		t.Outcome = Survived
+	}
+}
+
+// compare takes the report of the same subject without a mutant: a case that
+// fails there, too, proves nothing.
+func (t *Trial) compare(m Mutant, twin report.File) {
+	if slices.ContainsFunc(twin.Results, func(e report.Entry) bool { return of(e, m) && failed(e) }) {
+		t.Outcome, t.Detail = TwinFails, "its cases fail on the peer that has no mutant"
 	}
 }
 

@@ -90,6 +90,7 @@ func image(t *testing.T, name, folder, server, client string) *File {
 }
 
 func TestContainersAreStartedReadyAndEnded(t *testing.T) {
+	t.Parallel()
 	e, name := docker(t)
 	f := image(t, name, folder(t), "serve {dir}", "dial")
 	f.Env = map[string]string{"GREETING": "hello"}
@@ -120,6 +121,7 @@ func TestContainersAreStartedReadyAndEnded(t *testing.T) {
 }
 
 func TestAContainerIsEndedSuddenlyAndStartedAgainWithItsData(t *testing.T) {
+	t.Parallel()
 	_, name := docker(t)
 	in := start(t, image(t, name, folder(t), "serve {dir}", ""), Options{})
 	exited := in.Server.Exited()
@@ -138,6 +140,7 @@ func TestAContainerIsEndedSuddenlyAndStartedAgainWithItsData(t *testing.T) {
 }
 
 func TestAStubbornContainerIsKilledAfterTheGrace(t *testing.T) {
+	t.Parallel()
 	_, name := docker(t)
 	in := start(t, image(t, name, folder(t), "stubborn", ""), Options{Grace: 10 * time.Millisecond})
 	in.Server.End(false)
@@ -147,6 +150,7 @@ func TestAStubbornContainerIsKilledAfterTheGrace(t *testing.T) {
 }
 
 func TestAContainerThatEndsEarlyIsReportedWithItsLastLines(t *testing.T) {
+	t.Parallel()
 	_, name := docker(t)
 	_, err := image(t, name, folder(t), "exit 3", "").Start(t.Context(), Options{})
 	if ee, ok := errors.AsType[*ExitError](err); !ok || ee.Status != "exit status 3" || !slices.Equal(ee.Log, []string{"the disk is full"}) {
@@ -155,6 +159,7 @@ func TestAContainerThatEndsEarlyIsReportedWithItsLastLines(t *testing.T) {
 }
 
 func TestExitStatus127IsBelievedWhenItIsAlsoTheAnswerToAnUnknownScenario(t *testing.T) {
+	t.Parallel()
 	_, name := docker(t)
 	dir := folder(t)
 	start(t, image(t, name, dir, "picky", ""), Options{Scenario: "known"})
@@ -177,6 +182,7 @@ func TestExitStatus127IsBelievedWhenItIsAlsoTheAnswerToAnUnknownScenario(t *test
 }
 
 func TestAnImageThatTheEngineDoesNotHaveIsNotPulled(t *testing.T) {
+	t.Parallel()
 	_, name := docker(t)
 	_, err := parse(t, "{name: "+name+", server: {image: adit-no-such-image}}").Start(t.Context(), Options{})
 	if err == nil || !strings.Contains(err.Error(), "server cannot be started: image adit-no-such-image: the engine does not have it; docker pull") {
@@ -185,6 +191,7 @@ func TestAnImageThatTheEngineDoesNotHaveIsNotPulled(t *testing.T) {
 }
 
 func TestAnImageByNameIsKept(t *testing.T) {
+	t.Parallel()
 	e, name := docker(t)
 	dir := folder(t)
 	b, err := e.build(t.Context(), dir, filepath.Join(dir, "Dockerfile"))
@@ -204,6 +211,7 @@ func TestAnImageByNameIsKept(t *testing.T) {
 }
 
 func TestNothingIsLeftOfWhatCouldNotBeBuiltOrStarted(t *testing.T) {
+	t.Parallel()
 	e, name := docker(t)
 	dir := folder(t)
 	mark := "LABEL " + label + "=" + name + "\n" // on the layers, too
@@ -229,6 +237,7 @@ func TestNothingIsLeftOfWhatCouldNotBeBuiltOrStarted(t *testing.T) {
 }
 
 func TestNothingIsLeftOfAContainerThatWasGivenUp(t *testing.T) {
+	t.Parallel()
 	_, name := docker(t)
 	dir := folder(t)
 	for _, at := range []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond, time.Second} {
@@ -245,6 +254,7 @@ func TestNothingIsLeftOfAContainerThatWasGivenUp(t *testing.T) {
 }
 
 func TestTheRemedyIsNamedWhereNoEngineAnswers(t *testing.T) {
+	t.Parallel()
 	api, err := client.New(client.WithHost("unix:///no/such/engine.sock"))
 	if err != nil {
 		t.Fatal(err)
@@ -257,6 +267,7 @@ func TestTheRemedyIsNamedWhereNoEngineAnswers(t *testing.T) {
 }
 
 func TestContainersNeedLinux(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "linux" {
 		t.Skip("not run: this is Linux")
 	}
@@ -266,6 +277,7 @@ func TestContainersNeedLinux(t *testing.T) {
 }
 
 func TestLayersAreWhatABuildMadeItself(t *testing.T) {
+	t.Parallel()
 	const out = "Step 1/4 : FROM base\n ---> aaa\nStep 2/4 : COPY x /\n ---> Using cache\n ---> bbb\n" +
 		"Step 3/4 : RUN y\n ---> Running in 123\nRemoving intermediate container 123\n ---> ccc\nStep 4/4 : LABEL z=z\n ---> ddd\nSuccessfully built ddd\n"
 	if got := layers(out); !slices.Equal(got, []string{"ccc", "ddd"}) {
@@ -274,6 +286,7 @@ func TestLayersAreWhatABuildMadeItself(t *testing.T) {
 }
 
 func TestAContainersEndReadsLikeAChilds(t *testing.T) {
+	t.Parallel()
 	for code, want := range map[int]string{0: "exit status 0", 3: "exit status 3", 127: "exit status 127", 137: "signal: killed", 143: "signal: terminated", 255: "exit status 255"} {
 		if got := containerEnd(code).status; got != want {
 			t.Errorf("containerEnd(%d) = %s; want %s", code, got, want)

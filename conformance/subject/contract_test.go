@@ -11,6 +11,7 @@ import (
 )
 
 func TestACommandIsToldWhatAnImageIsTold(t *testing.T) {
+	t.Parallel()
 	const names = "ADIT_ROLE ADIT_TUNNEL ADIT_SERVER ADIT_VISITOR ADIT_TARGET ADIT_API ADIT_SCENARIO OWN"
 	f := parse(t, `
 name: told
@@ -38,6 +39,7 @@ env: {OWN: "of the file", ADIT_API: "{api.port}"}
 }
 
 func TestACommandThatDeclinesIsBelievedWhenItDeclinesAnUnknownScenarioToo(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		command, scenario string
 		want              string // empty: it starts

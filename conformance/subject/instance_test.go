@@ -64,6 +64,7 @@ ready: {tcp: "{visitor}", within: 20s}
 `
 
 func TestServerAndClientAreStartedReadyAndEnded(t *testing.T) {
+	t.Parallel()
 	in := start(t, parse(t, pair), Options{})
 	for _, p := range in.Processes() {
 		if err := syscall.Kill(p.PID(), 0); err != nil || !p.Running() || p.Status() != "running" {
@@ -85,6 +86,7 @@ func TestServerAndClientAreStartedReadyAndEnded(t *testing.T) {
 }
 
 func TestOneRoleAloneAtAddressesOfTheCaller(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +109,7 @@ func TestOneRoleAloneAtAddressesOfTheCaller(t *testing.T) {
 }
 
 func TestManyInstancesAtATime(t *testing.T) {
+	t.Parallel()
 	f, err := Command("'" + os.Args[0] + "' helper listen {visitor} {addr}")
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +124,7 @@ func TestManyInstancesAtATime(t *testing.T) {
 }
 
 func TestAnEarlyEndIsReportedWithItsLastLines(t *testing.T) {
+	t.Parallel()
 	for name, ready := range map[string]string{"tcp": `tcp: "{tunnel}"`, "log": "log: never", "http": `http: "http://{tunnel}/"`} {
 		_, err := parse(t, `{name: x, server: {command: HELPER exit now, ready: {`+ready+`, within: 20s}}}`).Start(t.Context(), Options{})
 		ee, ok := errors.AsType[*ExitError](err)
@@ -131,6 +135,7 @@ func TestAnEarlyEndIsReportedWithItsLastLines(t *testing.T) {
 }
 
 func TestWhatIsNeverReadyIsReported(t *testing.T) {
+	t.Parallel()
 	for cond, want := range map[string]string{`tcp: "127.0.0.1:1"`: "tcp 127.0.0.1:1", "log: never": "log never", `http: "127.0.0.1:1/x"`: "http 127.0.0.1:1/x"} {
 		f := parse(t, `{name: x, server: {command: "HELPER listen {tunnel}", ready: {tcp: "{tunnel}"}}, ready: {`+cond+`, within: 50ms}}`)
 		_, err := f.Start(t.Context(), Options{})
@@ -148,6 +153,7 @@ func TestWhatIsNeverReadyIsReported(t *testing.T) {
 }
 
 func TestWhatCannotBeStarted(t *testing.T) {
+	t.Parallel()
 	_, err := parse(t, "{name: x, server: {command: ./no-such-program}}").Start(t.Context(), Options{})
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "server cannot be started") {
 		t.Errorf("Start of a missing program: %v", err)
@@ -155,6 +161,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 }
 
 func TestAStubbornProcessIsKilledAfterTheGrace(t *testing.T) {
+	t.Parallel()
 	in := start(t, parse(t, `{name: x, server: {command: HELPER stubborn, ready: {log: up, within: 20s}}}`), Options{Grace: 10 * time.Millisecond})
 	in.Server.End(false)
 	if got := in.Server.Status(); got != "signal: killed" {
@@ -163,6 +170,7 @@ func TestAStubbornProcessIsKilledAfterTheGrace(t *testing.T) {
 }
 
 func TestTheWholeGroupEndsWithItsLeader(t *testing.T) {
+	t.Parallel()
 	in := start(t, parse(t, `{name: x, server: {command: HELPER parent, ready: {log: "child [0-9]+", within: 20s}}}`), Options{Grace: soon})
 	i := slices.IndexFunc(in.Server.Log(0), func(s string) bool { return strings.HasPrefix(s, "child ") })
 	pid, err := strconv.Atoi(strings.TrimPrefix(in.Server.Log(0)[i], "child "))
@@ -188,6 +196,7 @@ func waitGone(pid int, gone chan struct{}) {
 }
 
 func TestAProcessIsEndedSuddenlyAndStartedAgainAtItsAddress(t *testing.T) {
+	t.Parallel()
 	in := start(t, parse(t, pair), Options{})
 	if err := in.Server.Again(t.Context()); err == nil {
 		t.Error("Again of a running process: no error")
@@ -217,6 +226,7 @@ func TestAProcessIsEndedSuddenlyAndStartedAgainAtItsAddress(t *testing.T) {
 }
 
 func TestPrepareRunsAfterBothAreUp(t *testing.T) {
+	t.Parallel()
 	const base = `{name: x, api: auto, server: {command: "HELPER serve {api}", ready: {http: "{api}/health", within: 20s}}, prepare: `
 	start(t, parse(t, base+`"sh -c 'touch {dir}/made && test $A = 1'", env: {A: "1"}, version: "sh -c 'echo v1; echo more'"}`), Options{})
 	_, err := parse(t, base+"HELPER exit}").Start(t.Context(), Options{})
@@ -231,6 +241,7 @@ func TestPrepareRunsAfterBothAreUp(t *testing.T) {
 }
 
 func TestVersionIsTheFirstLineOfItsCommand(t *testing.T) {
+	t.Parallel()
 	f := parse(t, `{name: x, server: {command: x}, version: "sh -c 'echo v1; echo more'"}`)
 	if v, err := f.VersionOf(t.Context()); err != nil || v != "v1" {
 		t.Errorf("VersionOf = %q, %v; want v1", v, err)
@@ -242,6 +253,7 @@ func TestVersionIsTheFirstLineOfItsCommand(t *testing.T) {
 }
 
 func TestAServerOfSomebodyElseIsNotStarted(t *testing.T) {
+	t.Parallel()
 	f, err := Address(Addrs{Tunnel: "h:1", Visitor: "h:2"})
 	if err != nil {
 		t.Fatal(err)
@@ -252,6 +264,7 @@ func TestAServerOfSomebodyElseIsNotStarted(t *testing.T) {
 }
 
 func TestTheLogKeepsTheLastLines(t *testing.T) {
+	t.Parallel()
 	l := &tail{size: 2}
 	fmt.Fprintf(l, "a\nb\r\nc")
 	fmt.Fprintf(l, "c\n%s\nend", strings.Repeat("x", 2*maxLine))

@@ -33,6 +33,7 @@ func place(t *testing.T, e *engine, limits Limits) *Place {
 }
 
 func TestContainersInANetworkOfTheirOwnHaveAddressesAndLimits(t *testing.T) {
+	t.Parallel()
 	e, name := docker(t)
 	p := place(t, e, Limits{CPUs: 0.5, Memory: 64 << 20, OpenFiles: 1000})
 	in := start(t, image(t, name, folder(t), "serve {dir}", "dial"), Options{Place: p})
@@ -69,6 +70,7 @@ func TestContainersInANetworkOfTheirOwnHaveAddressesAndLimits(t *testing.T) {
 }
 
 func TestACommandDoesNotRunInANetworkOfContainers(t *testing.T) {
+	t.Parallel()
 	e, name := docker(t)
 	_, err := parse(t, "{name: "+name+", server: {command: "+os.Args[0]+"}}").Start(t.Context(), Options{Place: place(t, e, Limits{})})
 	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "give the role an image") {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestCodecExitCodes(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		args []string
@@ -44,6 +45,7 @@ func TestCodecExitCodes(t *testing.T) {
 }
 
 func TestCodecOfTheExample(t *testing.T) {
+	t.Parallel()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("not run: python3 is not installed")

@@ -29,6 +29,7 @@ func faulty(t *testing.T, what string) string {
 }
 
 func TestFuzzFinds(t *testing.T) {
+	t.Parallel()
 	// A hang shows on the tunnel beside (harm), or on the next one (hang).
 	for _, tt := range []struct{ what, kind string }{{"panic", "death"}, {"hang", "ha"}, {"leak", "memory"}} {
 		t.Run(tt.what, func(t *testing.T) {
@@ -63,6 +64,7 @@ func TestFuzzFinds(t *testing.T) {
 }
 
 func TestFuzzFindsNothingInThePeer(t *testing.T) {
+	t.Parallel()
 	for _, role := range []engine.Role{engine.Server, engine.Client} {
 		out, errs, code := conform(t, "fuzz", "--subject", peerFile(t, role, ""), "--for", "4s", "--seed", "1", "--out", t.TempDir())
 		if code != 0 || !strings.Contains(out, "nothing found") || strings.Contains(out, " 0 sequences") {
@@ -72,6 +74,7 @@ func TestFuzzFindsNothingInThePeer(t *testing.T) {
 }
 
 func TestFuzzUsage(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		args []string
 		code int

@@ -107,6 +107,7 @@ func refusing(t *testing.T) string {
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	good, bad, nobody := server(t, false), server(t, true), refusing(t)
 	invalid := filepath.Join(t.TempDir(), "invalid.yaml")
 	if err := os.WriteFile(invalid, []byte("nonsense: true\n"), 0o600); err != nil {
@@ -158,6 +159,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestReports(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j, x := filepath.Join(dir, "r.json"), filepath.Join(dir, "r.xml")
 	addr := server(t, true)
@@ -197,6 +199,7 @@ func TestReports(t *testing.T) {
 }
 
 func TestVerboseShowsFrames(t *testing.T) {
+	t.Parallel()
 	addr := server(t, false)
 	_, stderr, _ := conform(t, "run", "--server", addr, "--visitor", server(t, true), "--id", "FRAME-002/server/two", "-v")
 	if !strings.Contains(stderr, "KeepAlive") {
@@ -205,6 +208,7 @@ func TestVerboseShowsFrames(t *testing.T) {
 }
 
 func TestFailFast(t *testing.T) {
+	t.Parallel()
 	addr := server(t, true)
 	stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--fail-fast", "--label-filter", "id: containsAny {FRAME-002,FRAME-004,FRAME-008}")
 	if code != report.ExitFailed || !strings.Contains(stdout, "1 case(s) failed") {
@@ -213,6 +217,7 @@ func TestFailFast(t *testing.T) {
 }
 
 func TestSelfCheckUsage(t *testing.T) {
+	t.Parallel()
 	if _, stderr, code := conform(t, "self-check", "--nonsense"); code != report.ExitUsage || stderr == "" {
 		t.Errorf("exit code %d, standard error %q; want 2 and an explanation", code, stderr)
 	}
@@ -220,6 +225,7 @@ func TestSelfCheckUsage(t *testing.T) {
 
 // Flags that contradict each other are refused with the remedy.
 func TestContradictions(t *testing.T) {
+	t.Parallel()
 	at := []string{"--server", "127.0.0.1:1", "--visitor", "127.0.0.1:2"}
 	for _, tt := range []struct {
 		args []string
@@ -245,6 +251,7 @@ func TestContradictions(t *testing.T) {
 
 // The whole chain: this program certifies its own peer, then a mutant of it.
 func TestSelfCheckKills(t *testing.T) {
+	t.Parallel()
 	stdout, stderr, code := conform(t, "self-check", "--id", "FRAME-007,API-014", "--json")
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
@@ -267,6 +274,7 @@ func TestSelfCheckKills(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
+	t.Parallel()
 	stdout, _, code := conform(t, "list")
 	for _, want := range []string{"FRAME-002", "API-001", "tested by construction", "excepted"} {
 		if !strings.Contains(stdout, want) {

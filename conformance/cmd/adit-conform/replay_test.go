@@ -34,6 +34,7 @@ func peerFile(t *testing.T, role engine.Role, mutant string) string {
 // What run --replay writes fails against the mutant that it was written for
 // and passes against the peer without it.
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		mutant, id string
 		role       engine.Role
@@ -122,6 +123,7 @@ func TestShrink(t *testing.T) {
 }
 
 func TestReplayUsage(t *testing.T) {
+	t.Parallel()
 	name := padded(t)
 	wrong := filepath.Join(t.TempDir(), "wrong.json")
 	if err := os.WriteFile(wrong, []byte(`{"replay": 1, "rol": "server"}`), 0o600); err != nil {
@@ -148,6 +150,7 @@ func TestReplayUsage(t *testing.T) {
 
 // The script for nc sends what the file says, to a server that only listens.
 func TestNC(t *testing.T) {
+	t.Parallel()
 	if out, err := exec.Command("sh", "-c", "nc -h 2>&1").CombinedOutput(); !strings.Contains(string(out), "OpenBSD") {
 		t.Skipf("not run: needs nc (Debian package netcat-openbsd): %v", err)
 	}

@@ -35,6 +35,7 @@ func read(t *testing.T, file string) []byte {
 }
 
 func TestReportFollowsThePublishedSchema(t *testing.T) {
+	t.Parallel()
 	stdout, _, code := conform(t, "schema", "report")
 	if code != 0 {
 		t.Fatalf("schema report exits %d", code)
@@ -65,6 +66,7 @@ func TestReportFollowsThePublishedSchema(t *testing.T) {
 
 // A report that is made again from the JSON file is the one that the run wrote.
 func TestReportsAreMadeAgain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	flags := []string{"--junit", "--html", "--markdown", "--badge"}
 	to := func(from string) (args []string) {
@@ -92,6 +94,7 @@ func TestReportsAreMadeAgain(t *testing.T) {
 }
 
 func TestDiffAndMatrix(t *testing.T) {
+	t.Parallel()
 	bad, good := failing(t), filepath.Join(t.TempDir(), "good.json")
 	addr := server(t, false)
 	if stdout, _, code := conform(t, "run", "--server", addr, "--visitor", server(t, true), "--id", "FRAME-002/server/two", "--json", good); code != 0 {
@@ -119,6 +122,7 @@ func TestDiffAndMatrix(t *testing.T) {
 }
 
 func TestBaseline(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		name = filepath.Join(dir, name)
@@ -153,6 +157,7 @@ func TestBaseline(t *testing.T) {
 }
 
 func TestBundle(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	bundle, subject := filepath.Join(dir, "bundle.json"), filepath.Join(dir, "subject.yaml")
 	text := fmt.Sprintf("name: peer\nclient:\n  command: '\"%s\" fault client --server {tunnel}'\n", binary)
@@ -178,6 +183,7 @@ func TestBundle(t *testing.T) {
 }
 
 func TestProgram(t *testing.T) {
+	t.Parallel()
 	for line, want := range map[string]string{
 		"tunnelc --to x": "tunnelc", `"/a b/c" -d`: "/a b/c", "'/a b/c'": "/a b/c", "  c": "c",
 	} {

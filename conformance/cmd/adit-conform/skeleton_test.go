@@ -33,6 +33,7 @@ func skeleton(t *testing.T) string {
 
 // What the README tells a newcomer to type works as it says.
 func TestTheSkeletonOfTheReadme(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("not run: python3 is not installed")
 	}

@@ -60,6 +60,7 @@ func free(t *testing.T, n int) (addrs []string) {
 }
 
 func TestTheBinaryIsTheWholeTool(t *testing.T) {
+	t.Parallel()
 	a := alone(t, binary)
 	at := free(t, 3)
 	peer := exec.CommandContext(t.Context(), binary, "fault", "server", "--tunnel", at[0], "--visitor", at[1], "--target", at[2])
@@ -85,6 +86,7 @@ func TestTheBinaryIsTheWholeTool(t *testing.T) {
 }
 
 func TestTheBinaryExaminesACodecAlone(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		t.Skip("not run: python3 is not installed")
@@ -98,6 +100,7 @@ func TestTheBinaryExaminesACodecAlone(t *testing.T) {
 
 // go install leaves out what a module leaves out: nested modules, odd names, what version control is told to.
 func TestGoInstallGivesTheWholeTool(t *testing.T) {
+	t.Parallel()
 	goEnv := func(name string) string {
 		out, err := exec.Command("go", "env", name).Output()
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 
 // Exit status 127 excuses what is optional, and nothing else.
 func TestASubjectDeclinesScenarios(t *testing.T) {
+	t.Parallel()
 	const (
 		optional = "SEC-002/client" // a SHOULD
 		must     = "FRAME-002/client/two"
@@ -77,6 +78,7 @@ func TestASubjectDeclinesScenarios(t *testing.T) {
 }
 
 func TestTheSubjectFilesOfTheRepositoryAreSound(t *testing.T) {
+	t.Parallel()
 	sound := map[string]func(name string) error{
 		"*.yaml":           func(name string) error { _, err := subject.Load(name); return err },
 		"baselines/*.yaml": func(name string) error { f := runFlags{baseline: name}; return f.loadBaseline() },
@@ -96,6 +98,7 @@ func TestTheSubjectFilesOfTheRepositoryAreSound(t *testing.T) {
 
 // The last line says who was not there, without the names of all cases before it.
 func TestUnreachableSubjectsAreNamed(t *testing.T) {
+	t.Parallel()
 	good, nobody := server(t, false), refusing(t)
 	for _, tt := range []struct {
 		args []string
