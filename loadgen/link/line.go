@@ -1,6 +1,7 @@
 package link
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -11,17 +12,50 @@ type Settings struct {
 	Delay  time.Duration `json:"delay"`  // from one end to the other
 	Jitter time.Duration `json:"jitter"` // up to this much more; the order stays
 	Rate   float64       `json:"rate"`   // bits per second of all connections; 0: no limit
+	Stall  Stall         `json:"stall"`
 }
 
-// A line is one direction of a link: the bandwidth that its connections share.
+// A Stall is what a lost packet, or an outage that comes again and again, does
+// to connections. Nothing is lost, but it arrives late.
+type Stall struct {
+	P     float64       `json:"p"`     // that a packet holds up its connection, 0 to 1; of each Packet octets or part of them
+	Every time.Duration `json:"every"` // from one stop of the whole line to the next; 0: it does not stop
+	For   time.Duration `json:"for"`   // how long either lasts
+}
+
+// Packet is how many octets a packet carries, where the length of one counts.
+const Packet = 1460
+
+// until says when a line that stalls carries again, if it has worked for so
+// long: a time gone by when it does now. Each time it carries first, then stops.
+func (s Stall) until(worked time.Duration) time.Duration {
+	if s.Every <= 0 {
+		return 0
+	}
+	round := worked.Truncate(s.Every)
+	if worked-round < s.Every-s.For {
+		return round
+	}
+	return round + s.Every
+}
+
+// A line is one direction of a link: the bandwidth that its connections share, and its outages.
 type line struct {
 	mu     sync.Mutex
 	s      Settings
+	since  time.Time // when it was set
 	free   time.Time // when all that was sent has left
 	until  time.Time // frozen: nothing arrives before
 	rng    *rand.Rand
 	octets int64 // that were sent
 	busy   int   // connections that have octets under way
+}
+
+// set changes the line; all of its ways change at the same instant.
+func (l *line) set(s Settings, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s, l.since, l.free = s, now, time.Time{}
 }
 
 func newLine(seed uint64) *line { return &line{rng: rand.New(rand.NewPCG(seed, 1))} }
@@ -43,6 +77,9 @@ func (l *line) send(n int) time.Time {
 	if l.s.Jitter > 0 {
 		at = at.Add(time.Duration(l.rng.Int64N(int64(l.s.Jitter))))
 	}
+	if p := l.s.Stall.P; p > 0 && l.rng.Float64() >= math.Pow(1-p, math.Ceil(float64(n)/Packet)) {
+		at = at.Add(l.s.Stall.For)
+	}
 	l.octets += int64(n)
 	return at
 }
@@ -51,6 +88,9 @@ func (l *line) send(n int) time.Time {
 func (l *line) thawed() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if at := l.since.Add(l.s.Stall.until(time.Since(l.since))); at.After(l.until) {
+		return at
+	}
 	return l.until
 }
 

@@ -248,3 +248,28 @@ func TestAConnectionThatIsCutLeavesItsRoom(t *testing.T) {
 	r.ask(Kill, Outage{})
 	g.Eventually(busy).WithTimeout(20 * time.Second).Should(gomega.BeZero())
 }
+
+// What a packet holds up is its connection alone, and nothing is lost or overtakes.
+func TestAStallHoldsUpWhatIsBehindIt(t *testing.T) {
+	r := newRig(t)
+	r.ask(Set, Settings{Stall: Stall{P: 1, For: 150 * time.Millisecond}})
+	c := r.dial()
+	for range 2 {
+		if took := r.echo(c, bytes.Repeat([]byte("in order "), 20_000)); took < 300*time.Millisecond {
+			t.Errorf("there and back in %v; want 150ms each way", took)
+		}
+	}
+}
+
+func TestALineThatStopsLosesNothing(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	r.echo(c, []byte("warm"))
+	r.ask(Set, Settings{Stall: Stall{Every: 400 * time.Millisecond, For: 390 * time.Millisecond}})
+	over := time.Now().Add(20 * time.Second)
+	for r.echo(c, bytes.Repeat([]byte("x"), 50_000)) < 200*time.Millisecond {
+		if time.Now().After(over) {
+			t.Fatal("the line never stopped")
+		}
+	}
+}

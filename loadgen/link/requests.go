@@ -29,10 +29,9 @@ type Counted struct {
 func (l *Link) requests() *control.Mux {
 	m := control.NewMux()
 	control.Handle(m, Set, func(_ context.Context, s Settings) (control.None, error) {
+		now := time.Now()
 		for _, w := range l.ways {
-			w.mu.Lock()
-			w.s, w.free = s, time.Time{}
-			w.mu.Unlock()
+			w.set(s, now)
 		}
 		return control.None{}, nil
 	})

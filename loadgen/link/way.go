@@ -55,7 +55,7 @@ func (w *way) take() {
 		}
 		w.mu.Lock()
 		if n > 0 {
-			if at.Before(w.last) { // jitter does not change the order
+			if at.Before(w.last) { // neither jitter nor a stall changes the order
 				at = w.last
 			}
 			w.last = at

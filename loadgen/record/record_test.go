@@ -52,6 +52,7 @@ func TestTheSchemaHasTheKeysOfTheProgram(t *testing.T) {
 		{"setting", reflect.TypeFor[scenario.Setting](), file.Defs["setting"]},
 		{"load", reflect.TypeFor[scenario.Group](), file.Defs["load"]},
 		{"link", reflect.TypeFor[scenario.Link](), file.Defs["link"]},
+		{"stall", reflect.TypeFor[scenario.Stall](), file.Defs["stall"]},
 		{"event", reflect.TypeFor[scenario.Event](), file.Defs["event"]},
 		{"slope", reflect.TypeFor[Slope](), file.Defs["slope"]},
 		{"apart", reflect.TypeFor[Apart](), file.Defs["apart"]},

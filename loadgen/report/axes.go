@@ -59,6 +59,10 @@ func fields(c *scenario.Cell) (names []string, of map[string]value) {
 	add("link.rtt", float64(c.Link.RTT)/1e6, duration(time.Duration(c.Link.RTT)))
 	add("link.jitter", float64(c.Link.Jitter)/1e6, duration(time.Duration(c.Link.Jitter)))
 	add("link.rate", float64(c.Link.Rate)/1e6, cmpOr(c.Link.Rate > 0, c.Link.Rate.String(), "no limit"))
+	stall := c.Link.Stall
+	add("link.stall.p", 100*float64(stall.P), stall.P.String())
+	add("link.stall.every", time.Duration(stall.Every).Seconds(), duration(time.Duration(stall.Every)))
+	add("link.stall.for", float64(stall.For)/1e6, duration(time.Duration(stall.For)))
 	var deeds, at, lasts []string
 	for _, e := range c.Timeline {
 		deeds, at, lasts = append(deeds, e.Do), append(at, time.Duration(e.At).String()), append(lasts, time.Duration(e.For).String())

@@ -298,7 +298,10 @@ func (t *Topology) Addrs(r record.Route) (out []string) {
 // them. Several share the rate evenly, as they share the connections.
 func (t *Topology) SetLink(ctx context.Context, r record.Route, l scenario.Link) error {
 	for _, at := range t.links[r] {
-		s := link.Settings{Delay: time.Duration(l.RTT) / 2, Jitter: time.Duration(l.Jitter), Rate: float64(l.Rate) / float64(len(t.links[r]))}
+		s := link.Settings{
+			Delay: time.Duration(l.RTT) / 2, Jitter: time.Duration(l.Jitter), Rate: float64(l.Rate) / float64(len(t.links[r])),
+			Stall: link.Stall{P: float64(l.Stall.P), Every: time.Duration(l.Stall.Every), For: time.Duration(l.Stall.For)},
+		}
 		if _, err := control.Ask[control.None](ctx, at.control, link.Set, s); err != nil {
 			return err
 		}

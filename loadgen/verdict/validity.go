@@ -160,7 +160,7 @@ func (j *judge) group(cell *scenario.Cell, g *scenario.Group, blocks []*record.B
 	times := "service.p50"
 	if g.Rate > 0 {
 		times = "response.p50"
-		j.rate(g, at, of)
+		j.rate(cell, g, blocks, at, of)
 		if len(cell.Timeline) == 0 {
 			speed := "packets"
 			if g.Mode == scenario.Churn {
@@ -205,12 +205,15 @@ func (j *judge) duration(group int, blocks []*record.Block, at record.Reason) {
 
 // rate judges whether packets left when they were due. What the generator can
 // do shows without a subject, which has it wait for connections.
-func (j *judge) rate(g *scenario.Group, at record.Reason, of func(string, record.Route) (float64, bool)) {
+func (j *judge) rate(cell *scenario.Cell, g *scenario.Group, blocks []*record.Block, at record.Reason, of func(string, record.Route) (float64, bool)) {
 	on := record.Route{Path: scenario.Direct}
 	if _, ok := of("lag.p99", on); !ok {
 		on = at.Route
 	}
 	lag, ok := of("lag.p99", on)
+	if !cell.Link.Stall.None() { // connections wait without a subject, too: only packets that did not have to tell
+		lag, ok = woken(g, blocks)
+	}
 	response, _ := of("response.p50", on)
 	if ok && lag > lateLeast && lag > lateShare*response {
 		verdict := record.Noisy
@@ -220,6 +223,19 @@ func (j *judge) rate(g *scenario.Group, at record.Reason, of func(string, record
 		j.add(record.GeneratorLate, verdict, at, "one packet in a hundred left %v late or more, with a response time of %v: lower the rate, or measure on a machine with CPUs to spare",
 			time.Duration(lag).Round(time.Microsecond), time.Duration(response).Round(time.Microsecond))
 	}
+}
+
+// woken is by how much one packet in a hundred left late though its connection was free in time.
+func woken(g *scenario.Group, blocks []*record.Block) (float64, bool) {
+	var late []float64
+	for _, b := range blocks {
+		for i := range b.Groups {
+			if w := b.Groups[i].Wake; b.Groups[i].Name == g.Name && w != nil {
+				late = append(late, float64(w.P99))
+			}
+		}
+	}
+	return stats.Of(late).Median, len(late) > 0
 }
 
 // headlines judges whether a cell's first numbers are known well enough, and stayed the same.

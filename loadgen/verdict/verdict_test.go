@@ -95,6 +95,12 @@ func TestValidity(t *testing.T) {
 				g.Octets /= 2
 			}
 		}, record.Drift, record.Noisy},
+		{"packets wait for a link that stalls", "link: {stall: {p: 1%, for: 200ms}}\n" + paced, func(_ *record.Block, g *record.Group) {
+			g.Lag.P99, g.Wake = 150e6, &hist.Dist{N: 900, P99: 1e5}
+		}, "", record.Valid},
+		{"packets leave late on a link that stalls", "link: {stall: {p: 1%, for: 200ms}}\n" + paced, func(_ *record.Block, g *record.Group) {
+			g.Lag.P99, g.Wake = 150e6, &hist.Dist{N: 900, P99: 2e6}
+		}, record.GeneratorLate, record.Invalid},
 		{"ten packets", closed, each(func(_ *record.Block, g *record.Group) { g.Service.P50, g.Service.P90 = 0, 0 }), record.TooFewSamples, record.Noisy},
 		{"40 ms", closed, each(func(_ *record.Block, g *record.Group) { g.Service.P50 = 41e6 }), record.Plateau, record.Noisy},
 		{"40 ms that the link makes", "link: {rtt: 40ms}\n" + closed, each(func(_ *record.Block, g *record.Group) { g.Service.P50 = 41e6 }), "", record.Valid},
