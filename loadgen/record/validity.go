@@ -49,3 +49,22 @@ func (v *Validity) Of(cell, group string, route Route) string {
 	}
 	return out
 }
+
+// meanings say what the codes stand for.
+var meanings = map[string]string{
+	GeneratorLate:    "packets left long after they were due",
+	GeneratorCPU:     "generator or target used all of the CPU time that it can",
+	RateNotSustained: "fewer packets came back than were due",
+	Steal:            "the hypervisor kept CPU time",
+	Pressure:         "other programs used the CPUs",
+	Drift:            "the second half of the repetitions differs from the first",
+	TooFewSamples:    "not even a median of times",
+	Plateau:          "the mark of Nagle's algorithm and delayed acknowledgements",
+	ShortForBuffers:  "measured for so short that buffers took in much of it",
+	MeasuredShort:    "the machine was too busy to measure for as long as it should have",
+	Interrupted:      "the run did not come to its end",
+	NoiseFloor:       "the headline is known too loosely",
+}
+
+// Meaning says what the reason's code stands for.
+func (r *Reason) Meaning() string { return meanings[r.Code] }

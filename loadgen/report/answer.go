@@ -14,7 +14,7 @@ import (
 // repetition by repetition, over all cells.
 type cost struct {
 	subject, path string
-	Ratio         // of one cell: its interval; of several: the median of the cells, the lowest and the highest
+	Spread        // of one cell: its interval; of several: the median of the cells, the lowest and the highest
 	cells         int
 }
 
@@ -24,7 +24,7 @@ func costs(r *record.Record, h headline) (out []cost) {
 	for _, s := range r.Subjects {
 		for _, path := range []string{scenario.Direct, scenario.Relay} {
 			var cells []float64
-			var one Ratio
+			var one Spread
 			for i := range r.Scenario.Cells {
 				c := &r.Scenario.Cells[i]
 				for g := range c.Groups {
@@ -35,7 +35,7 @@ func costs(r *record.Record, h headline) (out []cost) {
 					if invalid(r, c, g, mine) || invalid(r, c, g, other) {
 						continue // what is not what it seems to be is no headline
 					}
-					if v, ok := h.compare(t, c, g, mine, other); ok {
+					if v := (numbers{t, c, g, mine}).ratio(path, h.names...); v != (Spread{}) {
 						cells, one = append(cells, v.Median), v
 					}
 				}
@@ -57,25 +57,6 @@ func invalid(r *record.Record, c *scenario.Cell, group int, route record.Route) 
 	return r.Validity != nil && r.Validity.Of(c.Name, c.Groups[group].Name, route) == record.Invalid
 }
 
-// compare is a headline over one route as part of the same over another, in the same repetition.
-func (h headline) compare(t *summary.Table, cell *scenario.Cell, group int, mine, other record.Route) (Ratio, bool) {
-	a, b := h.series(t, cell, group, mine), h.series(t, cell, group, other)
-	if a == nil || b == nil {
-		return Ratio{}, false
-	}
-	base := map[int]float64{}
-	for _, p := range b.Points {
-		base[p.Repetition] = p.Value
-	}
-	var parts []float64
-	for _, p := range a.Points {
-		if base[p.Repetition] > 0 {
-			parts = append(parts, p.Value/base[p.Repetition])
-		}
-	}
-	return spread(parts), len(parts) > 0
-}
-
 // speedGiven reports whether every group sends at a rate: the speed is then the same everywhere.
 func speedGiven(r *record.Record) bool {
 	for _, c := range r.Scenario.Cells {
@@ -95,21 +76,21 @@ func answer(r *record.Record) string {
 		return strings.Join(out, " ")
 	}
 	given := speedGiven(r)
-	say := func(h headline, one func(Ratio) string, reaching func(Ratio) string) (of map[string][]string) {
+	say := func(h headline, one func(Spread) string, reaching func(Spread) string) (of map[string][]string) {
 		of = map[string][]string{}
 		for _, c := range costs(r, h) {
-			text := fmt.Sprintf("%s %s", one(c.Ratio), map[string]string{scenario.Direct: "a direct connection", scenario.Relay: "one plain hop"}[c.path])
+			text := fmt.Sprintf("%s %s", one(c.Spread), map[string]string{scenario.Direct: "a direct connection", scenario.Relay: "one plain hop"}[c.path])
 			if c.Low < c.High {
-				text += " (" + reaching(c.Ratio) + ")"
+				text += " (" + reaching(c.Spread) + ")"
 			}
 			of[c.subject] = append(of[c.subject], text)
 		}
 		return of
 	}
-	speeds := say(headlines[speed], func(v Ratio) string { return fmt.Sprintf("%.0f %% of the speed of", 100*v.Median) },
-		func(v Ratio) string { return fmt.Sprintf("%.0f–%.0f %%", 100*v.Low, 100*v.High) })
-	late := say(headlines[median50], func(v Ratio) string { return fmt.Sprintf("%.1f × that of", v.Median) },
-		func(v Ratio) string { return fmt.Sprintf("%.1f–%.1f", v.Low, v.High) })
+	speeds := say(headlines[speed], func(v Spread) string { return fmt.Sprintf("%.0f %% of the speed of", 100*v.Median) },
+		func(v Spread) string { return fmt.Sprintf("%.0f–%.0f %%", 100*v.Low, 100*v.High) })
+	late := say(headlines[median50], func(v Spread) string { return fmt.Sprintf("%.1f × that of", v.Median) },
+		func(v Spread) string { return fmt.Sprintf("%.1f–%.1f", v.Low, v.High) })
 	for _, s := range r.Subjects {
 		var parts []string
 		if v := speeds[s.Name]; len(v) > 0 && !given {

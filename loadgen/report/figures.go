@@ -192,7 +192,7 @@ func (d *drawing) lines(m headline, group int, cells []*scenario.Cell, at func(*
 			if c.Groups[group].Connections == 0 {
 				continue
 			}
-			if v, ok := m.over(d.table, c, group, route); ok {
+			if v := (numbers{d.table, c, group, route}).value(m.names...).times(m.scale); v != (Spread{}) {
 				tip := fmt.Sprintf("%v, %s: %s %s", route, labelOf(d.axes, c.Name), figures3(v.Median), m.shown)
 				if v.Low < v.High {
 					tip += fmt.Sprintf(" (%s–%s)", figures3(v.Low), figures3(v.High))
@@ -273,7 +273,7 @@ func (d *drawing) maps() {
 					v := row.ToDirect
 					h.Values[[2]int{slices.Index(columns, x.of[c]), slices.Index(rows, y.of[c])}] = plot.Shade{
 						Dark: v.Median, Text: fmt.Sprintf("%.0f %%", 100*v.Median),
-						Tip: fmt.Sprintf("%s, %s: %v %% of direct", s.Name, labelOf(d.axes, c), v),
+						Tip: fmt.Sprintf("%s, %s: %s %% of direct", s.Name, labelOf(d.axes, c), v.percent()),
 					}
 				}
 			}

@@ -57,13 +57,14 @@ type (
 		Plots           []template.HTML
 	}
 	pageRow struct {
-		Class  string
-		Fields []string
+		Class, Tip string // what speaks against it
+		Fields     []string
 	}
 	pageTable struct {
 		ID, Title, Note string
 		Head            []string
 		Rows            []pageRow
+		Footnotes       []string
 	}
 	card struct {
 		Link, Name, Question, Answer, When string
@@ -102,22 +103,25 @@ func HTML(r *record.Record) string {
 			t.Head = append(t.Head, c.name)
 		}
 		for i, row := range s.rows {
-			class := ""
+			class := row.Verdict
 			if i > 0 && row.Cell != s.rows[i-1].Cell {
-				class = "begin"
+				class = strings.TrimSpace(class + " begin")
 			}
 			var fields []string
 			for _, c := range s.columns {
 				fields = append(fields, c.of(row))
 			}
-			t.Rows = append(t.Rows, pageRow{class, fields})
+			t.Rows = append(t.Rows, pageRow{class, strings.TrimSpace(row.Details), fields})
+		}
+		for _, f := range s.footnotes {
+			t.Footnotes = append(t.Footnotes, strings.ReplaceAll(f.String(), "`", ""))
 		}
 		page.Tables = append(page.Tables, t)
 	}
 	for _, s := range sheets(r) {
 		t := pageTable{ID: slug(s.title), Title: s.title, Note: s.note, Head: s.head}
 		for _, fields := range s.rows {
-			t.Rows = append(t.Rows, pageRow{"", fields})
+			t.Rows = append(t.Rows, pageRow{Fields: fields})
 		}
 		page.Tables = append(page.Tables, t)
 	}

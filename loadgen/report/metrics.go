@@ -38,28 +38,59 @@ func (h headline) path() bool {
 	return err == nil && m.Path
 }
 
-// series is the headline of a group of a cell over one route; nil when there is none.
-func (h headline) series(t *summary.Table, cell *scenario.Cell, group int, route record.Route) *summary.Series {
-	of := record.Of{Cell: cell.Name, Route: route}
-	if !h.path() {
-		of.Group = cell.Groups[group].Name
-	}
-	for _, of.Metric = range h.names {
-		if s := t.Of(of); s != nil {
+// numbers are the metrics of one group of a cell over one route: those of the
+// record's summary and ratios, with the lowest and the highest where too few repetitions have no interval.
+type numbers struct {
+	table *summary.Table
+	cell  *scenario.Cell
+	group int
+	route record.Route
+}
+
+// series is the first of some metrics that there is; nil when there is none.
+func (n numbers) series(names []string) *summary.Series {
+	for _, name := range names {
+		of := record.Of{Metric: name, Cell: n.cell.Name, Group: n.cell.Groups[n.group].Name, Route: n.route}
+		if m, err := metric.Find(name); err == nil && m.Path {
+			of.Group = ""
+		}
+		if s := n.table.Of(of); s != nil {
 			return s
 		}
 	}
 	return nil
 }
 
-// over is it over the repetitions, as shown; false when there is none.
-func (h headline) over(t *summary.Table, cell *scenario.Cell, group int, route record.Route) (Ratio, bool) {
-	s := h.series(t, cell, group, route)
-	if s == nil {
-		return Ratio{}, false
+// value is a metric over the repetitions.
+func (n numbers) value(names ...string) Spread {
+	if s := n.series(names); s != nil {
+		return spread(s.Values())
 	}
-	v := spread(s.Values())
-	return Ratio{v.Median * h.scale, v.Low * h.scale, v.High * h.scale}, true
+	return Spread{}
+}
+
+// ratio is a metric as part of the same on another path, in the same repetition; of the path itself it is nothing.
+func (n numbers) ratio(path string, names ...string) Spread {
+	mine := n.series(names)
+	n.route = record.Route{Path: path}
+	if other := n.series(names); mine != nil && other != nil && mine.Path != path && !(mine.Path == scenario.Direct) {
+		return spread(parts(mine, other))
+	}
+	return Spread{}
+}
+
+// parts are the values of a series as parts of another's, in the repetitions that both have.
+func parts(mine, other *summary.Series) (out []float64) {
+	base := map[int]float64{}
+	for _, p := range other.Points {
+		base[p.Repetition] = p.Value
+	}
+	for _, p := range mine.Points {
+		if base[p.Repetition] > 0 {
+			out = append(out, p.Value/base[p.Repetition])
+		}
+	}
+	return out
 }
 
 // latency is the response time with a rate, else the service time.

@@ -179,7 +179,7 @@ var faultColumns = []column{
 
 // Columns of fairness.
 var fairColumns = []column{
-	{"Jain", func(r Row) string { return share3(r.Jain) }},
+	{"Jain", func(r Row) string { return r.Jain.String() }},
 	{"Jain, worst 100 ms", func(r Row) string { return share3(r.JainLeast) }},
 	{"longest silence s", func(r Row) string { return fmt.Sprintf("%.1f", r.Silence) }},
 }

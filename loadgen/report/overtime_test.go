@@ -40,7 +40,7 @@ func TestAFaultIsTheAnswer(t *testing.T) {
 		t.Errorf("answer = %s; want %s", got, want)
 	}
 	md := Markdown(r)
-	for _, want := range []string{"| link.kill | 0.010 | never | 0.750 (1 of 2) | 0 | 6 | 2 | 0 | 0 | 200 | – |", "| 0.900 | 0.500 | 0.0 |"} {
+	for _, want := range []string{"| link.kill | 0.010 | never | 0.750 (1 of 2) | 0 | 6 | 2 | 0 | 0 | 200 |", "| 0.900 | 0.500 | 0.0 |"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("report.md has no row %s:\n%s", want, md)
 		}

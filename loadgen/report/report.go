@@ -2,6 +2,7 @@
 //
 //	rows.go     Row: one group of a cell over one route, its repetitions summed up
 //	columns.go  what a table may show of a row
+//	marks.go    which rows are noisy, invalid, or measured once, and why
 //	report.go   the tables: for a terminal, as Markdown
 //	sheets.go   the tables of what was concluded
 //	answer.go   what the tunnels cost, in a sentence
@@ -34,6 +35,27 @@ type section struct {
 	title, note string
 	columns     []column
 	rows        []Row
+	footnotes   []footnote
+}
+
+// newSection leaves out columns in which no row says anything.
+func newSection(title, note string, rows []Row, columns ...column) section {
+	s := section{title: title, note: note, rows: rows}
+	for i, c := range columns {
+		if i < 2 || slices.ContainsFunc(rows, func(r Row) bool { return c.of(r) != "–" }) {
+			s.columns = append(s.columns, c)
+		}
+	}
+	return s
+}
+
+// markdown is the table and its footnotes.
+func (s section) markdown() string {
+	out := s.table().RenderMarkdown() + "\n"
+	for _, f := range s.footnotes {
+		out += "\n" + f.String() + "  " // a line of its own
+	}
+	return strings.TrimRight(out, " \n") + "\n"
 }
 
 // table sets the rows in columns, with a line between cells.
@@ -69,30 +91,45 @@ func sections(r *record.Record) []section {
 	rows := Rows(r)
 	timed := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Mean == 0 })
 	costly := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.ServerRSS+r.ClientRSS == 0 })
-	fair := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Jain == 0 })
-	of := func(more ...column) []column { return append([]column{cellColumn(r), routeColumn}, more...) }
+	fair := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Jain == (Spread{}) })
+	cell := cellColumn(r)
+	of := func(title, note string, rows []Row, more ...column) section {
+		return newSection(title, note, rows, slices.Concat([]column{cell, routeColumn}, more)...)
+	}
+	result := of("Result", said(r), rows, mbs, success, packets, mean, connects, total)
+	result.footnotes = footnotes(r, rows)
 	return slices.DeleteFunc([]section{
-		{"Result", said(r), of(mbs, success, packets, mean, connects, total), rows},
-		{"Overhead", "", of(mbps, toDirect, toRelay), rows},
-		{"Latency", "Milliseconds.", of(least, p50, p90, p99, p999, p9999, most), timed},
-		{"Cost", "", of(serverCPU, clientCPU, cpuPerKiB, serverMemory, clientMemory), costly},
-		{"Faults", "Seconds after the fault began, the median of the repetitions; streams and octets are sums.", of(faultColumns...), outages(r)},
-		{"Fairness", "Jain's index: 1 when all connections have the same.", of(fairColumns...), fair},
-		{"Transfer", "", of(duration, octets, packetsAll, packetsOK, packetsFailed), rows},
-	}, func(s section) bool { return len(s.rows) == 0 })
+		result,
+		of("Overhead", "Speed and latency as parts and multiples of those of another path, in the same repetition.", rows, slices.Concat([]column{mbps, toDirect, toRelay}, later)...),
+		of("Latency", "Milliseconds.", timed, least, p50, p90, p99, p999, p9999, most),
+		of("Cost", "", costly, serverCPU, clientCPU, cpuPerKiB, serverMemory, clientMemory),
+		of("Faults", "Seconds after the fault began, the median of the repetitions; streams and octets are sums.", outages(r), faultColumns...),
+		of("Fairness", "Jain's index: 1 when all connections have the same.", fair, fairColumns...),
+		newSection("Transfer", "Sums of the repetitions.", rows, cell, bareColumn, duration, octets, packetsAll, packetsOK, packetsFailed),
+	}, func(s section) bool { return len(s.rows) == 0 || len(s.columns) < 3 })
 }
 
-// said is what all cells have alike, where their labels leave it out.
+// forInterval is how many repetitions an interval of 95 % takes.
+const forInterval = 6
+
+// said is how the table is to be read: what all cells have alike, where their labels leave it out, and what brackets say.
 func said(r *record.Record) string {
-	if len(axesOf(r.Scenario)) == 0 {
-		return ""
+	var out []string
+	if len(axesOf(r.Scenario)) > 0 {
+		var parts []string
+		c := &r.Scenario.Cells[0]
+		for _, g := range c.Groups {
+			parts = append(parts, cmpOr(len(c.Groups) > 1, g.Name+": ", "")+g.String())
+		}
+		out = append(out, fmt.Sprintf("The first cell in full: %s.", strings.Join(parts, "; ")))
 	}
-	var parts []string
-	c := &r.Scenario.Cells[0]
-	for _, g := range c.Groups {
-		parts = append(parts, cmpOr(len(c.Groups) > 1, g.Name+": ", "")+g.String())
+	switch n := r.Scenario.Repeat.Min; {
+	case n >= forInterval:
+		out = append(out, "A value is the median of the repetitions, in brackets its interval of 95 %.")
+	case n > 1:
+		out = append(out, fmt.Sprintf("A value is the median of the repetitions, in brackets the lowest and the highest: %d have no interval of 95 %%.", n))
 	}
-	return fmt.Sprintf("The first cell in full: %s.", strings.Join(parts, "; "))
+	return strings.Join(out, " ")
 }
 
 // mostProblems is how much of what went wrong a terminal shows.
@@ -111,7 +148,11 @@ func Console(r *record.Record, colour bool) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", paint("1", r.Scenario.Name), r.Scenario.Question)
-	fmt.Fprintln(&b, brief(r, few).table().Render())
+	table := brief(r, few)
+	fmt.Fprintln(&b, table.table().Render())
+	for _, f := range table.footnotes {
+		fmt.Fprintln(&b, paint("2", strings.ReplaceAll(f.String(), "`", "")))
+	}
 	for _, s := range r.Subjects {
 		if text := standing(s); text != "" {
 			fmt.Fprintf(&b, "%s: %s\n", s.Name, text)
@@ -143,12 +184,14 @@ func brief(r *record.Record, most int) section {
 	if len(rows) > most && len(tunnels) > 0 {
 		rows = tunnels
 	}
-	return section{columns: []column{cellColumn(r), routeColumn, mbs, toDirect, toRelay, p50, p99, packetsFailed}, rows: rows}
+	s := newSection("", "", rows, cellColumn(r), routeColumn, mbs, toDirect, toRelay, p50, p99, packetsFailed)
+	s.footnotes = footnotes(r, rows)
+	return s
 }
 
 // overview is the answer and the rows of the tunnels, in Markdown.
 func overview(r *record.Record) string {
-	return strings.TrimPrefix(answer(r)+"\n\n", "\n\n") + brief(r, 0).table().RenderMarkdown() + "\n"
+	return strings.TrimPrefix(answer(r)+"\n\n", "\n\n") + brief(r, 0).markdown()
 }
 
 // Markdown is the result as report.md.
@@ -166,7 +209,7 @@ func Markdown(r *record.Record) string {
 		if s.note != "" {
 			fmt.Fprintf(&b, "%s\n\n", s.note)
 		}
-		fmt.Fprintf(&b, "%s\n\n", s.table().RenderMarkdown())
+		fmt.Fprintf(&b, "%s\n", s.markdown())
 	}
 	for _, s := range sheets(r) {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n%s\n\n", s.title, s.note, s.markdown())
@@ -181,7 +224,7 @@ func Markdown(r *record.Record) string {
 	return b.String()
 }
 
-// Summary is the answer, a plot and the first tables in Markdown; folder leads from the text to the record's.
+// Summary is the answer, a plot and the first table in Markdown; folder leads from the text to the record's.
 func Summary(r *record.Record, folder string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", r.Scenario.Question)
@@ -192,9 +235,11 @@ func Summary(r *record.Record, folder string) string {
 		fmt.Fprintf(&b, "- %s\n\n", strings.Join(found, "\n- "))
 	}
 	b.WriteString(hero(r, folder))
-	all := sections(r)
-	for _, s := range all[:min(len(all), 2)] {
-		fmt.Fprintf(&b, "%s\n\n", s.table().RenderMarkdown())
+	if all := sections(r); len(all) > 0 {
+		s := all[0] // with what the reader would look for in the second
+		s = newSection(s.title, s.note, s.rows, slices.Concat(s.columns, []column{toDirect, toRelay})...)
+		s.footnotes = footnotes(r, s.rows)
+		fmt.Fprintf(&b, "%s\n", s.markdown())
 	}
 	return b.String()
 }
@@ -267,6 +312,9 @@ func findings(r *record.Record) []string {
 // someStreams is how many streams of a block are named one by one.
 const someStreams = 3
 
+// someRows is how many rows against which the same speaks are named one by one; all are marked in the tables.
+const someRows = 3
+
 // problems are everything that went wrong.
 func problems(r *record.Record) (out []string) {
 	for _, b := range r.All() {
@@ -301,9 +349,19 @@ func problems(r *record.Record) (out []string) {
 		}
 	}
 	if r.Validity != nil {
+		seen := map[string]int{}
 		for _, v := range r.Validity.Reasons {
+			if seen[v.Code+v.Verdict]++; seen[v.Code+v.Verdict] > someRows {
+				continue
+			}
 			row := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%s, %v, %s", v.Cell, v.Route, v.Group), ", , "), ", load")
 			out = append(out, strings.TrimPrefix(strings.TrimSuffix(row, ", ")+": ", ": ")+v.Verdict+": "+v.Detail)
+		}
+		for _, v := range r.Validity.Reasons {
+			if more := seen[v.Code+v.Verdict] - someRows; more > 0 {
+				out = append(out, fmt.Sprintf("%d rows more are %s: %s", more, v.Verdict, v.Meaning()))
+			}
+			delete(seen, v.Code+v.Verdict)
 		}
 	}
 	return out
@@ -316,7 +374,7 @@ func best(r *record.Record, subject string) (out []string) {
 		if row.Subject != subject {
 			continue
 		}
-		if row.rate() > fastest.rate() {
+		if row.Speed.Median > fastest.Speed.Median {
 			fastest = row
 		}
 		if row.Mean > 0 && (quickest.Mean == 0 || row.Mean < quickest.Mean) {
@@ -324,7 +382,7 @@ func best(r *record.Record, subject string) (out []string) {
 		}
 	}
 	if fastest.Octets > 0 {
-		out = append(out, fmt.Sprintf("%s fastest: %v at %.2f MB/s (%.1f Mbps)", subject, fastest.Cell, fastest.rate()/1e6, fastest.rate()*8/1e6))
+		out = append(out, fmt.Sprintf("%s fastest: %v at %.2f MB/s (%.1f Mbps)", subject, fastest.Cell, fastest.Speed.Median/1e6, fastest.Speed.Median*8/1e6))
 	}
 	if quickest.Mean > 0 {
 		out = append(out, fmt.Sprintf("%s lowest latency: %v at %s ms on average", subject, quickest.Cell, ms(quickest.Mean)))

@@ -90,8 +90,8 @@ func TestRowsSumCountsAndTakeMediansOfTheRest(t *testing.T) {
 	}
 	r := rows[2]
 	us := time.Microsecond
-	if r.Seconds != 3 || r.Octets != 7_000_000 || r.OK != 7000 || r.ToDirect != (Ratio{0.25, 0.125, 0.5}) || r.ToRelay != (Ratio{0.5, 0.25, 1}) ||
-		r.Min != 10*us || r.Max != 102*us || r.Mean != 30*us || r.P50 != 25*us || r.P90 != 50*us || r.P99 != 0 ||
+	if r.Seconds != 3 || r.Octets != 7_000_000 || r.OK != 7000 || r.ToDirect != (Spread{0.25, 0.125, 0.5}) || r.ToRelay != (Spread{0.5, 0.25, 1}) ||
+		r.Min != 10*us || r.Max != 102*us || r.Mean != 30*us || r.P50 != (Spread{25e3, 15e3, 35e3}) || r.P90 != (Spread{50e3, 50e3, 50e3}) || r.P99 != (Spread{}) || r.Speed != (Spread{2e6, 1e6, 4e6}) || r.Later["p50/direct"] != (Spread{1, 1, 1}) ||
 		r.ServerCPU != 1.5 || r.ServerRSS != 3<<20 || r.ClientCPU != 0.75 || r.ClientRSS != 1<<20 {
 		t.Errorf("row of the tunnel = %+v", r)
 	}
@@ -320,6 +320,52 @@ func TestWhatWasConcludedHasTables(t *testing.T) {
 	for _, want := range []string{"Noise floor</h2>", "noisy: read the intervals", "thresholds: fail"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
+// A row says itself that it is not to be trusted, and a footnote says why; one of a single block that nothing says how sure it is.
+func TestRowsAreMarkedWithWhatSpeaksAgainstThem(t *testing.T) {
+	r := sampleRecord(t)
+	cell, tunnel := r.Scenario.Cells[0].Name, record.Route{Path: scenario.Tunnel, Subject: "some"}
+	r.Validity = &record.Validity{Verdict: record.Invalid, Reasons: []record.Reason{
+		{Code: record.Pressure, Cell: cell, Route: tunnel, Verdict: record.Noisy, Detail: "stop them"},
+		{Code: record.RateNotSustained, Cell: cell, Group: "load", Route: tunnel, Verdict: record.Invalid, Detail: "lower the rate"},
+		{Code: record.Pressure, Cell: cell, Route: record.Route{Path: scenario.Relay}, Verdict: record.Noisy, Detail: "stop them"},
+		{Code: record.Drift, Cell: cell, Group: "another", Route: record.Route{Path: scenario.Direct}, Verdict: record.Noisy},
+	}}
+	md, page := Markdown(r), HTML(r)
+	for _, want := range []string{
+		"| pingpong | direct | 8.00 |", "| pingpong | relay – noisyᵃ | 4.00 |", "| pingpong | tunnel some – invalidᵃᵇ | 2.00 (1.00–4.00) |",
+		"\nᵃ noisy (`pressure`): other programs used the CPUs.", "\nᵇ invalid (`rate-not-sustained`): fewer packets came back than were due.",
+		"in brackets the lowest and the highest: 3 have no interval",
+	} {
+		if !strings.Contains(md, want) {
+			t.Errorf("report.md does not hold %q:\n%s", want, md)
+		}
+	}
+	for _, want := range []string{`<tr class="noisy"`, `<tr class="invalid"`, "lower the rate", "<li>ᵃ noisy (pressure)"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not hold %q", want)
+		}
+	}
+	if text := Console(r, false); !strings.Contains(text, "tunnel some – invalidᵃᵇ") || !strings.Contains(text, "ᵇ invalid (rate-not-sustained)") {
+		t.Errorf("Console = %s", text)
+	}
+	r.Validity, r.Blocks = nil, r.Blocks[:1]
+	if md := Markdown(r); !strings.Contains(md, "| pingpong | tunnel some ᵃ | 1.00 |") || !strings.Contains(md, "ᵃ one block of 1 s: no interval") {
+		t.Errorf("one block is not said to be one:\n%s", md)
+	}
+}
+
+// Every code of a reason has a meaning: a footnote says nothing else.
+func TestEveryReasonHasAMeaning(t *testing.T) {
+	for _, code := range []string{
+		record.GeneratorLate, record.GeneratorCPU, record.RateNotSustained, record.Steal, record.Pressure, record.Drift, record.TooFewSamples,
+		record.Plateau, record.ShortForBuffers, record.MeasuredShort, record.Interrupted, record.NoiseFloor,
+	} {
+		if r := (&record.Reason{Code: code}); r.Meaning() == "" {
+			t.Errorf("%s has none", code)
 		}
 	}
 }

@@ -1,65 +1,90 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/stats"
+	"github.com/adit-tunnel/adit/loadgen/summary"
 )
 
 // A Row is one group of a cell over one route, with its repetitions summed up: counts
-// are sums, rates are over the whole measured time, percentiles are medians
-// of the repetitions. Latency is the response time with a rate, else the
-// service time.
+// are sums, everything else is the median of the repetitions, and what they
+// reach. Latency is the response time with a rate, else the service time.
 type Row struct {
 	Cell  string
 	Label string // the cell by what it differs in from the others
 	Group string // empty when the cell has one
 	record.Route
+	Repetitions    int
+	Verdict        string // empty: nothing speaks against it
+	Marks          string // of its footnotes: ¹²
+	Details        string // of its footnotes, for this row
 	Seconds        float64
 	Octets         int64
 	OK             float64 // packets
 	Failed         int64
 	FailedConnects int64
-	ToDirect       Ratio // of octets per second, in the same repetition
-	ToRelay        Ratio
-	Min, Mean, Max time.Duration
-	P50, P90, P99  time.Duration // 0: too few samples
+	Speed          Spread // octets per second
+	Packets        Spread // per second
+	ToDirect       Spread // of Speed, in the same repetition
+	ToRelay        Spread
+	Min, Mean, Max time.Duration // of all packets
+	P50, P90, P99  Spread        // nanoseconds; 0: too few samples
 	P999, P9999    time.Duration
-	ServerCPU      float64 // seconds; of a relay, too
+	Later          map[string]Spread // P50 and P99 as part of another path's: p50/direct
+	ServerCPU      float64           // seconds; of a relay, too
 	ClientCPU      float64
-	Jain           float64 // how evenly the connections shared, median; 0: not said
+	CPU            Spread  // µs for each KiB, of all processes on the path
+	Jain           Spread  // how evenly the connections shared
 	JainLeast      float64 // of a window, the lowest
 	Silence        float64 // longest of a connection, seconds
 	ServerRSS      int64   // the highest sample, octets; 0: runs elsewhere
 	ClientRSS      int64
 
+	load   string  // name of the group
 	outage *outage // in the table of faults alone
 }
 
-// A Ratio is what repetitions come to, mostly a part of another path's speed:
-// the median, and the interval of 95 %, or with fewer than six repetitions the
-// lowest and the highest; all 0 when it was not measured.
-type Ratio struct{ Median, Low, High float64 }
+// A Spread is what repetitions come to: the median, and the interval of 95 %,
+// or with fewer than six repetitions the lowest and the highest; all 0 when it was not measured.
+type Spread struct{ Median, Low, High float64 }
 
-func (r Ratio) String() string {
-	switch {
-	case r == Ratio{}:
-		return "–"
-	case r.Low == r.High:
-		return fmt.Sprintf("%.1f", 100*r.Median)
+// times is it in another unit.
+func (s Spread) times(f float64) Spread { return Spread{s.Median * f, s.Low * f, s.High * f} }
+
+// String writes the median, and in brackets what the repetitions reach.
+func (s Spread) String() string { return s.write(figures3) }
+
+// percent writes a part as such.
+func (s Spread) percent() string {
+	text := s.times(100).write(func(v float64) string { return fmt.Sprintf("%.0f", v) })
+	_, brackets, _ := strings.Cut(text, " ")
+	if s == (Spread{}) {
+		return text
 	}
-	return fmt.Sprintf("%.1f (%.0f–%.0f)", 100*r.Median, 100*r.Low, 100*r.High)
+	return strings.TrimSpace(fmt.Sprintf("%.1f %s", 100*s.Median, brackets))
+}
+
+func (s Spread) write(number func(float64) string) string {
+	switch low, high := number(s.Low), number(s.High); {
+	case s == Spread{}:
+		return "–"
+	case s.Low == s.High:
+		return number(s.Median)
+	default:
+		return fmt.Sprintf("%s (%s–%s)", number(s.Median), low, high)
+	}
 }
 
 // Rows sums the record up, cells in the order of the file, paths in the order
 // direct, relay, tunnel, tunnels in the order of the subjects.
 func Rows(r *record.Record) []Row {
-	axes := axesOf(r.Scenario)
+	axes, t := axesOf(r.Scenario), summary.Make(r, r.Blocks)
 	var out []Row
 	for i := range r.Scenario.Cells {
 		cell := &r.Scenario.Cells[i]
@@ -67,13 +92,14 @@ func Rows(r *record.Record) []Row {
 			bs := blocks(r, cell.Name, route)
 			for g := range cell.Groups {
 				if len(bs) > 0 && cell.Groups[g].Connections > 0 {
-					one := row(r, cell, g, route, bs)
+					one := row(numbers{t, cell, g, route}, bs)
 					one.Label = labelOf(axes, cell.Name)
 					out = append(out, one)
 				}
 			}
 		}
 	}
+	annotate(r, out)
 	return out
 }
 
@@ -86,27 +112,26 @@ func blocks(r *record.Record, cell string, route record.Route) (out []*record.Bl
 	return out
 }
 
-func row(r *record.Record, cell *scenario.Cell, index int, route record.Route, bs []*record.Block) Row {
-	row, load := Row{Cell: cell.Name, Route: route}, &cell.Groups[index]
+func row(n numbers, bs []*record.Block) Row {
+	cell, index := n.cell, n.group
+	row, load := Row{Cell: cell.Name, Route: n.route, Repetitions: len(bs), load: cell.Groups[index].Name}, &cell.Groups[index]
 	if len(cell.Groups) > 1 {
 		row.Group = load.Name
 	}
-	var p50, p90, p99, p999, p9999, jain, toDirect, toRelay []float64
-	var n, sum int64
+	var p999, p9999 []float64
+	var samples, sum int64
 	for _, b := range bs {
 		g := &b.Groups[index]
 		row.Seconds, row.Octets, row.OK = row.Seconds+g.Seconds, row.Octets+g.Octets, row.OK+g.Packets
 		row.Failed, row.FailedConnects = row.Failed+g.FailedPackets(), row.FailedConnects+g.FailedConnects
-		if d := cmp.Or(g.Response, g.Service); d != nil {
-			if n == 0 || time.Duration(d.Min) < row.Min {
+		if d := latency(g); d != nil {
+			if samples == 0 || time.Duration(d.Min) < row.Min {
 				row.Min = time.Duration(d.Min)
 			}
-			row.Max, n, sum = max(row.Max, time.Duration(d.Max)), n+d.N, sum+d.N*d.Mean
-			p50, p90, p99 = grow(p50, d.P50), grow(p90, d.P90), grow(p99, d.P99)
+			row.Max, samples, sum = max(row.Max, time.Duration(d.Max)), samples+d.N, sum+d.N*d.Mean
 			p999, p9999 = grow(p999, d.P999), grow(p9999, d.P9999)
 		}
 		if g.Jain != nil {
-			jain = append(jain, g.Jain.Overall)
 			if l := g.Jain.Least; l != nil && (row.JainLeast == 0 || *l < row.JainLeast) {
 				row.JainLeast = *l
 			}
@@ -122,20 +147,23 @@ func row(r *record.Record, cell *scenario.Cell, index int, route record.Route, b
 				row.ClientCPU, row.ClientRSS = row.ClientCPU+u.CPUSeconds, max(row.ClientRSS, u.PeakRSS)
 			}
 		}
-		if route.Path != scenario.Direct && load.Rate == 0 { // with a rate the speed is the same everywhere
-			toDirect = ratio(r, toDirect, b, index, scenario.Direct)
-		}
-		if route.Path == scenario.Tunnel && load.Rate == 0 {
-			toRelay = ratio(r, toRelay, b, index, scenario.Relay)
-		}
 	}
-	if n > 0 {
-		row.Mean = time.Duration(sum / n)
+	if samples > 0 {
+		row.Mean = time.Duration(sum / samples)
 	}
-	row.P50, row.P90, row.P99 = time.Duration(median(p50)), time.Duration(median(p90)), time.Duration(median(p99))
-	row.Jain = median(jain)
 	row.P999, row.P9999 = time.Duration(median(p999)), time.Duration(median(p9999))
-	row.ToDirect, row.ToRelay = spread(toDirect), spread(toRelay)
+	row.Speed, row.Packets = n.value("goodput"), n.value("packets")
+	row.P50, row.P90, row.P99 = n.value("response.p50", "service.p50"), n.value("response.p90", "service.p90"), n.value("response.p99", "service.p99")
+	row.CPU, row.Jain = n.value("cpu.kib"), n.value("jain")
+	if load.Rate == 0 { // with a rate the speed is the same everywhere
+		row.ToDirect, row.ToRelay = n.ratio(scenario.Direct, "goodput"), n.ratio(scenario.Relay, "goodput")
+	}
+	row.Later = map[string]Spread{}
+	for _, to := range []string{scenario.Direct, scenario.Relay} {
+		for _, p := range []string{"p50", "p99"} {
+			row.Later[p+"/"+to] = n.ratio(to, "response."+p, "service."+p)
+		}
+	}
 	return row
 }
 
@@ -147,35 +175,21 @@ func grow(list []float64, p int64) []float64 {
 	return append(list, float64(p))
 }
 
-// ratio adds the block's speed as part of another path's in the same repetition.
-func ratio(r *record.Record, list []float64, b *record.Block, group int, path string) []float64 {
-	for i := range r.Blocks {
-		o := &r.Blocks[i]
-		if o.Cell != b.Cell || o.Path != path || o.Repetition != b.Repetition {
-			continue
-		}
-		if mine, other := &b.Groups[group], &o.Groups[group]; other.Octets > 0 {
-			return append(list, float64(mine.Octets)/mine.Seconds*other.Seconds/float64(other.Octets))
-		}
-	}
-	return list
-}
-
 // spread is what the values of repetitions come to.
-func spread(v []float64) Ratio {
+func spread(v []float64) Spread {
 	e := stats.Of(v)
 	if low, high, ok := e.Interval(); ok {
-		return Ratio{e.Median, low, high}
+		return Spread{e.Median, low, high}
 	}
 	return reach(v)
 }
 
 // reach is the median, the lowest and the highest of some values.
-func reach(v []float64) Ratio {
+func reach(v []float64) Spread {
 	if len(v) == 0 {
-		return Ratio{}
+		return Spread{}
 	}
-	return Ratio{median(v), slices.Min(v), slices.Max(v)}
+	return Spread{median(v), slices.Min(v), slices.Max(v)}
 }
 
 func median(v []float64) float64 {
@@ -193,6 +207,3 @@ func (r Row) Success() float64 {
 	}
 	return 0
 }
-
-// rate is octets per second.
-func (r Row) rate() float64 { return float64(r.Octets) / max(r.Seconds, 1e-9) }
