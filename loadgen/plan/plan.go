@@ -72,11 +72,12 @@ func Of(s *scenario.Scenario, subjects []string, e sample.Environment) *Plan {
 			continue
 		}
 		p.Cells = append(p.Cells, c.Name)
+		often := s.RepeatOf(c)
+		p.Blocks.Least += float64(len(p.Routes) * int(often.Min))
+		p.Blocks.Most += float64(len(p.Routes) * int(often.Max))
 		p.Ports.Connections = max(p.Ports.Connections, c.Connections())
 		p.Ports.PerSecond = max(p.Ports.PerSecond, churn(c))
 	}
-	rounds := float64(len(p.Cells) * len(p.Routes))
-	p.Blocks = Range{rounds * float64(s.Repeat.Min), rounds * float64(s.Repeat.Max)}
 	p.Seconds = Range{s.Least(int(p.Blocks.Least)).Seconds(), s.Least(int(p.Blocks.Most)).Seconds()}
 	for _, role := range []string{"generator", "target", "relay", "link"} {
 		if role == "relay" && !strings.Contains(strings.Join(s.Paths, " "), scenario.Relay) || role == "link" && !linked {

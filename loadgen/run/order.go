@@ -17,8 +17,8 @@ type step struct {
 	teller     *teller
 }
 
-// An order says in which order blocks run: for each repetition the cells
-// shuffled, and for each cell its routes shuffled, one directly after the
+// An order says in which order blocks run: for each repetition its
+// cells shuffled, and for each cell its routes shuffled, one directly after the
 // other, so that drift of the machine meets all routes alike.
 type order struct {
 	rand   *rand.Rand
@@ -30,9 +30,26 @@ func newOrder(s *scenario.Scenario, routes []record.Route) *order {
 	return &order{rand: rand.New(rand.NewPCG(uint64(s.Seed), 1)), routes: routes}
 }
 
-// watch makes the first cell's last route, a tunnel when there is one, the canary.
-func (o *order) watch(cells []*scenario.Cell) {
-	o.canary = &step{cell: cells[0], route: o.routes[len(o.routes)-1], canary: true}
+// watch makes the last route, a tunnel when there is one, of the cell that is
+// measured most often the canary; none when that is once: one pair of blocks
+// would be no floor.
+func (o *order) watch(s *scenario.Scenario, cells []*scenario.Cell) {
+	most := slices.MaxFunc(cells, func(a, b *scenario.Cell) int { return int(s.RepeatOf(a).Max - s.RepeatOf(b).Max) })
+	if s.RepeatOf(most).Max > 1 {
+		o.canary = &step{cell: most, route: o.routes[len(o.routes)-1], canary: true}
+	}
+}
+
+// least is how many blocks follow a repetition at least.
+func (o *order) least(s *scenario.Scenario, cells []*scenario.Cell, repetition int) (blocks int) {
+	for _, c := range cells {
+		each := len(o.routes)
+		if o.canary != nil && c == o.canary.cell {
+			each++
+		}
+		blocks += each * max(int(s.RepeatOf(c).Min)-repetition, 0)
+	}
+	return blocks
 }
 
 // round is the blocks of one repetition.

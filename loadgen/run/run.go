@@ -86,8 +86,8 @@ func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Reco
 	defer func() { err = errors.Join(err, t.Close()) }()
 	rec.Subjects, rec.Workers = t.Subjects, t.Clocks()
 	o := newOrder(s, t.Routes)
-	if r.Profile != scenario.Smoke && s.Repeat.Max > 1 && s.Search == nil { // one pair of blocks would be no floor
-		o.watch(cells)
+	if r.Profile != scenario.Smoke && s.Search == nil {
+		o.watch(s, cells)
 	}
 	tell := &teller{tell: r.Tell, scenario: s.Name, began: time.Now()}
 	defer func() {
@@ -95,9 +95,13 @@ func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Reco
 		tell.verdict(rec)
 	}()
 	done := 0
-	for rep := 1; rep <= int(s.Repeat.Max) && len(cells) > 0; rep++ {
+	for rep := 1; ; rep++ {
+		cells = due(rec, cells, rep)
 		steps := o.round(rep, cells)
-		later := len(steps) * max(int(s.Repeat.Min)-rep, 0)
+		if len(steps) == 0 {
+			return nil
+		}
+		later := o.least(s, cells, rep)
 		for i, st := range steps {
 			left := len(steps) - i + later
 			tell.done, tell.of, tell.left = done, done+left, s.Least(left)
@@ -124,11 +128,7 @@ func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Reco
 				return err
 			}
 		}
-		if rep >= int(s.Repeat.Min) {
-			cells = loose(rec, cells)
-		}
 	}
-	return nil
 }
 
 // block is what is measured in one step: one block, or with a search that of the knee.
@@ -144,10 +144,14 @@ func (r *Runner) block(ctx context.Context, t *topology.Topology, s *scenario.Sc
 	})
 }
 
-// loose is the cells that have to be measured again: their headline is not known as well as the scenario wants it.
-func loose(rec *record.Record, cells []*scenario.Cell) []*scenario.Cell {
+// due is the cells that are measured in a repetition: as often as wanted at
+// least, and then until their headline is known as well as it is wanted.
+func due(rec *record.Record, cells []*scenario.Cell, repetition int) []*scenario.Cell {
 	t := summary.Make(rec, rec.Blocks)
-	return slices.DeleteFunc(slices.Clone(cells), func(c *scenario.Cell) bool { return t.Tight(c, float64(rec.Scenario.Repeat.Width)) })
+	return slices.DeleteFunc(slices.Clone(cells), func(c *scenario.Cell) bool {
+		r := rec.Scenario.RepeatOf(c)
+		return repetition > int(r.Min) && (repetition > int(r.Max) || t.Tight(c, float64(r.Width)))
+	})
 }
 
 // fit is the cells that this machine can run; the others go into the record.

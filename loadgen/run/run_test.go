@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -159,10 +160,10 @@ func TestOrderInterleavesThePathsAndRepeatsWithTheSeed(t *testing.T) {
 }
 
 // The canary is a block like any other: shuffled among those of its cell, once more in each repetition.
-func TestTheCanaryIsTheFirstCellsTunnelOnceMore(t *testing.T) {
-	s := parseScenario(t, "load: {mode: pingpong, size: 1B}\naxes: {connections: [1, 2]}")
+func TestTheCanaryIsATunnelOnceMore(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, size: 1B}\naxes: {connections: [1, 2]}\nrepeat: 20")
 	o := newOrder(s, record.Routes(s.Paths, []string{"some"}))
-	o.watch(all(s))
+	o.watch(s, all(s))
 	places := map[int]bool{}
 	for rep := range 20 {
 		steps := o.round(rep+1, all(s))
@@ -177,6 +178,42 @@ func TestTheCanaryIsTheFirstCellsTunnelOnceMore(t *testing.T) {
 	}
 	if steps := o.round(21, all(s)[1:]); len(steps) != 3 {
 		t.Errorf("without the first cell: %v; want no canary", steps)
+	}
+	s = parseScenario(t, "load: {mode: pingpong, size: 1B}\ncells: [{connections: 1}, {connections: 2, repeat: 8}, {connections: 3}]")
+	if o.watch(s, all(s)); o.canary.cell != &s.Cells[1] {
+		t.Errorf("the canary is of cell %s; want the one that is measured most often", o.canary.cell.Name)
+	}
+	if n := o.least(s, all(s), 1); n != 28 {
+		t.Errorf("after the first repetition come %d blocks; want 4 each in 7 more", n)
+	}
+	s = parseScenario(t, "load: {mode: pingpong, size: 1B}\naxes: {connections: [1, 2]}")
+	o = newOrder(s, record.Routes(s.Paths, []string{"some"}))
+	if o.watch(s, all(s)); o.canary != nil {
+		t.Errorf("canary %v in a single repetition; want none", o.canary)
+	}
+}
+
+// A cell that says how often it is measured does not change that of the others.
+func TestCellsHaveTheirOwnRepetitions(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1}\nmeasure: 30ms\npaths: [direct, relay]\n"+
+		"cells: [{size: 1B}, {size: 2B, repeat: 3}, {size: 3B, repeat: {min: 6, max: 7, width: 0.0001%}}]")
+	first, last := Notice{}, Notice{}
+	rec, err := (&Runner{Self: self(), Profile: scenario.Smoke, Tell: func(n Notice) {
+		if n.Event == Planned {
+			first = n
+		}
+		last = n
+	}}).Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, b := range rec.Blocks {
+		got[b.Cell] = max(got[b.Cell], b.Repetition)
+	}
+	want := map[string]int{"pingpong 1 × 1 B": 1, "pingpong 1 × 2 B": 3, "pingpong 1 × 3 B": 7}
+	if !maps.Equal(got, want) || len(rec.Blocks) != 22 || first.Of != 20 || last.Of != 22 {
+		t.Errorf("repetitions %v, %d blocks, announced first %d and at last %d; want %v, 22 blocks, 20 and 22", got, len(rec.Blocks), first.Of, last.Of, want)
 	}
 }
 

@@ -21,6 +21,7 @@ type Cell struct {
 	Link   Link      `json:"link,omitzero"`
 
 	Timeline []Event `json:"timeline,omitempty"`
+	Repeat   Repeat  `json:"repeat,omitzero"` // when it is another one than the scenario's
 }
 
 // A Setting gives a field of a cell its value: size, link.rtt, or bulk.size for the group bulk alone.
@@ -60,6 +61,15 @@ func (a *Axes) UnmarshalYAML(node ast.Node) error {
 		*a = append(*a, axis)
 		return nil
 	})
+}
+
+// withoutRepeat is what makes the cell, and the setting that says how often it is measured; nil: none does.
+func (p Point) withoutRepeat() (Point, *Setting) {
+	i := slices.IndexFunc(p, func(s Setting) bool { return s.Axis == "repeat" })
+	if i < 0 {
+		return p, nil
+	}
+	return slices.Delete(slices.Clone(p), i, i+1), &p[i]
 }
 
 // eachKey calls take for each key of a mapping.
@@ -105,10 +115,22 @@ func (s *Scenario) resolve(doc *subject.Document) error {
 	}
 	names := map[string]bool{}
 	for i, p := range points {
+		var own *Setting
+		if p, own = p.withoutRepeat(); own != nil && axes {
+			return doc.NodeErrorf(own.node, "repeat is no axis: list the cells, and give those a repeat that need one")
+		}
 		c := Cell{At: p, Groups: slices.Clone(s.Groups), Link: s.Link, Timeline: slices.Clone(s.Timeline)}
 		for _, at := range p {
 			if err := c.set(doc, at); err != nil {
 				return err
+			}
+		}
+		if own != nil {
+			if err := value(doc, own.node, &c.Repeat); err != nil {
+				return err
+			}
+			if problem := c.Repeat.problem(); problem != "" {
+				return doc.NodeErrorf(own.node, "%s", problem)
 			}
 		}
 		if problem := c.complete(); problem != "" {

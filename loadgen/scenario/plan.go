@@ -50,19 +50,6 @@ func (s *Scenario) Unfit(c *Cell, files uint64) string {
 	return ""
 }
 
-// Blocks is how many blocks a run measures with so many subjects, at least.
-func (s *Scenario) Blocks(subjects int) int {
-	routes := 0
-	for _, p := range s.Paths {
-		if p == Tunnel {
-			routes += subjects
-			continue
-		}
-		routes++
-	}
-	return len(s.Cells) * routes * int(s.Repeat.Min)
-}
-
 // Least is how long so many blocks take at least.
 func (s *Scenario) Least(blocks int) time.Duration {
 	return time.Duration(blocks) * time.Duration(s.Warmup+s.Measure)

@@ -26,6 +26,9 @@ func (s *Scenario) Apply(profile string) error {
 		s.Warmup = min(s.Warmup, subject.Duration(warmup))
 		s.Measure = min(s.Measure, subject.Duration(measure))
 		s.Repeat = s.Repeat.atMost(repeat)
+		for i := range s.Cells {
+			s.Cells[i].Repeat = s.Cells[i].Repeat.atMost(repeat)
+		}
 	}
 	switch profile {
 	case Smoke:

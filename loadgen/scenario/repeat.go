@@ -10,7 +10,7 @@ import (
 	"github.com/adit-tunnel/adit/conformance/subject"
 )
 
-// Repeat is how often each cell is measured: a plain number, or between min
+// Repeat is how often a cell is measured: a plain number, or between min
 // and max times, until the headline's ratio is known within width.
 type Repeat struct {
 	Min   Count `yaml:"min"`
@@ -64,6 +64,14 @@ func (r *Repeat) UnmarshalYAML(node ast.Node) error {
 	}
 	*r = Times(n)
 	return nil
+}
+
+// RepeatOf is how often a cell is measured: as it says itself, or else the scenario.
+func (s *Scenario) RepeatOf(c *Cell) Repeat {
+	if c.Repeat != (Repeat{}) {
+		return c.Repeat
+	}
+	return s.Repeat
 }
 
 // problem says what is wrong with it; empty when nothing is.

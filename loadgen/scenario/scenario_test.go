@@ -166,6 +166,8 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {min: 8, max: 7}", `f.yaml:4: repeat: max 7 must be min, which is 8, to 1000`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {width: 0%}", `f.yaml:4: repeat: width must be more than 0%, like 5%`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {most: 7}", `f.yaml:4: repeat: unknown key "most"`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1}\ncells: [{size: 1B, repeat: {min: 3}}]", `f.yaml:4: cells[0].repeat: min 3 must be 6 or more: fewer repetitions have no interval that could be narrow`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1}\naxes: {size: [1B], repeat: [3]}", `f.yaml:4: axes.repeat[0]: repeat is no axis: list the cells, and give those a repeat that need one`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {speed: [1]}", `f.yaml:4: axes.speed[0]: nothing has a field "speed"; it must be one of arrival, connections, mode, packets, rate, resets, size, for one group like load.size, one of link.jitter, link.rate, link.rtt, link.stall.every, link.stall.for, link.stall.p, or one of timeline.at, timeline.do, timeline.for`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {link.rtt: [20]}", `f.yaml:4: axes.link.rtt[0]: "20" must be a time with unit, like 500ms or 10s`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {size: 2B}", `f.yaml:4: axes.size: must be a list of values, like size: [64B, 1KiB]`, true},

@@ -241,8 +241,8 @@ func woken(g *scenario.Group, blocks []*record.Block) (float64, bool) {
 // headlines judges whether a cell's first numbers are known well enough, and stayed the same.
 func (j *judge) headlines(cell *scenario.Cell) {
 	width := usualWidth
-	if j.r.Scenario.Repeat.UntilTight() {
-		width = float64(j.r.Scenario.Repeat.Width)
+	if r := j.r.Scenario.RepeatOf(cell); r.UntilTight() {
+		width = float64(r.Width)
 	}
 	for _, h := range j.t.Headlines(cell) {
 		at := record.Reason{Cell: h.Cell, Group: h.Group, Route: h.Route}
