@@ -169,7 +169,7 @@ func cardOf(r *record.Record) card {
 		When:   fmt.Sprintf("%s, profile %s, %s", r.Started.Format("2 January 2006"), r.Profile, r.Tool),
 		Badges: []badge{{map[bool]string{true: "good", false: "bad"}[good], text}},
 	}
-	c.Badges = append(c.Badges, badge{"", fmt.Sprintf("%d blocks, each path %v ×", len(r.Blocks), r.Scenario.Repeat)})
+	c.Badges = append(c.Badges, badge{"", fmt.Sprintf("%d blocks: %s", len(r.Blocks), r.Scenario.Repeats())})
 	if v := r.Validity; v != nil {
 		class := map[string]string{record.Valid: "good", record.Noisy: "warn", record.Invalid: "bad"}[v.Verdict]
 		c.Badges = append(c.Badges, badge{class, map[string]string{

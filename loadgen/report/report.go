@@ -123,7 +123,11 @@ func said(r *record.Record) string {
 		}
 		out = append(out, fmt.Sprintf("The first cell in full: %s.", strings.Join(parts, "; ")))
 	}
-	switch n := r.Scenario.Repeat.Min; {
+	n := scenario.Count(0)
+	for i := range r.Scenario.Cells {
+		n = max(n, r.Scenario.RepeatOf(&r.Scenario.Cells[i]).Min)
+	}
+	switch {
 	case n >= forInterval:
 		out = append(out, "A value is the median of the repetitions, in brackets its interval of 95 %.")
 	case n > 1:
@@ -275,7 +279,7 @@ func circumstancesOf(r *record.Record) (out []circumstance) {
 	s, e := r.Scenario, r.Environment
 	add("scenario", fmt.Sprintf("sha256 %.16s, seed %d", s.SHA256, s.Seed), false)
 	add("runtime", runtime(s), false)
-	add("times", fmt.Sprintf("profile %s: %v warm-up, %v measured, %v × each, %.0f s in all", r.Profile, s.Warmup, s.Measure, s.Repeat, r.Seconds), false)
+	add("times", fmt.Sprintf("profile %s: %v warm-up, %v measured, %s, %.0f s in all", r.Profile, s.Warmup, s.Measure, s.Repeats(), r.Seconds), false)
 	add("generator processes", fmt.Sprint(max(s.Generators, 1)), false)
 	add("measured by", r.Tool+", "+e.Go, false)
 	add("machine", strings.TrimSuffix(fmt.Sprintf("%s, %d CPUs, %.1f GiB, %s", cmp.Or(e.CPU, "unknown CPU"), e.CPUs, float64(e.Memory)/(1<<30), e.Virtualization), ", "), false)

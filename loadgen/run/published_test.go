@@ -27,7 +27,7 @@ func TestEveryPublishedScenarioRuns(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Cells, s.Paths = s.Cells[len(s.Cells)-1:], []string{scenario.Tunnel}
-			s.Repeat.Min, s.Repeat.Max = 1, 1
+			s.Repeat, s.Cells[0].Repeat = scenario.Times(1), scenario.Repeat{}
 			for i := range s.Cells[0].Groups {
 				g := &s.Cells[0].Groups[i]
 				g.Connections = min(g.Connections, 50)

@@ -1,8 +1,12 @@
 package scenario
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -72,6 +76,25 @@ func (s *Scenario) RepeatOf(c *Cell) Repeat {
 		return c.Repeat
 	}
 	return s.Repeat
+}
+
+// Repeats says for people how often cells are measured, those that go first which are measured most.
+func (s *Scenario) Repeats() string {
+	count := map[Repeat]int{}
+	for i := range s.Cells {
+		count[s.RepeatOf(&s.Cells[i])]++
+	}
+	all := slices.SortedFunc(maps.Keys(count), func(a, b Repeat) int {
+		return cmp.Or(cmp.Compare(b.Max, a.Max), cmp.Compare(b.Min, a.Min), cmp.Compare(a.Width, b.Width))
+	})
+	if len(all) == 1 {
+		return all[0].String() + " × each"
+	}
+	var out []string
+	for _, r := range all {
+		out = append(out, fmt.Sprintf("%v × %d of the cells", r, count[r]))
+	}
+	return strings.Join(out, ", ")
 }
 
 // problem says what is wrong with it; empty when nothing is.
