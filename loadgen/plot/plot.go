@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/image/font"
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -30,6 +31,7 @@ type Point struct {
 	X, Y, Low, High float64
 	Tip             string // shown to a reader who points at it
 	Gap             bool   // not joined with the point before
+	Hollow          bool   // drawn as an outline
 }
 
 // A Line joins points, in the order of X.
@@ -50,6 +52,19 @@ type Mark struct {
 	Label     string
 }
 
+// A Level is a horizontal line at a value that matters.
+type Level struct {
+	At    float64
+	Label string
+}
+
+// A Stop is a place on the X axis that matters for one route.
+type Stop struct {
+	Route
+	At    float64
+	Label string
+}
+
 // Lines is a figure of lines over one axis. Y has a logarithmic scale when the values ask for it.
 type Lines struct {
 	Title, Sub string
@@ -60,6 +75,10 @@ type Lines struct {
 	Marks      []Mark
 	Plain      bool // no shapes at the points: there are many
 	FromZero   bool // both axes begin at zero, and Y is linear
+	Scatter    bool // points are not joined
+	Levels     []Level
+	Stops      []Stop
+	Fits       []Line // straight lines, from end to end, that belong to the points
 }
 
 // SVG draws the figure; one that stands alone has its own styles.
@@ -68,7 +87,11 @@ func (l Lines) SVG(standsAlone bool) string {
 	area := header(c, draw.NewCanvas(c, wide, high), l.Title, l.Sub, routes(l.Lines))
 	p := axes()
 	p.X.Label.Text = l.XLabel
-	y := scaleOf(values(l.Lines, func(p Point) []float64 { return []float64{p.Y, p.Low, p.High} }))
+	over := values(l.Lines, func(p Point) []float64 { return []float64{p.Y, p.Low, p.High} })
+	for _, level := range l.Levels {
+		over = append(over, level.At)
+	}
+	y := scaleOf(append(over, values(l.Fits, func(p Point) []float64 { return []float64{p.Y} })...))
 	y.log = y.log && !l.FromZero
 	y.apply(&p.Y)
 	x := scaleOf(append(values(l.Lines, func(p Point) []float64 { return []float64{p.X} }), ends(l.X)...))
@@ -86,7 +109,9 @@ func (l Lines) SVG(standsAlone bool) string {
 	p.X.Padding, p.Y.Padding = 5, 7
 	ticks := l.X
 	if ticks == nil {
-		ticks = linear(p.X.Min, p.X.Max, 6)
+		if ticks = linear(p.X.Min, p.X.Max, 6); l.XLog {
+			ticks = logarithmic(p.X.Min, p.X.Max)
+		}
 	}
 	p.X.Tick.Marker = constant(thin(ticks, func(at float64) float64 { return p.X.Norm(at) * float64(wide-60) }, p.X.Tick.Label.Width))
 	p.Add(grid{y.ticks, false}, l)
@@ -106,10 +131,14 @@ func (l Lines) Plot(area draw.Canvas, p *plot.Plot) {
 			})
 		}
 		area.StrokeLine2(stroke("fault", 1, 3, 3), tx(m.At), area.Min.Y, tx(m.At), area.Max.Y)
-		area.FillText(label("fault", font.WeightNormal), vg.Point{X: tx(m.At) + 3, Y: area.Max.Y - textSize}, m.Label)
+		beside(area, label("fault", font.WeightNormal), tx(m.At), area.Max.Y-textSize, m.Label)
 	}
+	l.matters(area, p)
 	for _, line := range l.Lines {
 		for _, part := range joined(line.Points) {
+			if l.Scatter {
+				break
+			}
 			var up, down, mid []vg.Point
 			for _, pt := range part {
 				up, down = append(up, vg.Point{X: tx(pt.X), Y: y(pt.High)}), append(down, vg.Point{X: tx(pt.X), Y: y(pt.Low)})
@@ -129,10 +158,44 @@ func (l Lines) Plot(area draw.Canvas, p *plot.Plot) {
 	for _, line := range l.Lines {
 		for _, pt := range line.Points {
 			if !l.Plain {
+				c.hollow = pt.Hollow
 				c.mark(vg.Point{X: tx(pt.X), Y: y(pt.Y)}, line.Index, pt.Tip)
 			}
 		}
 	}
+	c.hollow = false
+}
+
+// matters draws what is not measured itself: levels, stops and fits.
+func (l Lines) matters(area draw.Canvas, p *plot.Plot) {
+	tx, ty := p.Transforms(&area)
+	for _, level := range l.Levels {
+		y := ty(level.At)
+		area.StrokeLine2(stroke("fault", 1, 5, 3), area.Min.X, y, area.Max.X, y)
+		style := label("fault", font.WeightNormal)
+		area.FillText(style, vg.Point{X: area.Min.X + 4, Y: y + 4}, level.Label)
+	}
+	for i, s := range l.Stops {
+		x := tx(min(max(s.At, p.X.Min), p.X.Max))
+		area.StrokeLine2(stroke(Class(s.Index), 1.4, 2, 2), x, area.Min.Y, x, area.Max.Y)
+		beside(area, label(Class(s.Index), font.WeightBold), x, area.Max.Y-textSize*vg.Length(i+1)-2*vg.Length(i), s.Label)
+	}
+	for _, f := range l.Fits {
+		var way []vg.Point
+		for _, pt := range f.Points {
+			way = append(way, vg.Point{X: tx(pt.X), Y: ty(min(max(pt.Y, p.Y.Min), p.Y.Max))})
+		}
+		area.StrokeLines(stroke(Class(f.Index), 1.6), way)
+	}
+}
+
+// beside writes a text to the right of a place, or to its left where it would leave the figure.
+func beside(area draw.Canvas, style text.Style, x, y vg.Length, words string) {
+	at := x + 3
+	if w := style.Width(words); at+w > area.Max.X {
+		at = max(x-3-w, area.Min.X)
+	}
+	area.FillText(style, vg.Point{X: at, Y: y}, words)
 }
 
 // joined cuts points at their gaps.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -30,6 +31,16 @@ func figures() map[string]string {
 	return map[string]string{
 		"curve":  Lines{Title: "Speed", Sub: "MB/s", XLabel: "packet size", X: sizes, XLog: true, Lines: []Line{curve(0, "direct", 1), curve(1, "relay", 0.5), curve(2, "tunnel x", 0.2)}}.SVG(true),
 		"series": Lines{Title: "Rate", Sub: "1/s", XLabel: "s", Lines: []Line{flat}, FromZero: true, Plain: true, Marks: []Mark{{2, 4, "freeze"}, {6, 6, "kill"}}}.SVG(false),
+		"knee": Lines{
+			Title: "Search", Sub: "ms", XLabel: "packets/s", XLog: true, Scatter: true,
+			Lines:  []Line{{Route{0, "direct"}, []Point{{X: 100, Y: 1, Low: 1, High: 1}, {X: 1000, Y: 20, Low: 20, High: 20, Hollow: true}}}},
+			Levels: []Level{{10, "below 10 ms"}}, Stops: []Stop{{Route{0, "direct"}, 100, "direct 100/s"}, {Route{2, "tunnel x"}, 1000, "tunnel x 1000/s"}},
+		}.SVG(true),
+		"fit": Lines{
+			Title: "Memory", Sub: "MiB", XLabel: "idle connections", FromZero: true, Scatter: true,
+			Lines: []Line{{Route{2, "tunnel x"}, []Point{{X: 0, Y: 10, Low: 10, High: 10}, {X: 1000, Y: 30, Low: 30, High: 30}}}},
+			Fits:  []Line{{Route{2, "tunnel x"}, []Point{{X: 0, Y: 9}, {X: 1000, Y: 31}}}},
+		}.SVG(true),
 		"single": Lines{Title: "One point", Lines: []Line{one}}.SVG(false),
 		"empty":  Lines{Title: "No point"}.SVG(false),
 		"dots": Dots{Title: "Median latency", Sub: "ms", Rows: []string{"upload", "both"}, Lines: []Line{
@@ -78,7 +89,7 @@ func TestFiguresAreWellFormedAndHoldNoBadNumber(t *testing.T) {
 				t.Errorf("%s holds %q", name, bad)
 			}
 		}
-		if styled := strings.Contains(svg, "<style>"); styled != (name == "curve" || name == "dots" || name == "heat") {
+		if styled := strings.Contains(svg, "<style>"); styled != !slices.Contains([]string{"series", "single", "empty"}, name) {
 			t.Errorf("%s: styles of its own: %v", name, styled)
 		}
 	}

@@ -21,6 +21,8 @@ type canvas struct {
 	now   state
 	stack []state
 	tip   string // of the next shape: what a reader sees who points at it
+
+	hollow bool // shapes of routes are outlines
 }
 
 type state struct {

@@ -111,6 +111,12 @@ func (c *canvas) mark(at vg.Point, route int, tip string) {
 	case 3:
 		polygon(vg.Point{X: -1.1, Y: -.8}, vg.Point{X: 1.1, Y: -.8}, vg.Point{X: 0, Y: 1.2})
 	}
+	if c.hollow {
+		c.SetLineWidth(1.3)
+		c.SetLineDash(nil, 0)
+		c.Stroke(p)
+		return
+	}
 	c.Fill(p)
 }
 

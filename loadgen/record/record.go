@@ -222,18 +222,21 @@ func (g *Group) FailedPackets() (n int64) {
 // line broke something it is that of streams that hung: all others had to end.
 func (r *Record) Failed() (n int64) {
 	for _, b := range r.All() {
-		broken := false
 		for _, e := range b.Events {
-			broken = broken || e.Streams.Reset+e.Streams.Hung > 0
 			n += int64(e.Streams.Hung)
 		}
 		for _, g := range b.Groups {
-			if !broken {
+			if !b.Broken() {
 				n += g.FailedPackets()
 			}
 		}
 	}
 	return n
+}
+
+// Broken reports whether the time line ended streams: packets on them could not be ok.
+func (b *Block) Broken() bool {
+	return slices.ContainsFunc(b.Events, func(e Event) bool { return e.Streams.Reset+e.Streams.Hung > 0 })
 }
 
 // All is every block that was measured, the canary's among them.

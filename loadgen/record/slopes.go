@@ -2,24 +2,27 @@ package record
 
 import "github.com/adit-tunnel/adit/loadgen/stats"
 
-// A Slope is how a process grows, over all blocks of a route. Of churn it is
-// what each connection leaves behind; of idle connections what each one takes.
+// A Slope is how a process grows. Over all blocks of a route it is of churn
+// what each connection leaves behind, and of idle connections what each one
+// takes; within a long block it is per hour.
 type Slope struct {
 	Route
 	Role string `json:"role"` // server, client or relay
 	What string `json:"what"` // rss in octets, files, threads
-	Per  string `json:"per"`  // connection made, or idle connection
+	Per  string `json:"per"`  // connection made, idle connection, or hour
 	stats.Estimate
+	Zero float64 `json:"at_zero,omitempty"` // where the line begins
 }
 
 // Per what a Slope is.
 const (
 	PerMade = "connection made"
 	PerIdle = "idle connection"
+	PerHour = "hour"
 )
 
-// Apart is the isolation score: a percentile of a group while readers stall, as
-// part of what it is in the cell without them, within the repetition.
+// Apart is the isolation score: a percentile of a group while readers stall, or
+// beside a load, as part of what it is in the cell without them, within the repetition.
 type Apart struct {
 	Route
 	Cell   string `json:"cell"`

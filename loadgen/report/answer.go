@@ -71,15 +71,15 @@ func speedGiven(r *record.Record) bool {
 
 // answer is what the tunnels cost, in a sentence or two each, made from the numbers alone.
 func answer(r *record.Record) string {
-	out := afterFaults(r)
-	if len(out) > 0 { // that is the question then
-		return strings.Join(out, " ")
+	if text := asked(r); text != "" {
+		return text
 	}
+	var out []string
 	given := speedGiven(r)
 	say := func(h headline, one func(Spread) string, reaching func(Spread) string) (of map[string][]string) {
 		of = map[string][]string{}
 		for _, c := range costs(r, h) {
-			text := fmt.Sprintf("%s %s", one(c.Spread), map[string]string{scenario.Direct: "a direct connection", scenario.Relay: "one plain hop"}[c.path])
+			text := fmt.Sprintf("%s %s", one(c.Spread), inWords[c.path])
 			if c.Low < c.High {
 				text += " (" + reaching(c.Spread) + ")"
 			}
@@ -103,7 +103,7 @@ func answer(r *record.Record) string {
 			out = append(out, fmt.Sprintf("Through %s %s.", s.Name, strings.Join(parts, "; ")))
 		}
 	}
-	return strings.Join(out, " ")
+	return strings.Join(append(out, growing(r)...), " ")
 }
 
 // verdict is how the run ended, in a few words; good when nothing is wrong.

@@ -23,6 +23,7 @@ type figure struct {
 
 // Parts of a report that have figures.
 const (
+	partAnswer      = "The answer"
 	partCurves      = "Curves"
 	partHeat        = "Maps"
 	partPercentiles = "Percentiles"
@@ -31,9 +32,10 @@ const (
 
 // What keeps a report readable; CSV has everything.
 const (
-	mostSlices = 3  // of the cells along one axis
-	mostRows   = 12 // of a figure of dots
-	mostCells  = 3  // whose percentiles are drawn
+	mostMaps  = 3   // of two axes, where there are more
+	mostRows  = 12  // of a figure of dots
+	mostCells = 2   // whose percentiles are drawn
+	flat      = 1.5 // how far memory has to reach, so that its curve says more than its table
 )
 
 // drawing makes the figures of a record.
@@ -48,12 +50,24 @@ type drawing struct {
 
 // figures are all plots of a record, the most telling one first.
 func figures(r *record.Record) []figure {
-	d := &drawing{Record: r, table: summary.Make(r, r.Blocks), axes: axesOf(r.Scenario), routes: routesOf(r), names: map[string]int{}}
-	d.curves()
+	d := newDrawing(r)
+	d.knees()
+	d.recovery()
+	d.beside()
+	d.idle()
+	if own := len(d.out) > 0; !own { // else they have answered what was asked
+		d.curves()
+	}
 	d.overTime()
 	d.maps()
-	d.percentiles()
+	if len(d.Scenario.Cells[0].Timeline) == 0 && d.Scenario.Search == nil {
+		d.percentiles()
+	}
 	return d.out
+}
+
+func newDrawing(r *record.Record) *drawing {
+	return &drawing{Record: r, table: summary.Make(r, r.Blocks), axes: axesOf(r.Scenario), routes: routesOf(r), names: map[string]int{}}
 }
 
 // routesOf are the routes that were measured, in the order direct, relay, tunnels.
@@ -113,14 +127,12 @@ func (d *drawing) slices() (out []slice, left []*scenario.Cell) {
 		}
 		of = slices.DeleteFunc(of, func(s slice) bool { return len(s.cells) < 3 })
 		slices.SortStableFunc(of, func(a, b slice) int { return cmp.Compare(len(b.cells), len(a.cells)) })
-		for n, s := range of {
+		for _, s := range of {
 			for _, c := range s.cells {
 				in[c.Name] = true
 			}
-			if n < mostSlices {
-				out = append(out, s)
-			}
 		}
+		out = append(out, of[:min(len(of), 1)]...) // the others are in the map and the tables
 	}
 	for i := range d.Scenario.Cells {
 		if c := &d.Scenario.Cells[i]; !in[c.Name] {
@@ -135,45 +147,79 @@ func (d *drawing) curves() {
 	along, left := d.slices()
 	for i, m := range d.headlines() {
 		for g, group := range d.Scenario.Cells[0].Groups {
-			if m.path() && g > 0 {
+			if m.path() && g > 0 || m.title == headlines[speed].title && group.Rate > 0 {
 				continue
 			}
 			title := m.title
 			if len(d.Scenario.Cells[0].Groups) > 1 && !m.path() {
 				title = group.Name + ": " + title
 			}
-			drawn := map[string]int{} // slices along an axis
-			for _, s := range along {
-				if drawn[s.axis.name]++; drawn[s.axis.name] > 1 && i > 0 {
-					continue // the other metrics are drawn along the longest slice alone
+			for n, s := range along {
+				if n > 0 && i > 0 {
+					continue // the other metrics are drawn along the first axis alone
 				}
 				ticks, at, log := s.axis.ticks(s.cells)
 				lines := d.lines(m, g, s.cells, at)
-				if len(lines) == 0 {
+				if len(lines) == 0 || m.flat(lines) {
 					continue
 				}
 				f := plot.Lines{Title: title, Sub: sub(m, s.rest), X: ticks, XLabel: s.axis.title, XLog: log, Lines: lines}
 				d.add(partCurves, title+" by "+s.axis.name+" "+s.rest, f.SVG)
 			}
+			if i > 0 && (len(along) > 0 || len(left) == 1) {
+				continue // cells beside the curves have their speed drawn; of one cell the table says the rest
+			}
 			row := map[string]float64{}
 			var rows []string
-			for n, c := range left {
-				row[c.Name] = float64(n)
-				rows = append(rows, labelOf(d.axes, c.Name))
+			for _, c := range left {
+				if d.has(m, g, c) {
+					row[c.Name] = float64(len(rows))
+					rows = append(rows, labelOf(d.axes, c.Name))
+				}
 			}
-			if lines := d.lines(m, g, left, func(c *scenario.Cell) float64 { return row[c.Name] }); len(lines) > 0 {
+			if lines := d.lines(m, g, left, func(c *scenario.Cell) float64 { return row[c.Name] }); len(lines) > 0 && !m.flat(lines) {
 				d.add(partCurves, title, plot.Dots{Title: title, Sub: sub(m, ""), Rows: rows, Lines: lines}.SVG)
 			}
 		}
 	}
 }
 
-// headlines are the metrics that are drawn; with a rate the latency comes first, for the speed is given.
-func (d *drawing) headlines() []headline {
-	if d.Scenario.Cells[0].Groups[0].Rate == 0 {
-		return headlines
+// has reports whether a cell has a metric on some route.
+func (d *drawing) has(m headline, group int, c *scenario.Cell) bool {
+	return c.Groups[group].Connections > 0 && slices.ContainsFunc(d.routes, func(r record.Route) bool {
+		return (numbers{d.table, c, group, r}).series(m.names) != nil
+	})
+}
+
+// headlines are the metrics that are drawn. With a rate the speed is given; packets
+// are the speed once more unless their size varies.
+func (d *drawing) headlines() (out []headline) {
+	given := speedGiven(d.Record)
+	sized := slices.ContainsFunc(d.axes, func(a axis) bool { return a.field() == "size" && len(a.values) > 2 }) && len(d.axes) == 1
+	for i, m := range headlines {
+		if i == packetsPer && (given || !sized) {
+			continue
+		}
+		out = append(out, m)
 	}
-	return slices.Concat(headlines[median50:median50+2], headlines[:median50], headlines[median50+2:])
+	return out
+}
+
+// flat reports whether memory stays as it is: a line that says nothing.
+func (h headline) flat(lines []plot.Line) bool {
+	if h.title != headlines[memoryPeak].title {
+		return false
+	}
+	for _, l := range lines {
+		least, most := math.Inf(1), 0.0
+		for _, p := range l.Points {
+			least, most = min(least, p.Y), max(most, p.Y)
+		}
+		if most > flat*least {
+			return false
+		}
+	}
+	return true
 }
 
 func sub(m headline, rest string) string {
@@ -250,7 +296,7 @@ func (d *drawing) maps() {
 	}
 	drawn := 0
 	for _, what := range rests {
-		if len(cells[what]) < 4 || drawn >= mostSlices {
+		if len(cells[what]) < 4 || drawn >= mostMaps {
 			continue
 		}
 		for _, s := range d.Subjects {
@@ -295,7 +341,7 @@ func held(a *axis, cells []string) (out []value) {
 	return out
 }
 
-// percentiles draws whole distributions of the first, the middle and the last cell that has them.
+// percentiles draws whole distributions of the first and the last cell that has them.
 func (d *drawing) percentiles() {
 	for g, group := range d.Scenario.Cells[0].Groups {
 		var timed []*scenario.Cell
@@ -306,7 +352,7 @@ func (d *drawing) percentiles() {
 			}
 		}
 		if n := len(timed); n > mostCells {
-			timed = []*scenario.Cell{timed[0], timed[n/2], timed[n-1]}
+			timed = []*scenario.Cell{timed[0], timed[n-1]}
 		}
 		for _, c := range timed {
 			what := labelOf(d.axes, c.Name)

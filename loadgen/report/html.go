@@ -156,6 +156,7 @@ func render(t *template.Template, page any) string {
 }
 
 var notes = map[string]string{
+	partAnswer:      "Each point is one repetition, or their median with what they reach.",
 	partCurves:      "Each point is the median of the repetitions, a band or a bar what they reach. Steep values have a logarithmic scale.",
 	partHeat:        "The part of the speed of a direct connection that is left, measured in the same repetition.",
 	partTime:        "Each point is a window of the measured time, the median of the repetitions; a fault is shaded.",

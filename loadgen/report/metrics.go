@@ -28,8 +28,10 @@ var headlines = []headline{
 
 // Some of them, by their place.
 const (
-	speed    = 0
-	median50 = 2
+	speed      = 0
+	packetsPer = 1
+	median50   = 2
+	memoryPeak = 5
 )
 
 // path reports whether it is one number for all groups together.

@@ -14,12 +14,15 @@ import (
 // long is how long a load without faults must be measured for its course to be worth a plot.
 const long = 5 * time.Second
 
+// mostCourses is of how many cells with faults the course is drawn.
+const mostCourses = 8
+
 // overTime draws how the groups did in the measured time: in cells with
 // faults, or when that time is long in the last cell.
 func (d *drawing) overTime() {
 	var cells []*scenario.Cell
 	for i := range d.Scenario.Cells {
-		if c := &d.Scenario.Cells[i]; len(c.Timeline) > 0 && len(cells) < mostRows/2 {
+		if c := &d.Scenario.Cells[i]; len(c.Timeline) > 0 && len(cells) < mostCourses {
 			cells = append(cells, c)
 		}
 	}
@@ -27,28 +30,101 @@ func (d *drawing) overTime() {
 		cells = []*scenario.Cell{&d.Scenario.Cells[n-1]}
 	}
 	for _, c := range cells {
-		var marks []plot.Mark
-		for _, e := range c.Timeline {
-			marks = append(marks, plot.Mark{
-				At: time.Duration(e.At).Seconds(), Until: time.Duration(e.At + e.For).Seconds(), Label: e.Do,
-			})
-		}
+		marks := marksOf(c)
 		for g := range c.Groups {
-			d.course(c, g, marks, "Speed over time", "MB/s", func(s *record.Series, i int) (float64, bool) {
-				var sum int64
-				for _, way := range [][]int64{s.Up, s.Down} {
-					if i < len(way) {
-						sum += way[i]
+			load := &c.Groups[g]
+			if load.Connections == 0 || load.Mode == scenario.Idle || len(cells) > 1 && g > 0 && load.Rate > 0 {
+				continue
+			}
+			if load.Rate == 0 { // else it is given
+				d.course(c, g, marks, "Speed over time", "MB/s", func(s *record.Series, i int) (float64, bool) {
+					var sum int64
+					for _, way := range [][]int64{s.Up, s.Down} {
+						if i < len(way) {
+							sum += way[i]
+						}
+					}
+					return float64(sum) / s.Window / 1e6, s.Window > 0 && (i < len(s.Up) || i < len(s.Down))
+				})
+			}
+			if load.Rate > 0 || len(cells) == 1 {
+				d.course(c, g, marks, "Longest latency", "ms", func(s *record.Series, i int) (float64, bool) {
+					if i >= len(s.Worst) {
+						return 0, false
+					}
+					return float64(s.Worst[i]) / 1e6, s.Worst[i] > 0
+				})
+			}
+		}
+	}
+	d.fairness()
+	d.growth()
+}
+
+// marksOf are the faults of a cell.
+func marksOf(c *scenario.Cell) (marks []plot.Mark) {
+	for _, e := range c.Timeline {
+		marks = append(marks, plot.Mark{At: time.Duration(e.At).Seconds(), Until: time.Duration(e.At + e.For).Seconds(), Label: e.Do})
+	}
+	return marks
+}
+
+// fairness draws how evenly connections shared in each window, where the load was measured for long enough to have a course.
+func (d *drawing) fairness() {
+	if time.Duration(d.Scenario.Measure) < long {
+		return
+	}
+	drawn := 0
+	for i := range d.Scenario.Cells {
+		c := &d.Scenario.Cells[i]
+		for g := range c.Groups {
+			before := len(d.out)
+			if drawn < mostRows/2 {
+				d.course(c, g, marksOf(c), "Fairness over time", "Jain's index", func(s *record.Series, i int) (float64, bool) {
+					if i >= len(s.Jain) {
+						return 0, false
+					}
+					return s.Jain[i], true
+				})
+			}
+			drawn += len(d.out) - before
+		}
+	}
+}
+
+// growth draws the memory of processes over a long block.
+func (d *drawing) growth() {
+	for _, role := range []string{"server", "client"} {
+		f := plot.Lines{Title: "Memory of the " + role + " over time", Sub: "MiB", XLabel: "seconds", Plain: true, FromZero: true}
+		for _, route := range d.routes {
+			line := plot.Line{Route: d.route(route)}
+			for _, b := range d.Blocks {
+				for _, u := range b.Processes {
+					if len(line.Points) > 0 || b.Route != route || u.Course == nil || u.Role != role && !(role == "server" && u.Role == "relay") {
+						continue
+					}
+					for i, rss := range u.Course.RSS {
+						mib := float64(rss) / (1 << 20)
+						line.Points = append(line.Points, plot.Point{X: u.Course.At(i).Seconds(), Y: mib, Low: mib, High: mib})
 					}
 				}
-				return float64(sum) / s.Window / 1e6, s.Window > 0 && (i < len(s.Up) || i < len(s.Down))
-			})
-			d.course(c, g, marks, "Longest latency", "ms", func(s *record.Series, i int) (float64, bool) {
-				if i >= len(s.Worst) {
-					return 0, false
+			}
+			if len(line.Points) == 0 {
+				continue
+			}
+			for _, s := range d.Slopes {
+				if s.Per == record.PerHour && s.What == "rss" && s.Route == route && (s.Role == role || s.Role == "relay") {
+					line.Name += fmt.Sprintf(": %s MiB an hour", spreadOf(s.Estimate).times(1.0/(1<<20)))
+					if len(d.Scenario.Cells) == 1 && s.Zero > 0 {
+						last := line.Points[len(line.Points)-1].X
+						f.Fits = append(f.Fits, plot.Line{Route: line.Route, Points: []plot.Point{{X: 0, Y: s.Zero / (1 << 20)}, {X: last, Y: (s.Zero + s.Median*last/3600) / (1 << 20)}}})
+					}
 				}
-				return float64(s.Worst[i]) / 1e6, s.Worst[i] > 0
-			})
+			}
+			f.Lines = append(f.Lines, line)
+		}
+		if len(f.Lines) > 0 {
+			d.add(partTime, f.Title, f.SVG)
 		}
 	}
 }
@@ -65,7 +141,7 @@ func (d *drawing) course(c *scenario.Cell, group int, marks []plot.Mark, title, 
 				continue
 			}
 			at = s.Window
-			for i := range max(len(s.Up), len(s.Down), len(s.Worst)) {
+			for i := range max(len(s.Up), len(s.Down), len(s.Worst), len(s.Jain)) {
 				if v, ok := of(s, i); ok {
 					windows[i], last = append(windows[i], v), max(last, i)
 				}
@@ -193,16 +269,44 @@ func share3(v float64) string {
 
 // afterFaults says what became of the tunnels' streams, and when octets flowed again.
 func afterFaults(r *record.Record) (out []string) {
-	for _, row := range outages(r) {
-		if row.Path != scenario.Tunnel {
+	for _, s := range r.Subjects {
+		var back, never []string
+		var again []float64
+		var streams record.Streams
+		for _, row := range outages(r) {
+			if row.Path != scenario.Tunnel || row.Subject != s.Name {
+				continue
+			}
+			o := row.outage
+			if what := o.do + cmpOr(len(o.first) > 0, "", cmpOr(row.Label == o.do, "", " ("+row.Label+")")); len(o.first) > 0 {
+				again = append(again, median(slices.Clone(o.first)))
+				back = append(back, what)
+			} else {
+				never = append(never, what)
+			}
+			streams.Kept, streams.Reset, streams.Hung = streams.Kept+o.streams.Kept, streams.Reset+o.streams.Reset, streams.Hung+o.streams.Hung
+		}
+		if len(back)+len(never) == 0 {
 			continue
 		}
-		o, first := row.outage, "no octet comes again"
-		if len(o.first) > 0 {
-			first = fmt.Sprintf("octets flow %.2f s later", median(slices.Clone(o.first)))
+		var parts []string
+		if v := reach(again); len(back) > 0 {
+			parts = append(parts, fmt.Sprintf("octets flow again %s s after %s", v.write(func(v float64) string { return fmt.Sprintf("%.2f", v) }), list(back)))
 		}
-		out = append(out, fmt.Sprintf("After %s through %s %s; of %d streams %d are kept, %d reset, %d hung.",
-			o.do, row.Subject, first, o.streams.Kept+o.streams.Reset+o.streams.Hung, o.streams.Kept, o.streams.Reset, o.streams.Hung))
+		if len(never) > 0 {
+			parts = append(parts, "no octet comes again after "+list(never))
+		}
+		out = append(out, fmt.Sprintf("Through %s %s; of %d streams %d are kept, %d reset, %d hung.",
+			s.Name, strings.Join(parts, ", and "), streams.Kept+streams.Reset+streams.Hung, streams.Kept, streams.Reset, streams.Hung))
 	}
 	return out
+}
+
+// list is some names, each once; many are a number.
+func list(names []string) string {
+	names = slices.Compact(names)
+	if len(names) > 4 {
+		return fmt.Sprintf("%d kinds of fault", len(names))
+	}
+	return strings.Join(names, ", ")
 }

@@ -6,6 +6,7 @@
 //	report.go   the tables: for a terminal, as Markdown
 //	sheets.go   the tables of what was concluded
 //	answer.go   what the tunnels cost, in a sentence
+//	asked.go    answers and figures of questions that ask for something else
 //	metrics.go  what each repetition found out, under a name
 //	csv.go      all of that in long form
 //	axes.go     in what the cells of a scenario differ
@@ -25,6 +26,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/workload"
@@ -319,28 +321,9 @@ const someStreams = 3
 // someRows is how many rows against which the same speaks are named one by one; all are marked in the tables.
 const someRows = 3
 
-// problems are everything that went wrong.
+// problems are everything that went wrong, and what speaks against the numbers.
 func problems(r *record.Record) (out []string) {
-	for _, b := range r.All() {
-		where := fmt.Sprintf("%v, %v, repetition %d", b.Cell, b.Route, b.Repetition)
-		for _, how := range workload.Outcomes {
-			for _, g := range b.Groups {
-				if n := g.Failed[how]; n > 0 {
-					out = append(out, fmt.Sprintf("%s: %d packets %s", strings.TrimSuffix(where+", "+g.Name, ", load"), n, how))
-				}
-			}
-		}
-		streams := slices.Concat(b.Faults, b.Undelivered)
-		for _, f := range streams[:min(len(streams), someStreams)] {
-			out = append(out, where+": "+f.Error())
-		}
-		if more := len(streams) - someStreams; more > 0 {
-			out = append(out, fmt.Sprintf("%s: %d streams more, which the record names", where, more))
-		}
-		if b.Strays > 0 {
-			out = append(out, fmt.Sprintf("%s: %d connections reached the target without their first octets", where, b.Strays))
-		}
-	}
+	out = lost(r)
 	for _, n := range r.NotRun {
 		out = append(out, n.String())
 	}
@@ -369,6 +352,75 @@ func problems(r *record.Record) (out []string) {
 		}
 	}
 	return out
+}
+
+// lost says which packets were not ok, and on which streams, once for all
+// repetitions of a cell on a route. What a fault of the time line broke is no
+// problem but the answer: the table of faults has it.
+func lost(r *record.Record) (out []string) {
+	type place struct {
+		cell  string
+		route record.Route
+	}
+	var order []place
+	of := map[place][]*record.Block{}
+	all := r.All()
+	for i := range all {
+		p := place{all[i].Cell, all[i].Route}
+		if of[p] == nil {
+			order = append(order, p)
+		}
+		of[p] = append(of[p], &all[i])
+	}
+	for _, p := range order {
+		failed, blocks, strays, hung := map[string]int64{}, map[string]int{}, 0, 0
+		var names []string // of outcomes, by group
+		var streams []*payload.Fault
+		for _, b := range of[p] {
+			strays += b.Strays
+			streams = append(streams, b.Faults...)
+			for _, e := range b.Events {
+				hung += e.Streams.Hung
+			}
+			if b.Broken() {
+				continue
+			}
+			streams = append(streams, b.Undelivered...)
+			for _, g := range b.Groups {
+				for _, how := range workload.Outcomes {
+					if n := g.Failed[how]; n > 0 {
+						what := strings.TrimPrefix(g.Name+": ", "load: ") + "%s " + how
+						if failed[what] == 0 {
+							names = append(names, what)
+						}
+						failed[what] += n
+						blocks[what]++
+					}
+				}
+			}
+		}
+		where := fmt.Sprintf("%v, %v", p.cell, p.route)
+		for _, what := range names {
+			out = append(out, fmt.Sprintf("%s: %s in %d of %d blocks", where, fmt.Sprintf(what, packetCount(failed[what])), blocks[what], len(of[p])))
+		}
+		for _, f := range streams[:min(len(streams), someStreams)] {
+			out = append(out, where+": "+f.Error())
+		}
+		if more := len(streams) - someStreams; more > 0 {
+			out = append(out, fmt.Sprintf("%s: %d streams more, which the record names", where, more))
+		}
+		if hung > 0 {
+			out = append(out, fmt.Sprintf("%s: %d streams hung after a fault", where, hung))
+		}
+		if strays > 0 {
+			out = append(out, fmt.Sprintf("%s: %d connections reached the target without their first octets", where, strays))
+		}
+	}
+	return out
+}
+
+func packetCount(n int64) string {
+	return cmpOr(n == 1, "1 packet", fmt.Sprintf("%d packets", n))
 }
 
 // best is where a subject was fastest and quickest.

@@ -302,7 +302,6 @@ func TestWhatWasConcludedHasTables(t *testing.T) {
 		t.Errorf("sheets of nothing: %v", sheets(r))
 	}
 	r.Thresholds = []record.Threshold{{Expect: "goodput > 5", Gate: "fail", Of: of, Value: stats.Estimate{N: 1, Median: 4}, Unit: "octets/s", Verdict: record.Fail}}
-	r.Searches = []record.Search{{Cell: of.Cell, Route: of.Route, Repetition: 1, Of: "rate", Knee: 1234, Limit: record.LimitedByGoal}}
 	r.Comparison = []record.Comparison{{Of: of, OldMedian: 1, NewMedian: 2, Unit: "octets/s", Change: stats.Estimate{N: 6, Median: 1, Low: new(0.5), High: new(1.5)}, Holm: 0.01, Verdict: record.Better}}
 	r.Slopes = []record.Slope{{Route: of.Route, Role: "server", What: "rss", Per: "connection made", Estimate: stats.Estimate{N: 3, Median: 7}}}
 	r.Apart = []record.Apart{{Route: of.Route, Cell: of.Cell, Group: "load", Metric: "response.p99", Estimate: stats.Estimate{N: 1, Median: 1.5}}}
@@ -310,8 +309,8 @@ func TestWhatWasConcludedHasTables(t *testing.T) {
 	r.Validity = &record.Validity{Verdict: record.Noisy}
 	md, page := Markdown(r), HTML(r)
 	for _, want := range []string{
-		"| goodput > 5 | 4 octets/s | fail |", "| 1 | 1234 | rate | goal |", "| 1 octets/s | 2 octets/s | 100 (50 to 150) | 0.010 | better |",
-		"| server | tunnel some | rss | connection made | 7 |", "| response.p99 | 1.5 |", "| goodput |  | 6 | 3.4 |",
+		"| goodput > 5 | 4 octets/s | fail |", "| 1 octets/s | 2 octets/s | 100 (50 to 150) | 0.010 | better |",
+		"| server | tunnel some | rss | connection made | 0.006836 KiB |", "| response.p99 | 1.5 |", "| goodput |  | 6 | 3.4 |",
 	} {
 		if !strings.Contains(md, want) {
 			t.Errorf("report.md has no row %s", want)

@@ -139,14 +139,16 @@ func row(n numbers, bs []*record.Block) Row {
 		if g.Silence != nil {
 			row.Silence = max(row.Silence, *g.Silence)
 		}
+		var server, client int64 // several relays count as one
 		for _, u := range b.Processes {
 			switch u.Role {
 			case "server", "relay":
-				row.ServerCPU, row.ServerRSS = row.ServerCPU+u.CPUSeconds, max(row.ServerRSS, u.PeakRSS)
+				row.ServerCPU, server = row.ServerCPU+u.CPUSeconds, server+u.PeakRSS
 			case "client":
-				row.ClientCPU, row.ClientRSS = row.ClientCPU+u.CPUSeconds, max(row.ClientRSS, u.PeakRSS)
+				row.ClientCPU, client = row.ClientCPU+u.CPUSeconds, client+u.PeakRSS
 			}
 		}
+		row.ServerRSS, row.ClientRSS = max(row.ServerRSS, server), max(row.ClientRSS, client)
 	}
 	if samples > 0 {
 		row.Mean = time.Duration(sum / samples)

@@ -2,11 +2,17 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/adit-tunnel/adit/loadgen/plot"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/stats"
+	"github.com/adit-tunnel/adit/loadgen/summary"
 )
 
 // A sheet is a table whose rows are no cells: what was concluded of them.
@@ -35,11 +41,7 @@ func sheets(r *record.Record) (out []sheet) {
 	}
 	add(s)
 
-	s = sheet{"Knee", "The highest value that kept the goal, in each repetition.", []string{"cell", "path", "repetition", "knee", "of", "limited by"}, nil}
-	for _, k := range r.Searches {
-		s.rows = append(s.rows, []string{name[k.Cell], k.Route.String(), fmt.Sprint(k.Repetition), fmt.Sprintf("%.4g", k.Knee), k.Of, k.Limit})
-	}
-	add(s)
+	add(knees(r, name))
 
 	s = sheet{"Comparison", "Of the subjects with the first.", []string{"cell", "path", "metric", "old", "new", "change %", "p (Holm)", "verdict"}, nil}
 	for _, c := range r.Comparison {
@@ -50,13 +52,13 @@ func sheets(r *record.Record) (out []sheet) {
 	}
 	add(s)
 
-	s = sheet{"Growth", "Over all cells: by how much a process grows.", []string{"process", "path", "what", "for each", "slope"}, nil}
+	s = sheet{"Growth", "By how much a process grows: for each connection over all blocks, or an hour within long ones; in brackets the interval of 95 %.", []string{"process", "path", "what", "for each", "slope"}, nil}
 	for _, g := range r.Slopes {
-		s.rows = append(s.rows, []string{g.Role, g.Route.String(), g.What, g.Per, estimate(g.Estimate, 1)})
+		s.rows = append(s.rows, []string{g.Role, g.Route.String(), g.What, g.Per, slope(g)})
 	}
 	add(s)
 
-	s = sheet{"Isolation", "What a cell has as part of what it has without the load beside it.", []string{"cell", "path", "group", "metric", "part"}, nil}
+	s = sheet{"Beside a load", "What a cell has as a multiple of what it has without the load, or the stalled readers, beside it: loaded ÷ idle, in the same repetition.", []string{"cell", "path", "group", "metric", "times"}, nil}
 	for _, a := range r.Apart {
 		s.rows = append(s.rows, []string{name[a.Cell], a.Route.String(), a.Group, a.Metric, estimate(a.Estimate, 1)})
 	}
@@ -68,6 +70,52 @@ func sheets(r *record.Record) (out []sheet) {
 	}
 	add(s)
 	return out
+}
+
+// knees are what the searches came to: of each route one row, and what ended the repetitions.
+func knees(r *record.Record, name map[string]string) sheet {
+	s := sheet{"Knee", "The highest value that kept the goal: the median of the repetitions, and what they reach.", []string{"cell", "path", "knee", "of direct %", "of relay %", "limited by", "probes"}, nil}
+	if r.Scenario.Search == nil {
+		return s
+	}
+	t := summary.Make(r, r.Blocks)
+	for i := range r.Scenario.Cells {
+		cell := &r.Scenario.Cells[i]
+		for _, route := range routesOf(r) {
+			var found []float64
+			limits, probes := map[string]int{}, 0
+			for _, k := range r.Searches {
+				if k.Cell == cell.Name && k.Route == route {
+					found, probes = append(found, k.Knee), probes+len(k.Probes)
+					limits[k.Limit]++
+				}
+			}
+			if len(found) == 0 {
+				continue
+			}
+			var by []string
+			for _, limit := range slices.Sorted(maps.Keys(limits)) {
+				by = append(by, fmt.Sprintf("%s %d ×", limit, limits[limit]))
+			}
+			n := numbers{t, cell, r.Scenario.Search.Group(cell), route}
+			s.rows = append(s.rows, []string{
+				name[cell.Name], route.String(), spread(found).write(plot.Number) + r.Scenario.Search.Unit(), n.ratio(scenario.Direct, "knee").percent(), n.ratio(scenario.Relay, "knee").percent(),
+				strings.Join(by, ", "), fmt.Sprint(probes),
+			})
+		}
+	}
+	return s
+}
+
+// slope writes how a process grows in a unit that people read.
+func slope(g record.Slope) string {
+	switch {
+	case g.What == "rss" && g.Per == record.PerHour:
+		return estimate(g.Estimate, 1.0/(1<<20)) + " MiB"
+	case g.What == "rss":
+		return estimate(g.Estimate, 1.0/1024) + " KiB"
+	}
+	return estimate(g.Estimate, 1)
 }
 
 // estimate writes a number and its interval.

@@ -2,6 +2,7 @@
 // whether the machine was fit for it.
 //
 //	sample.go  Sampler: what processes use; Environment: the machine
+//	course.go  Course: how a process went over a long time
 //	host.go    Host: what else happened on the machine
 //	proc.go    what of a process only Linux tells
 //	clock_*.go CPU time to the nanosecond
@@ -88,6 +89,7 @@ type Usage struct {
 	StartRSS      int64   `json:"start_rss,omitempty"`      // at the start, octets
 	RSS           int64   `json:"rss"`                      // at the end, octets
 	PeakRSS       int64   `json:"peak_rss"`                 // the highest sample
+	Course        *Course `json:"course,omitempty"`         // when the measured time was long
 }
 
 // A Sampler follows what processes use, and the machine. One goroutine samples memory; Stop ends it.
@@ -98,6 +100,7 @@ type Sampler struct {
 	cpu   []float64 // seconds, at the start
 	host  hostTimes
 	peak  []int64
+	paths []*Course // of the processes
 	done  chan struct{}
 	wg    sync.WaitGroup
 }
@@ -119,6 +122,9 @@ func New(roles []string, pids []int) *Sampler {
 		s.procs = append(s.procs, &process.Process{Pid: int32(pid)})
 	}
 	s.peak = make([]int64, len(pids))
+	for range pids {
+		s.paths = append(s.paths, &Course{Every: (courseTicks * sampleEvery).Seconds()})
+	}
 	for i, p := range s.procs {
 		c := count(p)
 		s.begin, s.peak[i] = append(s.begin, c), c.rss
@@ -133,13 +139,15 @@ func New(roles []string, pids []int) *Sampler {
 func (s *Sampler) follow() {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-s.done:
 			return
 		case <-tick.C:
 			for i, p := range s.procs {
-				s.peak[i] = max(s.peak[i], rssOf(p))
+				rss := rssOf(p)
+				s.peak[i] = max(s.peak[i], rss)
+				s.paths[i].look(n, rss, p)
 			}
 		}
 	}
@@ -165,6 +173,9 @@ func (s *Sampler) Stop() ([]Usage, Host) {
 		}
 		if n, err := p.NumFDs(); err == nil {
 			u.Files = int(n)
+		}
+		if len(s.paths[i].RSS) >= courseLeast {
+			u.Course = s.paths[i]
 		}
 		ours += u.CPUSeconds
 		out[i] = u

@@ -66,7 +66,7 @@ func slopes(r *record.Record) (out []record.Slope) {
 	})
 	for _, g := range order {
 		if fit := stats.Line(lines[g].x, lines[g].y); fit.Slope.Low != nil {
-			out = append(out, record.Slope{Route: g.route, Role: g.role, What: g.what, Per: per, Estimate: fit.Slope})
+			out = append(out, record.Slope{Route: g.route, Role: g.role, What: g.what, Per: per, Estimate: fit.Slope, Zero: fit.Intercept})
 		}
 	}
 	return out

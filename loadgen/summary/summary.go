@@ -132,7 +132,7 @@ func Complete(r *record.Record) {
 		}
 	}
 	r.Floor = floor(t, Make(r, r.Canary))
-	r.Slopes, r.Apart = slopes(r), isolation(r, t)
+	r.Slopes, r.Apart = append(slopes(r), hourly(r)...), append(isolation(r, t), inflation(r, t)...)
 }
 
 // paced reports whether a series is a speed that the scenario's rate sets, which is the same on all paths.

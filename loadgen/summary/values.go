@@ -5,6 +5,8 @@
 //	summary.go  medians, ratios within the repetition, the noise floor
 //	bench.go    the same for benchstat
 //	slopes.go   how processes grow; what stalled readers do to their neighbours
+//	hourly.go   how processes grow within a long block
+//	loaded.go   how much later packets are beside a load than without it
 //	headline.go the first number of a row, and whether it is known well enough
 package summary
 
