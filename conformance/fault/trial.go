@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,9 +104,23 @@ func (o Options) certify(ctx context.Context, r run) (report.File, error) {
 	case res.ExitCode != cmd.ProcessState.ExitCode():
 		return res, fmt.Errorf("adit-conform ended with %d and reports %d", cmd.ProcessState.ExitCode(), res.ExitCode)
 	case res.ExitCode == report.ExitSuiteError || res.ExitCode == report.ExitUsage:
-		return res, fmt.Errorf("adit-conform ended with %d: %s", res.ExitCode, lastLine(stderr.String()))
+		return res, fmt.Errorf("adit-conform ended with %d: %s", res.ExitCode, cmp.Or(suiteErrors(res), lastLine(stderr.String())))
 	}
 	return res, nil
+}
+
+// suiteErrors says which cases the suite could not judge, and why.
+func suiteErrors(f report.File) string {
+	out := []string{}
+	if f.Broken != "" {
+		out = append(out, f.Broken)
+	}
+	for _, e := range f.Results {
+		if e.Verdict == engine.SuiteError {
+			out = append(out, e.Case+": "+e.Reason)
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 func lastLine(s string) string {
@@ -142,10 +157,15 @@ func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int) (t T
 // judge reads what adit-conform reported about the mutant.
 func (t *Trial) judge(m Mutant, res report.File) {
 	cases, waiting, unclear := 0, 0, 0
+	var said []string
 	for _, e := range res.Results {
 		mine := of(e, m)
 		if mine {
 			cases++
+			said = append(said, fmt.Sprintf("%s %s %s", e.Case, e.Verdict, e.Reason))
+			for _, f := range e.Findings {
+				said = append(said, fmt.Sprintf("charging %s: %s: %s", f.Req, f.Sentence, f.Got))
+			}
 		}
 		switch {
 		case mine && e.Verdict == engine.NotRun:
@@ -183,7 +203,7 @@ func (t *Trial) judge(m Mutant, res report.File) {
 	case t.Level != "MUST":
 		t.Outcome = Spared
 	default:
-		t.Outcome = Survived
+		t.Outcome, t.Detail = Survived, strings.Join(said, "; ")
 	}
 }
 
