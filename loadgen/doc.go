@@ -24,6 +24,7 @@
 //	verdict   whether numbers can be trusted, and meet thresholds
 //	compare   what has changed between two subjects, or two records
 //	plan      what a run will take
+//	deploy    files that take it to many machines
 //	record    what a run found out, as JSON
 //	plot      figures as SVG
 //	report    tables, plots and pages made from a record

@@ -63,6 +63,7 @@ var mustNotLink = []struct{ pkg, dep, because string }{
 	{"conformance/...", module + "/reference", "the suite treats the reference as anyone's"},
 	{"loadgen/...", module + "/reference", "the load generator treats the reference as anyone's"},
 	{"loadgen/...", "github.com/onsi", "test frameworks stay in tests"},
+	{"loadgen/...", "k8s.io", "the types of Kubernetes check in tests what is written without them"},
 }
 
 // inOneFile are modules that a single file of ours stands for.
