@@ -2,7 +2,8 @@
 //
 //	adit-load run FILE… [--subject FILE]… [--out DIR] [--profile smoke|ci|full] [--events FILE|-]
 //	adit-load lint FILE…
-//	adit-load plan FILE…
+//	adit-load plan FILE… [--json]
+//	adit-load plan FILE --emit swarm|kubernetes [--image NAME]
 //	adit-load compare OLD NEW
 //	adit-load report DIR
 //	adit-load worker --listen ADDR --token-file FILE
