@@ -93,6 +93,7 @@ type Record struct {
 	Validity   *Validity    `json:"validity,omitempty"`
 	Thresholds []Threshold  `json:"thresholds,omitempty"`
 	Comparison []Comparison `json:"comparison,omitempty"` // of several subjects with the first
+	Exit       *int         `json:"exit,omitempty"`       // exit code that the scenario alone would have had; absent: made by an older program
 }
 
 // Subject says what was measured.

@@ -36,7 +36,7 @@ const (
 	exitStart        = 4   // the subject did not start, or ended during the run
 	exitIntegrity    = 5   // wrong octets were received
 	exitFailures     = 6   // packets were not ok, or a threshold was not met
-	exitRegression   = 7   // compare: something got worse
+	exitRegression   = 7   // something is significantly worse: than in the old record, or than the first subject
 	exitInconclusive = 8   // what was to be known cannot be
 	exitInterrupted  = 130 // stopped; the record covers what was complete
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,8 +38,10 @@ is complete. --events writes a JSON line for each plan, phase (connect, warmup, 
 percentiles of the block so far), fault, cell and verdict.
 
 Exit codes: 0 all packets ok, 1 adit-load itself failed, 2 wrong usage or file, 3 a limit of the machine is too low,
-4 a subject did not start or ended, 5 wrong octets were received, 6 packets were not ok, or a threshold was not met, 8 a
-threshold could not be judged, 130 interrupted (what was complete is written).`,
+4 a subject did not start or ended, 5 wrong octets were received, 6 packets were not ok, or a threshold was not met, 7 of several
+subjects one is significantly worse in something than the first, 8 a threshold could not be judged, 130 interrupted (what was
+complete is written). Of several the lowest that is not 0. A noisy or invalid row without a threshold on it is marked, and the
+code is 0; so is it with subjects of which nothing can be said: no threshold asked.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			return f.run(c.Context(), files, c.OutOrStdout(), c.ErrOrStderr())
@@ -130,15 +133,19 @@ func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Wr
 	for _, s := range scenarios {
 		rec, err := r.Run(ctx, s)
 		bar.end()
+		if err != nil {
+			err = verdict(ctx, err)
+		}
+		rec.Exit = new(codeOf(rec, err))
 		if len(rec.Blocks) > 0 {
 			if err := f.show(rec, stdout, stderr); err != nil {
 				return &exitError{exitInternal, err}
 			}
 		}
 		if err != nil {
-			return verdict(ctx, err)
+			return err
 		}
-		code = worse(code, outcome(rec))
+		code = worse(code, *rec.Exit)
 	}
 	if code != exitOK {
 		return &exitError{code: code}
@@ -153,13 +160,23 @@ func outcome(rec *record.Record) int {
 		return exitIntegrity
 	case rec.Failed() > 0, rec.Gates() == record.Fail:
 		return exitFailures
+	case slices.ContainsFunc(rec.Comparison, func(c record.Comparison) bool { return c.Verdict == record.Worse }):
+		return exitRegression
 	case rec.Gates() == record.Inconclusive && rec.Profile != scenario.Smoke:
 		return exitInconclusive
 	}
 	return exitOK
 }
 
-// worse is the graver of two outcomes: integrity, failures, inconclusive, in this order.
+// codeOf is the exit code of a scenario that ended with err, or without.
+func codeOf(rec *record.Record, err error) int {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	return outcome(rec)
+}
+
+// worse is the graver of two outcomes: integrity, failures, regression, inconclusive, in this order.
 func worse(a, b int) int {
 	if a == exitOK || b == exitOK {
 		return max(a, b)
