@@ -25,6 +25,7 @@ func (d Dots) SVG(standsAlone bool) string {
 	x.apply(&p.X)
 	p.X.Tick.Marker = constant(thin(x.ticks, func(at float64) float64 { return p.X.Norm(at) * float64(wide-160) }, p.X.Tick.Label.Width))
 	p.X.LineStyle.Width = 0
+	p.Y.Padding = 6 // a dot at the lower end does not touch the names
 	var rows []Tick
 	for i, name := range d.Rows {
 		rows = append(rows, Tick{float64(len(d.Rows) - 1 - i), name})

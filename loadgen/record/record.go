@@ -126,6 +126,7 @@ type Block struct {
 
 	Wire        *Wire            `json:"wire,omitempty"` // in the measured time; only with a link
 	Processes   []sample.Usage   `json:"processes"`
+	Generators  []sample.Runtime `json:"generators,omitempty"`  // as they saw themselves, on other machines, too; in the order of workers
 	Host        *sample.Host     `json:"host,omitempty"`        // the machine meanwhile
 	Faults      []*payload.Fault `json:"faults,omitempty"`      // wrong octets
 	Undelivered []*payload.Fault `json:"undelivered,omitempty"` // where timed out, reset and unfinished streams stopped

@@ -99,11 +99,31 @@ func answer(r *record.Record) string {
 		if v := late[s.Name]; len(v) > 0 {
 			parts = append(parts, "the median latency is "+strings.Join(v, " and "))
 		}
+		if text := arrived(r, s.Name); given && text != "" {
+			parts = append([]string{text}, parts...)
+		}
 		if len(parts) > 0 {
 			out = append(out, fmt.Sprintf("Through %s %s.", s.Name, strings.Join(parts, "; ")))
 		}
 	}
 	return strings.Join(append(out, growing(r)...), " ")
+}
+
+// arrived says how many packets came back through a tunnel, of those that were to.
+func arrived(r *record.Record, subject string) string {
+	ok, failed := 0.0, int64(0)
+	for _, row := range Rows(r) {
+		if row.Subject == subject {
+			ok, failed = ok+row.OK, failed+row.Failed
+		}
+	}
+	switch {
+	case ok+float64(failed) == 0:
+		return ""
+	case failed == 0:
+		return fmt.Sprintf("all %.0f packets came back unchanged", ok)
+	}
+	return fmt.Sprintf("%.0f of %.0f packets came back unchanged", ok, ok+float64(failed))
 }
 
 // verdict is how the run ended, in a few words; good when nothing is wrong.

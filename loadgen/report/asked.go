@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/adit-tunnel/adit/loadgen/plot"
 	"github.com/adit-tunnel/adit/loadgen/record"
@@ -296,11 +297,16 @@ func growing(r *record.Record) (out []string) {
 		if s.Per != record.PerHour || s.What != "rss" || s.Path != scenario.Tunnel {
 			continue
 		}
-		text := fmt.Sprintf("The %s of %s grows by %s MiB an hour", s.Role, s.Subject, spreadOf(s.Estimate).times(1.0/(1<<20)))
+		text := fmt.Sprintf("In %v the %s of %s grew by %s MiB", r.Scenario.Measure, s.Role, s.Subject, grew(r, s))
 		if low, high, ok := s.Interval(); ok && low <= 0 && high >= 0 {
-			text += ", which is no growth that can be told from none"
+			text += ", which cannot be told from none"
 		}
 		out = append(out, text+".")
 	}
 	return out
+}
+
+// grew is a slope an hour as MiB over the measured time: nobody knows how it went on.
+func grew(r *record.Record, s record.Slope) Spread {
+	return spreadOf(s.Estimate).times(time.Duration(r.Scenario.Measure).Hours() / (1 << 20))
 }

@@ -145,9 +145,9 @@ func TestALongBlockSaysHowProcessesGrow(t *testing.T) {
 	if len(r.Slopes) != 4 || r.Slopes[0].Per != record.PerHour {
 		t.Fatalf("slopes %+v", r.Slopes)
 	}
-	wants(t, "answer", answer(r), "The server of some grows by 60", "The client of some grows by", "which is no growth that can be told from none")
+	wants(t, "answer", answer(r), "In 1m0s the server of some grew by 1.00 ", "In 1m0s the client of some grew by ", "which cannot be told from none")
 	wants(t, "report.md", Markdown(r), "| server | tunnel some | rss | hour | 60")
-	wants(t, "the figure", drawn(t, r, "memory-of-the-server-over-time"), "MiB an hour")
+	wants(t, "the figure", drawn(t, r, "memory-of-the-server-over-time"), "tunnel some: grew by 1.00")
 }
 
 func TestFairnessIsDrawnOverTime(t *testing.T) {

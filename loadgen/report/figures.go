@@ -361,7 +361,7 @@ func (d *drawing) percentiles() {
 			}
 			d.add(partPercentiles, "percentiles "+what, func(standsAlone bool) string { // made when it is asked for: decoding takes its time
 				lines := d.distributions(c, g)
-				f := plot.Lines{Title: "Latency", Sub: "ms, " + what, XLabel: "of all packets, at most so long", XLog: true, Plain: true, Lines: lines}
+				f := plot.Lines{Title: "Latency", Sub: "ms, " + what, XLabel: "share of the packets that took no longer", XLog: true, Plain: true, Lines: lines}
 				longest := 0.0
 				for _, l := range lines {
 					longest = max(longest, l.Points[len(l.Points)-1].X)

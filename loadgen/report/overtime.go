@@ -114,7 +114,7 @@ func (d *drawing) growth() {
 			}
 			for _, s := range d.Slopes {
 				if s.Per == record.PerHour && s.What == "rss" && s.Route == route && (s.Role == role || s.Role == "relay") {
-					line.Name += fmt.Sprintf(": %s MiB an hour", spreadOf(s.Estimate).times(1.0/(1<<20)))
+					line.Name += fmt.Sprintf(": grew by %s MiB", grew(d.Record, s))
 					if len(d.Scenario.Cells) == 1 && s.Zero > 0 {
 						last := line.Points[len(line.Points)-1].X
 						f.Fits = append(f.Fits, plot.Line{Route: line.Route, Points: []plot.Point{{X: 0, Y: s.Zero / (1 << 20)}, {X: last, Y: (s.Zero + s.Median*last/3600) / (1 << 20)}}})

@@ -305,12 +305,13 @@ func TestWhatWasConcludedHasTables(t *testing.T) {
 	r.Comparison = []record.Comparison{{Of: of, OldMedian: 1, NewMedian: 2, Unit: "octets/s", Change: stats.Estimate{N: 6, Median: 1, Low: new(0.5), High: new(1.5)}, Holm: 0.01, Verdict: record.Better}}
 	r.Slopes = []record.Slope{{Route: of.Route, Role: "server", What: "rss", Per: "connection made", Estimate: stats.Estimate{N: 3, Median: 7}}}
 	r.Apart = []record.Apart{{Route: of.Route, Cell: of.Cell, Group: "load", Metric: "response.p99", Estimate: stats.Estimate{N: 1, Median: 1.5}}}
+	r.Blocks[0].Generators = []sample.Runtime{{CPUSeconds: 0.25, PauseMost: 2e-3, SchedP99: 5e-4}}
 	r.Floor = []record.Floor{{Metric: "goodput", N: 6, Change: 0.034}}
 	r.Validity = &record.Validity{Verdict: record.Noisy}
 	md, page := Markdown(r), HTML(r)
 	for _, want := range []string{
 		"| goodput > 5 | 4 octets/s | fail |", "| 1 octets/s | 2 octets/s | 100 (50 to 150) | 0.010 | better |",
-		"| server | tunnel some | rss | connection made | 0.006836 KiB |", "| response.p99 | 1.5 |", "| goodput |  | 6 | 3.4 |",
+		"| server | tunnel some | rss | connection made | 0.006836 KiB |", "| response.p99 | 1.5 |", "| goodput |  | 6 | 3.4 |", "| 1 | – | 25 | 2.00 | 0.500 |",
 	} {
 		if !strings.Contains(md, want) {
 			t.Errorf("report.md has no row %s", want)

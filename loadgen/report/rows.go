@@ -76,6 +76,8 @@ func (s Spread) write(number func(float64) string) string {
 		return "–"
 	case s.Low == s.High:
 		return number(s.Median)
+	case s.Low < 0:
+		return fmt.Sprintf("%s (%s to %s)", number(s.Median), low, high)
 	default:
 		return fmt.Sprintf("%s (%s–%s)", number(s.Median), low, high)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/adit-tunnel/adit/loadgen/plot"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/stats"
 	"github.com/adit-tunnel/adit/loadgen/summary"
@@ -64,6 +65,8 @@ func sheets(r *record.Record) (out []sheet) {
 	}
 	add(s)
 
+	add(generators(r))
+
 	s = sheet{"Noise floor", "The smallest change that this run could show: so far apart two measurements of the same were.", []string{"metric", "group", "pairs", "change %"}, nil}
 	for _, f := range r.Floor {
 		s.rows = append(s.rows, []string{f.Metric, f.Group, fmt.Sprint(f.N), fmt.Sprintf("%.1f", 100*f.Change)})
@@ -103,6 +106,33 @@ func knees(r *record.Record, name map[string]string) sheet {
 				strings.Join(by, ", "), fmt.Sprint(probes),
 			})
 		}
+	}
+	return s
+}
+
+// generators are how those that measured did themselves, at their worst.
+func generators(r *record.Record) sheet {
+	s := sheet{"Generators", "As they saw themselves, each in its worst block: CPU time, how long the garbage collector stopped them, and how long one goroutine in a hundred waited for a thread.", []string{"generator", "address", "CPU %", "longest pause ms", "wait for a thread, p99 ms"}, nil}
+	var worst []sample.Runtime
+	for _, b := range r.Blocks {
+		seconds := 0.0
+		for _, g := range b.Groups {
+			seconds = max(seconds, g.Seconds)
+		}
+		for i, g := range b.Generators {
+			if i == len(worst) {
+				worst = append(worst, sample.Runtime{})
+			}
+			w := &worst[i]
+			w.CPUSeconds, w.PauseMost, w.SchedP99 = max(w.CPUSeconds, g.CPUSeconds/max(seconds, 1e-9)), max(w.PauseMost, g.PauseMost), max(w.SchedP99, g.SchedP99)
+		}
+	}
+	for i, w := range worst {
+		at := "–"
+		if i < len(r.Workers) {
+			at = r.Workers[i].Address
+		}
+		s.rows = append(s.rows, []string{fmt.Sprint(i + 1), at, fmt.Sprintf("%.0f", 100*w.CPUSeconds), figures3(1e3 * w.PauseMost), figures3(1e3 * w.SchedP99)})
 	}
 	return s
 }

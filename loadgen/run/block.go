@@ -95,6 +95,11 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	}); err != nil {
 		return nil, err
 	}
+	for _, r := range results {
+		if r.Runtime != nil {
+			b.Generators = append(b.Generators, *r.Runtime)
+		}
+	}
 	if err := account(b, st.cell, results, from, to, left, far); err != nil {
 		return nil, err
 	}

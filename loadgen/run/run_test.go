@@ -376,6 +376,9 @@ func TestSeveralSubjectsAreMeasuredSideBySide(t *testing.T) {
 		t.Errorf("rows %q; want %q", got, want)
 	}
 	for _, b := range rec.Blocks {
+		if len(b.Generators) != 1 || b.Generators[0].CPUSeconds <= 0 {
+			t.Errorf("%v: generators %+v; want one that says what CPU time it took", b.Route, b.Generators)
+		}
 		if b.Path == scenario.Tunnel && len(b.Processes) != 4 {
 			t.Errorf("%v: processes %v; want its own, and no other's", b.Route, b.Processes)
 		}

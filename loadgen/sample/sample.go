@@ -2,6 +2,7 @@
 // whether the machine was fit for it.
 //
 //	sample.go  Sampler: what processes use; Environment: the machine
+//	runtime.go Runtime: what a Go program knows of itself alone
 //	course.go  Course: how a process went over a long time
 //	host.go    Host: what else happened on the machine
 //	proc.go    what of a process only Linux tells

@@ -12,6 +12,7 @@ import (
 
 	"github.com/adit-tunnel/adit/loadgen/control"
 	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
@@ -51,7 +52,8 @@ type Standings struct {
 
 // Results has one for each job, in their order.
 type Results struct {
-	Groups []*workload.Result `json:"groups"`
+	Groups  []*workload.Result `json:"groups"`
+	Runtime *sample.Runtime    `json:"runtime,omitempty"` // of the worker, in the measured time; nil when it did not come to its end
 }
 
 // A Worker serves the leader's requests until Close.
@@ -62,6 +64,7 @@ type Worker struct {
 	mu       sync.Mutex // one request that changes the block at a time
 	crews    []*workload.Crew
 	verifier *payload.Verifier
+	watch    *watch // on the measured time of the block
 }
 
 // New serves requests on l that carry the token, unless it is empty.
@@ -94,6 +97,7 @@ func (w *Worker) drop() {
 		c.Close()
 	}
 	w.crews = nil
+	w.watch.stop()
 }
 
 // verifierOf is the verifier for a seed. w.mu is held.
@@ -127,6 +131,8 @@ func (w *Worker) begin(_ context.Context, s Start) (control.None, error) {
 	if w.crews == nil {
 		return control.None{}, errNoBlock
 	}
+	w.watch.stop()
+	w.watch = watchFrom(max(s.At-time.Since(w.began), 0)+s.Warmup, s.Measure)
 	for _, c := range w.crews {
 		c.Begin(max(s.At-time.Since(w.began), 0), s.Warmup, s.Measure)
 	}
@@ -150,6 +156,7 @@ func (w *Worker) close(context.Context, control.None) (out Results, err error) {
 		return out, errNoBlock
 	}
 	w.drop()
+	out.Runtime = w.watch.runtime()
 	for _, c := range crews {
 		r, err := c.Result()
 		if err != nil {
