@@ -81,7 +81,7 @@ lint: ## format, vet, staticcheck, module file
 	$(GO) tool staticcheck ./...
 
 load-faults: ## faults that adit-load must find, and ten clean runs for each
-	ADIT_LOAD_CLEAN=10 $(GO) test -count=1 -timeout 30m -run 'IsFound|FaultIsFound' ./loadgen/run
+	ADIT_LOAD_CLEAN=10 $(GO) test -count=1 -p 1 -timeout 30m -run IsFound ./loadgen/cmd/adit-load ./loadgen/run
 
 fuzz: ## every fuzz target for FUZZTIME (default 10s)
 	@set -e; for pkg in $$($(GO) list ./...); do \

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -84,7 +88,7 @@ type Fault struct {
 	Offset    int64  `json:"offset"` // of the first wrong octet in the stream
 	Kind      string `json:"kind"`
 	Octets    int64  `json:"octets,omitempty"` // how many are lost or duplicated
-	Other     uint64 `json:"other,omitempty"`  // crossed: whose octets they are
+	Other     uint64 `json:"other,omitempty"`  // crossed: whose octets they are; 0: of a stream that has ended long ago
 	Seen      string `json:"seen"`             // target or generator
 }
 
@@ -93,6 +97,8 @@ func (f *Fault) Error() string {
 	switch {
 	case f.Other != 0:
 		what += fmt.Sprintf(" with stream %d", f.Other)
+	case f.Kind == Crossed:
+		what += " with a stream that has ended"
 	case f.Octets != 0:
 		what += fmt.Sprintf(", %d octets", f.Octets)
 	}
@@ -105,8 +111,9 @@ type Verifier struct {
 	side string // target or generator
 	way  string // the direction in which octets come to it
 
-	mu   sync.Mutex
-	live map[*Checker]struct{} // guarded by mu
+	mu    sync.Mutex
+	live  map[*Checker]struct{} // guarded by mu
+	ended []*Checker            // the last ones that are done, oldest first; guarded by mu
 }
 
 func NewVerifier(r *Ring, side string) *Verifier {
@@ -123,7 +130,6 @@ type Checker struct {
 	stream uint64
 	Start  uint64       // of the payload in the ring
 	off    atomic.Int64 // octets received and right
-	wrong  bool         // check found a fault; owned by the goroutine that checks
 }
 
 // Checker begins to check a stream; payload says which of the stream's two payloads comes.
@@ -135,19 +141,25 @@ func (v *Verifier) Checker(stream uint64, payload string) *Checker {
 	return c
 }
 
-// Done forgets a stream, but not one that was wrong: of two streams that have
-// crossed, the one found second is explained by where the first one stood.
+// remembered is how many streams that are done can still be named.
+const remembered = 1024
+
+// Done says that a stream is over. It is remembered for a while: its octets may
+// come to another one after its end, and of two streams that have crossed the
+// one found second is explained by where the first one stood.
 func (v *Verifier) Done(c *Checker) {
-	if c.wrong {
-		return
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.live, c)
+	if v.ended = append(v.ended, c); len(v.ended) > remembered {
+		v.ended = v.ended[1:]
+	}
 }
 
-// Check compares the next octets of the stream, at most MaxPiece of them.
-func (c *Checker) Check(b []byte) *Fault {
+// Check compares the next octets of the stream, at most MaxPiece of them. When
+// they are wrong, and too few to tell why, it reads on from the connection that
+// they came from, for as long as others would be on their way; nil: it does not.
+func (c *Checker) Check(b []byte, from net.Conn) *Fault {
 	off := c.off.Load()
 	want := c.v.At(c.Start, off, len(b))
 	if bytes.Equal(b, want) {
@@ -158,21 +170,33 @@ func (c *Checker) Check(b []byte) *Fault {
 	for b[i] == want[i] {
 		i++
 	}
-	c.off.Store(off + int64(i))
-	c.wrong = true
-	f := &Fault{Stream: c.stream, Direction: c.v.way, Offset: off + int64(i), Kind: Corrupted, Seen: c.v.side}
-	c.explain(f, b[i:], want[i:])
+	off += int64(i)
+	c.off.Store(off)
+	f := &Fault{Stream: c.stream, Direction: c.v.way, Offset: off, Kind: Corrupted, Seen: c.v.side}
+	if got := enough(b[i:], from); len(got) >= clue {
+		c.explain(f, got, c.v.At(c.Start, off, clue))
+	}
 	return f
 }
 
-const clue = 16 // octets that tell one place of the ring from all others
+const (
+	clue     = 16                     // octets that tell one place of the ring from all others
+	onTheWay = 100 * time.Millisecond // how long octets may be that belong to the same piece
+)
+
+// enough is octets with those that come behind them, as many as tell where they belong.
+func enough(b []byte, from net.Conn) []byte {
+	if len(b) >= clue || from == nil || from.SetReadDeadline(time.Now().Add(onTheWay)) != nil {
+		return b
+	}
+	more := make([]byte, clue-len(b))
+	n, _ := io.ReadFull(from, more) // the connection is not used any more
+	return append(slices.Clone(b), more[:n]...)
+}
 
 // explain finds where in the ring the wrong octets belong, and makes the
 // nearest stream the explanation.
 func (c *Checker) explain(f *Fault, got, want []byte) {
-	if len(got) < clue {
-		return
-	}
 	same := 0
 	for i := range clue { // no further: behind a piece of another stream may come the right octets again
 		if got[i] == want[i] {
@@ -187,6 +211,7 @@ func (c *Checker) explain(f *Fault, got, want []byte) {
 		return
 	}
 	best := int64(ringSize) // farther than any place
+	f.Kind = Crossed        // whosever they are: no octets of this stream are in another loop
 	if loop == c.Start/ringSize {
 		best = shift(place, c.Start, f.Offset)
 		f.Kind, f.Octets = Lost, best
@@ -194,15 +219,28 @@ func (c *Checker) explain(f *Fault, got, want []byte) {
 			f.Kind, f.Octets = Duplicated, -best
 		}
 	}
-	c.v.mu.Lock()
-	defer c.v.mu.Unlock()
-	for o := range c.v.live {
+	nearer := func(o *Checker) {
 		if d := shift(place, o.Start, o.off.Load()); o != c && loop == o.Start/ringSize && abs(d) < abs(best) {
 			best = d
 			f.Kind, f.Octets, f.Other = Crossed, 0, o.stream
 		}
 	}
+	c.v.mu.Lock()
+	defer c.v.mu.Unlock()
+	for o := range c.v.live {
+		nearer(o)
+	}
+	if loop == c.Start/ringSize || abs(best) <= inFlight {
+		return
+	}
+	for _, o := range c.v.ended {
+		nearer(o)
+	}
 }
+
+// inFlight is how far ahead of what has come a stream's octets usually are;
+// with those that are done there are many streams, of which one may be nearer by chance.
+const inFlight = 256 << 10
 
 // find is the loop and the place of octets, -1 when they are nowhere.
 func (r *Ring) find(octets []byte) (loop uint64, place int) {

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"net"
 	"slices"
 	"testing"
 )
@@ -28,7 +29,7 @@ func TestEveryStreamHasItsOwnPayload(t *testing.T) {
 func TestACheckerNamesTheFirstWrongOctet(t *testing.T) {
 	v := NewVerifier(NewRing(1), "target")
 	other := v.Checker(2, Up)
-	if f := other.Check(v.At(other.Start, 0, 5000)); f != nil {
+	if f := other.Check(v.At(other.Start, 0, 5000), nil); f != nil {
 		t.Fatal(f)
 	}
 	send := func(c *Checker, from, to int) []byte { return slices.Clone(v.At(c.Start, int64(from), to-from)) }
@@ -48,12 +49,12 @@ func TestACheckerNamesTheFirstWrongOctet(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := v.Checker(1, Up)
 			defer v.Done(c)
-			if f := c.Check(send(c, 0, 1000)); f != nil {
+			if f := c.Check(send(c, 0, 1000), nil); f != nil {
 				t.Fatalf("right octets: %v", f)
 			}
 			tt.want.Stream, tt.want.Direction, tt.want.Seen = 1, Up, "target"
 			b := tt.spoil(c, send(c, 1000, 3000))
-			f := c.Check(b)
+			f := c.Check(b, nil)
 			for f != nil && tt.want.Kind != Corrupted && f.Offset != tt.want.Offset { // the next octet may be right by chance
 				tt.want.Offset++
 			}
@@ -62,4 +63,41 @@ func TestACheckerNamesTheFirstWrongOctet(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A stream that has ended can still lend its octets to another one, and a fault
+// may begin with the last octets of what was read.
+func TestACheckerKnowsTheOctetsOfStreamsThatHaveEnded(t *testing.T) {
+	v := NewVerifier(NewRing(1), "target")
+	begun := func(stream uint64) *Checker {
+		c := v.Checker(stream, Up)
+		if f := c.Check(v.At(c.Start, 0, 1000), nil); f != nil {
+			t.Fatal(f)
+		}
+		return c
+	}
+	old := begun(1)
+	v.Done(old)
+	theirs := v.At(old.Start, 1000, 100)
+	crossed := func(stream, other uint64, whole int) {
+		t.Helper()
+		c := begun(stream)
+		near, far := net.Pipe()
+		defer near.Close()
+		go func() {
+			_, _ = far.Write(theirs[whole:])
+			_ = far.Close()
+		}()
+		f := c.Check(theirs[:whole], near)
+		if f == nil || f.Kind != Crossed || f.Other != other || f.Offset < 1000 || f.Offset > 1002 {
+			t.Errorf("stream %d: %v; want it crossed with %d at 1000", stream, f, other)
+		}
+		v.Done(c)
+	}
+	crossed(2, 1, 100)
+	crossed(3, 1, 5) // eleven octets are still to come
+	for stream := range uint64(remembered) {
+		v.Done(v.Checker(8*stream+4, Up)) // of another loop
+	}
+	crossed(5, 0, 100)
 }

@@ -90,6 +90,7 @@ type Record struct {
 	Slopes  []Slope   `json:"slopes,omitempty"`
 	Apart   []Apart   `json:"isolation,omitempty"`
 
+	Findings   []Finding    `json:"findings,omitempty"` // what a route does wrong
 	Validity   *Validity    `json:"validity,omitempty"`
 	Thresholds []Threshold  `json:"thresholds,omitempty"`
 	Comparison []Comparison `json:"comparison,omitempty"` // of several subjects with the first
@@ -156,16 +157,25 @@ type Group struct {
 	Service  *hist.Dist `json:"service,omitempty"`  // echo complete less sent; churn: last echo less dial
 	Response *hist.Dist `json:"response,omitempty"` // echo complete less due; only with a rate
 	Lag      *hist.Dist `json:"lag,omitempty"`      // sent less due; only with a rate
-	Wake     *hist.Dist `json:"wake,omitempty"`     // lag of packets whose connection was free before they were due: how late the generator itself was
+	Wake     *hist.Dist `json:"wake,omitempty"`     // how late the generator woke up, asked every 5 ms whatever its connections waited for; only with a rate
 	Connect  *hist.Dist `json:"connect,omitempty"`  // churn: connected less dial
 	First    *hist.Dist `json:"first,omitempty"`    // churn: first echo less dial
 	During   *hist.Dist `json:"during,omitempty"`   // response, without a rate service, of what was due in an event of the time line
 	After    *hist.Dist `json:"after,omitempty"`    // of what was due after all of them
 
+	Slowest []Slow `json:"slowest,omitempty"` // packets of up to 16 connections that echo as fast as they can, 8 of each
+
 	Knee    *float64 `json:"knee,omitempty"`                    // of a search: the highest rate, or number of connections, that kept the goal; 0: none did
 	Jain    *Jain    `json:"jain,omitempty"`                    // two or more connections that take what they can get
 	Silence *float64 `json:"longest_silence_seconds,omitempty"` // of such a connection, in windows of 100 ms
 	Series  *Series  `json:"series,omitempty"`
+}
+
+// Slow is one of the slowest packets of a connection.
+type Slow struct {
+	Stream uint64        `json:"stream"`
+	Offset int64         `json:"offset"`  // where in the stream it begins
+	Took   time.Duration `json:"took_ns"` // from sent to its last echoed octet
 }
 
 // Jain is how evenly connections shared what there was: 1 when all have the

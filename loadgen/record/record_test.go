@@ -54,6 +54,8 @@ func TestTheSchemaHasTheKeysOfTheProgram(t *testing.T) {
 		{"link", reflect.TypeFor[scenario.Link](), file.Defs["link"]},
 		{"stall", reflect.TypeFor[scenario.Stall](), file.Defs["stall"]},
 		{"event", reflect.TypeFor[scenario.Event](), file.Defs["event"]},
+		{"slow", reflect.TypeFor[Slow](), file.Defs["slow"]},
+		{"finding", reflect.TypeFor[Finding](), file.Defs["finding"]},
 		{"slope", reflect.TypeFor[Slope](), file.Defs["slope"]},
 		{"apart", reflect.TypeFor[Apart](), file.Defs["apart"]},
 		{"sought", reflect.TypeFor[scenario.Search](), file.Defs["sought"]},

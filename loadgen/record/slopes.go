@@ -3,7 +3,7 @@ package record
 import "github.com/adit-tunnel/adit/loadgen/stats"
 
 // A Slope is how a process grows. Over all blocks of a route it is of churn
-// what each connection leaves behind, and of idle connections what each one
+// what each connection leaves behind, the median from block to block, and of idle connections what each one
 // takes; within a long block it is per hour.
 type Slope struct {
 	Route

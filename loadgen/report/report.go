@@ -324,6 +324,11 @@ const someRows = 3
 // problems are everything that went wrong, and what speaks against the numbers.
 func problems(r *record.Record) (out []string) {
 	out = lost(r)
+	for _, f := range r.Findings {
+		if f.Code == record.Stall || f.Code == record.Leak { // wrong octets are named above
+			out = append(out, strings.TrimPrefix(fmt.Sprintf("%s, %v: ", f.Cell, f.Route), ", ")+f.Code+": "+f.Detail)
+		}
+	}
 	for _, n := range r.NotRun {
 		out = append(out, n.String())
 	}

@@ -173,6 +173,9 @@ func group(g *scenario.Group, parts []*workload.Result, from, to target.Marked, 
 		out.Octets += p.Octets(g)
 		out.Dials, out.FailedConnects = out.Dials+p.Dials, out.FailedConnects+p.FailedConnects
 		out.Late += p.Late
+		for _, s := range p.Slowest {
+			out.Slowest = append(out.Slowest, record.Slow(s))
+		}
 		if g.Mode == scenario.Churn {
 			out.Calls += p.OK
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
-	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
@@ -30,14 +29,6 @@ func ailing(t *testing.T, fault, text string) *record.Record {
 		t.Fatalf("%s: Run: %v", fault, err)
 	}
 	return rec
-}
-
-// quiet leaves out, with -short, what needs a machine that does nothing else.
-func quiet(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("not run: needs a machine that does nothing else; make load-faults runs it")
-	}
 }
 
 // twice checks that a fault is found, and not found where it is not.
@@ -70,38 +61,8 @@ func TestADelayIsFound(t *testing.T) {
 	})
 }
 
-// One piece in a hundred is spoiled: each is found, with its stream and offset.
-func TestNoiseIsFound(t *testing.T) {
-	twice(t, faulty.Noise, "load: {mode: upload, connections: 2, size: 4KiB}\npaths: [direct, tunnel]\nmeasure: 500ms", func(rec *record.Record) string {
-		var found []string
-		for _, b := range rec.Blocks {
-			for _, f := range b.Faults {
-				if b.Path != scenario.Tunnel || f.Kind != payload.Corrupted || f.Stream == 0 || f.Offset == 0 {
-					t.Errorf("%v: %v", b.Route, f)
-				}
-				found = append(found, f.Error())
-			}
-		}
-		return strings.Join(found, "; ")
-	})
-}
-
-// A connection that leaves 1 KiB behind makes the process grow by that for each.
-func TestALeakIsFound(t *testing.T) {
-	quiet(t)
-	twice(t, faulty.Leak, "load: {mode: churn, connections: 4, size: 64B}\npaths: [tunnel]\nmeasure: 400ms\nrepeat: 8", func(rec *record.Record) string {
-		for _, s := range rec.Slopes {
-			if low, high, ok := s.Interval(); ok && s.What == "rss" && s.Role == "server" && low > 400 {
-				return fmt.Sprintf("%.0f octets for each connection (%.0f to %.0f)", s.Median, low, high)
-			}
-		}
-		return ""
-	})
-}
-
 // A generator that gets no processor is late on its own account, and a search says so.
 func TestASlowGeneratorIsFound(t *testing.T) {
-	quiet(t)
 	text := "load: {mode: pingpong, connections: 2, size: 64B}\npaths: [direct]\nmeasure: 500ms\nsearch: {of: rate, from: 100/s, to: 200/s, keep: response.p99 < 5s, precision: 50%}"
 	s := parseScenario(t, text)
 	slow := strings.Replace(self(), "helper", "slow-helper", 1)

@@ -9,6 +9,7 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/hist"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
 const (
@@ -133,12 +134,15 @@ func judge(s *scenario.Scenario, cell *scenario.Cell, b *record.Block, v float64
 			not("the generator itself was %v late", late.Round(time.Microsecond))
 		}
 	}
-	failed := int64(0)
+	failed, slow := int64(0), int64(0)
 	for k := range b.Groups {
-		failed += b.Groups[k].FailedPackets()
+		f := &b.Groups[k]
+		failed, slow = failed+f.FailedPackets(), slow+f.Failed[workload.Unfinished]+f.Failed[workload.TimedOut]
+	}
+	if failed > slow { // those that came to nothing in time may be a late generator's
+		p.Late = false
 	}
 	if failed > 0 {
-		p.Late = false
 		not("%d packets were not ok", failed)
 	}
 	d := map[string]*hist.Dist{"response": g.Response, "service": g.Service, "connect": g.Connect, "first": g.First}[goal.Of]

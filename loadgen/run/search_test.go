@@ -1,11 +1,15 @@
 package run
 
 import (
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/adit-tunnel/adit/loadgen/hist"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/report"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
 func TestASearchFindsTheKnee(t *testing.T) {
@@ -43,6 +47,27 @@ func TestASearchFindsTheKnee(t *testing.T) {
 	}}
 	if err := f.find(); err != nil || f.found.Knee < 700 {
 		t.Errorf("a probe that fails once: knee %v, %v; want it tried again", f.found.Knee, err)
+	}
+}
+
+// A generator that wakes up late is to blame for what came to nothing in time,
+// but not for what was refused.
+func TestALateGeneratorIsNamed(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 4, size: 1KiB}\nsearch: {of: rate, from: 20/s, to: 2000/s, keep: response.p99 < 60ms, precision: 20%}")
+	for _, tt := range []struct {
+		wake   time.Duration
+		failed string
+		late   bool
+	}{
+		{50 * time.Microsecond, workload.Unfinished, false},
+		{20 * time.Millisecond, workload.Unfinished, true},
+		{20 * time.Millisecond, workload.TimedOut, true},
+		{20 * time.Millisecond, workload.Refused, false},
+	} {
+		b := &record.Block{Groups: []record.Group{{Seconds: 1, Packets: 17, Wake: &hist.Dist{N: 200, Mean: int64(tt.wake)}, Failed: map[string]int64{tt.failed: 83}}}}
+		if p := judge(s, s.Search.With(&s.Cells[0], 100), b, 100); p.Kept || p.Late != tt.late || strings.Contains(p.Reason, "generator") != (tt.wake > time.Millisecond) {
+			t.Errorf("woken %v late, 83 packets %s: %+v; want late: %v", tt.wake, tt.failed, p, tt.late)
+		}
 	}
 }
 

@@ -4,6 +4,6 @@
 // intervals are of 95 %.
 //
 //	estimate.go  median with its interval; Jain's index
-//	test.go      whether two samples differ: Mann–Whitney, signed ranks, Holm; by how much: Shift, Centre
-//	line.go      a line through points, and the interval of its slope
+//	test.go      whether two samples differ: Mann–Whitney, signed ranks, Holm; by how much: Shift, Centre; Chance
+//	line.go      a line through points, and the interval of its slope; how something grows
 package stats

@@ -36,3 +36,18 @@ func Line(x, y []float64) Fit {
 	out.Slope = bounded(len(x), slope, slope-t*off, slope+t*off)
 	return out
 }
+
+// Growth is by how much y grows for each of x, of points in the order in which
+// they were measured: the median of the growth from each point to the next.
+// What grows and keeps its size, as memory does, wanders: its deviations from a
+// line depend on each other, so that the interval of the line's slope is far
+// too narrow. The steps do not.
+func Growth(x, y []float64) Estimate {
+	var steps []float64
+	for i := range x {
+		if i > 0 && x[i] > x[i-1] {
+			steps = append(steps, (y[i]-y[i-1])/(x[i]-x[i-1]))
+		}
+	}
+	return Of(steps)
+}

@@ -141,3 +141,35 @@ func TestLine(t *testing.T) {
 		t.Errorf("Line() of one x = %+v; want nothing", f)
 	}
 }
+
+// Memory that wanders is no growth, though its line is steep; what grows at each step is.
+func TestGrowth(t *testing.T) {
+	var x, wander, grow []float64
+	for i, y := range []float64{0, 8, 16, 15, 22, 20, 19, 27, 26, 25, 33, 32} {
+		x, wander, grow = append(x, float64(10*i)), append(wander, y), append(grow, y+20*float64(i))
+	}
+	if low, _, ok := Line(x, wander).Slope.Interval(); !ok || low <= 0 {
+		t.Errorf("the line of what wanders rises by %v or more; want the interval that misleads", low)
+	}
+	if low, high, ok := Growth(x, wander).Interval(); !ok || low > 0 || high < 0 {
+		t.Errorf("what wanders grows by %v to %v; want nothing that is known", low, high)
+	}
+	if low, high, ok := Growth(x, grow).Interval(); !ok || low <= 1.5 || high > 3 {
+		t.Errorf("what grows does by %v to %v; want around 2", low, high)
+	}
+	if e := Growth([]float64{1, 1, 2}, []float64{5, 9, 10}); e.N != 1 || e.Median != 1 || e.Low != nil {
+		t.Errorf("of one step: %+v; want it, and no interval", e)
+	}
+}
+
+// R: pbinom(k - 1, n, p, lower.tail = FALSE).
+func TestChance(t *testing.T) {
+	for _, tt := range []struct {
+		k, n    int
+		p, want float64
+	}{{0, 8, 0.1, 1}, {8, 8, 0.5, 1.0 / 256}, {5, 8, 0.06, 3.73438e-05}, {1, 3, 1, 1}, {4, 3, 0.5, 0}} {
+		if got := Chance(tt.k, tt.n, tt.p); math.Abs(got-tt.want) > 1e-4*tt.want {
+			t.Errorf("Chance(%d, %d, %v) = %v; want %v", tt.k, tt.n, tt.p, got, tt.want)
+		}
+	}
+}

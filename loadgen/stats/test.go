@@ -154,3 +154,13 @@ func Shift(a, b []float64) Estimate {
 	}
 	return bounded(min(len(a), len(b)), out, d[k-1], d[n-k])
 }
+
+// Chance is how likely it is that of n things, each of which happens with
+// probability p, k or more do.
+func Chance(k, n int, p float64) (sum float64) {
+	d := stats.BinomialDist{N: n, P: min(p, 1)}
+	for i := max(k, 0); i <= n; i++ {
+		sum += d.PMF(float64(i))
+	}
+	return min(sum, 1)
+}

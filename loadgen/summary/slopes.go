@@ -16,28 +16,19 @@ type grower struct {
 	role, what string
 }
 
-// points are the coordinates of a line.
+// points are the coordinates of a line, in the order in which they were measured.
 type points struct{ x, y []float64 }
 
 // slopes says how processes grow: with the idle connections that they have, or
 // with all connections that there ever were, where none is idle and processes
 // live through all blocks.
 func slopes(r *record.Record) (out []record.Slope) {
-	per := ""
-	for _, c := range r.Scenario.Cells {
-		switch {
-		case slices.ContainsFunc(c.Groups, func(g scenario.Group) bool { return g.Mode == scenario.Churn }):
-			per = cmp.Or(per, record.PerMade)
-		case len(c.Groups) == 1 && c.Groups[0].Mode == scenario.Idle:
-			per = cmp.Or(per, record.PerIdle)
-		}
-	}
-	if per == "" || per == record.PerMade && r.Scenario.Fresh || r.Scenario.Search != nil {
+	per := perWhat(r.Scenario)
+	if per == "" {
 		return nil
 	}
+	made := everMade(r)
 	lines, order := map[grower]*points{}, []grower(nil)
-	made := map[record.Route]float64{}
-	blocks := map[record.Route]int{}
 	for i := range r.Blocks {
 		b := &r.Blocks[i]
 		cell, err := r.Scenario.Cell(b.Cell)
@@ -46,13 +37,7 @@ func slopes(r *record.Record) (out []record.Slope) {
 		}
 		x := float64(cell.Connections())
 		if per == record.PerMade {
-			for _, g := range b.Groups {
-				made[b.Route] += float64(g.Dials)
-			}
-			if x = made[b.Route]; blocks[b.Route] == 0 { // a program's first block makes it grow to its size
-				blocks[b.Route]++
-				continue
-			}
+			x = made[i]
 		}
 		for g, y := range grown(b) {
 			if lines[g] == nil {
@@ -65,9 +50,57 @@ func slopes(r *record.Record) (out []record.Slope) {
 		return cmp.Or(cmp.Compare(a.route.String(), b.route.String()), cmp.Compare(a.role, b.role), cmp.Compare(a.what, b.what))
 	})
 	for _, g := range order {
-		if fit := stats.Line(lines[g].x, lines[g].y); fit.Slope.Low != nil {
+		fit := stats.Line(lines[g].x, lines[g].y)
+		if per == record.PerMade {
+			fit = stats.Fit{Slope: stats.Growth(lines[g].x[1:], lines[g].y[1:])} // a program's first block makes it grow to its size
+		}
+		if fit.Slope.Low != nil {
 			out = append(out, record.Slope{Route: g.route, Role: g.role, What: g.what, Per: per, Estimate: fit.Slope, Zero: fit.Intercept})
 		}
+	}
+	return out
+}
+
+// perWhat is what processes can be said to grow with; empty: nothing.
+func perWhat(s *scenario.Scenario) (per string) {
+	for _, c := range s.Cells {
+		switch {
+		case slices.ContainsFunc(c.Groups, func(g scenario.Group) bool { return g.Mode == scenario.Churn }):
+			per = cmp.Or(per, record.PerMade)
+		case len(c.Groups) == 1 && c.Groups[0].Mode == scenario.Idle:
+			per = cmp.Or(per, record.PerIdle)
+		}
+	}
+	if per == record.PerMade && s.Fresh || s.Search != nil {
+		return ""
+	}
+	return per
+}
+
+// everMade is how many connections there had been on each block's route at its end.
+// The canary's are counted with the block that it repeats.
+func everMade(r *record.Record) []float64 {
+	type block struct {
+		cell       string
+		route      record.Route
+		repetition int
+	}
+	dials := func(b *record.Block) (n float64) {
+		for _, g := range b.Groups {
+			n += float64(g.Dials)
+		}
+		return n
+	}
+	again := map[block]float64{}
+	for i := range r.Canary {
+		b := &r.Canary[i]
+		again[block{b.Cell, b.Route, b.Repetition}] = dials(b)
+	}
+	out, sum := make([]float64, len(r.Blocks)), map[record.Route]float64{}
+	for i := range r.Blocks {
+		b := &r.Blocks[i]
+		sum[b.Route] += dials(b) + again[block{b.Cell, b.Route, b.Repetition}]
+		out[i] = sum[b.Route]
 	}
 	return out
 }

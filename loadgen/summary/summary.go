@@ -64,18 +64,23 @@ func Make(r *record.Record, blocks []record.Block) *Table {
 	for i := range r.Scenario.Cells {
 		cell := &r.Scenario.Cells[i]
 		for _, route := range record.Routes(scenario.Paths, names) {
-			var here []*record.Block
-			for i := range blocks {
-				if b := &blocks[i]; b.Cell == cell.Name && b.Route == route {
-					here = append(here, b)
-				}
-			}
+			here := Blocks(blocks, cell, route)
 			if len(here) > 0 {
 				t.add(cell, route, here)
 			}
 		}
 	}
 	return t
+}
+
+// Blocks are those of a cell on a route.
+func Blocks(blocks []record.Block, cell *scenario.Cell, route record.Route) (out []*record.Block) {
+	for i := range blocks {
+		if b := &blocks[i]; b.Cell == cell.Name && b.Route == route {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // add makes the series of a cell on a route.

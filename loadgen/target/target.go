@@ -224,7 +224,7 @@ func sink(c net.Conn, s *stream, check *payload.Checker) {
 
 // take checks and counts octets; false says that they are wrong, which ends the connection.
 func take(s *stream, check *payload.Checker, b []byte) bool {
-	if f := check.Check(b); f != nil {
+	if f := check.Check(b, s.conn); f != nil {
 		s.fault.Store(f)
 		return false
 	}

@@ -15,7 +15,7 @@ import (
 
 // From where on something speaks against a number.
 const (
-	lateShare     = 0.1                       // of the response time's median: lag p99
+	lateShare     = 0.1                       // of the response time's median: lag p99, or lateness on average
 	lateLeast     = float64(time.Millisecond) // less lag is never late
 	busyShare     = 0.9                       // of the CPU time that a process could use
 	longEnough    = 0.9                       // of the time that a block is to be measured for
@@ -65,12 +65,7 @@ func (j *judge) add(code, verdict string, at record.Reason, detail string, args 
 
 // row judges a cell on a route.
 func (j *judge) row(cell *scenario.Cell, route record.Route) {
-	var blocks []*record.Block
-	for i := range j.r.Blocks {
-		if b := &j.r.Blocks[i]; b.Cell == cell.Name && b.Route == route {
-			blocks = append(blocks, b)
-		}
-	}
+	blocks := summary.Blocks(j.r.Blocks, cell, route)
 	if len(blocks) == 0 {
 		return
 	}
@@ -82,7 +77,7 @@ func (j *judge) row(cell *scenario.Cell, route record.Route) {
 	for i := range cell.Groups {
 		at.Group = cell.Groups[i].Name
 		j.duration(i, blocks, at)
-		j.group(cell, &cell.Groups[i], blocks, at)
+		j.group(cell, i, blocks, at)
 	}
 }
 
@@ -149,7 +144,8 @@ func (j *judge) generatorCPU(cell *scenario.Cell, blocks []*record.Block, at rec
 }
 
 // group judges what one group got.
-func (j *judge) group(cell *scenario.Cell, g *scenario.Group, blocks []*record.Block, at record.Reason) {
+func (j *judge) group(cell *scenario.Cell, group int, blocks []*record.Block, at record.Reason) {
+	g := &cell.Groups[group]
 	of := func(metric string, route record.Route) (float64, bool) {
 		s := j.t.Of(record.Of{Metric: metric, Cell: cell.Name, Group: g.Name, Route: route})
 		if s == nil {
@@ -160,14 +156,14 @@ func (j *judge) group(cell *scenario.Cell, g *scenario.Group, blocks []*record.B
 	times := "service.p50"
 	if g.Rate > 0 {
 		times = "response.p50"
-		j.rate(cell, g, blocks, at, of)
+		j.rate(cell, group, blocks, at, of)
 		if len(cell.Timeline) == 0 {
 			speed := "packets"
 			if g.Mode == scenario.Churn {
 				speed = "connections"
 			}
 			due := float64(g.Rate)
-			if got, ok := of(speed, at.Route); ok && got < sustained*due-2/max(blocks[0].Groups[0].Seconds, 1e-3) {
+			if got, ok := of(speed, at.Route); ok && got < sustained*due-2/max(blocks[0].Groups[group].Seconds, 1e-3) {
 				j.add(record.RateNotSustained, record.Invalid, at, "%.4g %s of %.4g a second: the times are those of a queue that grows; lower the rate", got, speed, due)
 			}
 		}
@@ -204,38 +200,37 @@ func (j *judge) duration(group int, blocks []*record.Block, at record.Reason) {
 }
 
 // rate judges whether packets left when they were due. What the generator can
-// do shows without a subject, which has it wait for connections.
-func (j *judge) rate(cell *scenario.Cell, g *scenario.Group, blocks []*record.Block, at record.Reason, of func(string, record.Route) (float64, bool)) {
-	on := record.Route{Path: scenario.Direct}
-	if _, ok := of("lag.p99", on); !ok {
-		on = at.Route
-	}
-	lag, ok := of("lag.p99", on)
-	if !cell.Link.Stall.None() { // connections wait without a subject, too: only packets that did not have to tell
-		lag, ok = woken(g, blocks)
-	}
-	response, _ := of("response.p50", on)
-	if ok && lag > lateLeast && lag > lateShare*response {
+// do shows on any route in how late it wakes up, beside the service time, which
+// a queue that grows does not lengthen; and where connections wait for neither a
+// subject nor a line that stalls, in the lag of packets.
+func (j *judge) rate(cell *scenario.Cell, group int, blocks []*record.Block, at record.Reason, of func(string, record.Route) (float64, bool)) {
+	late := func(lag, took float64, what string) bool {
+		if lag <= lateLeast || lag <= lateShare*took {
+			return false
+		}
 		verdict := record.Noisy
-		if lag > response {
+		if lag > took {
 			verdict = record.Invalid
 		}
-		j.add(record.GeneratorLate, verdict, at, "one packet in a hundred left %v late or more, with a response time of %v: lower the rate, or measure on a machine with CPUs to spare",
-			time.Duration(lag).Round(time.Microsecond), time.Duration(response).Round(time.Microsecond))
+		j.add(record.GeneratorLate, verdict, at, what+" of %v: lower the rate, or measure on a machine with CPUs to spare",
+			time.Duration(lag).Round(time.Microsecond), time.Duration(took).Round(time.Microsecond))
+		return true
 	}
-}
-
-// woken is by how much one packet in a hundred left late though its connection was free in time.
-func woken(g *scenario.Group, blocks []*record.Block) (float64, bool) {
-	var late []float64
+	var woke []float64
 	for _, b := range blocks {
-		for i := range b.Groups {
-			if w := b.Groups[i].Wake; b.Groups[i].Name == g.Name && w != nil {
-				late = append(late, float64(w.P99))
-			}
+		if w := b.Groups[group].Wake; w != nil {
+			woke = append(woke, float64(w.Mean))
 		}
 	}
-	return stats.Of(late).Median, len(late) > 0
+	service, _ := of("service.p50", at.Route)
+	if late(stats.Of(woke).Median, service, "the generator itself woke up %v late on average, with a service time") {
+		return
+	}
+	direct := record.Route{Path: scenario.Direct}
+	if lag, ok := of("lag.p99", direct); ok && cell.Link.Stall.None() {
+		response, _ := of("response.p50", direct)
+		late(lag, response, "one packet in a hundred left %v late or more, with a response time")
+	}
 }
 
 // headlines judges whether a cell's first numbers are known well enough, and stayed the same.

@@ -10,6 +10,7 @@ import (
 func Complete(r *record.Record) {
 	summary.Complete(r)
 	r.Comparison = compare.Subjects(r, compare.Options{})
+	r.Findings = findings(r)
 	r.Validity = validity(r)
 	r.Thresholds = thresholds(r)
 }

@@ -68,9 +68,11 @@ type Result struct {
 	Service        hist.Part        `json:"service"`
 	Response       hist.Part        `json:"response"`
 	Lag            hist.Part        `json:"lag"`
-	Wake           hist.Part        `json:"wake"` // lag of packets whose connection was free in time: the generator's own
+	Wake           hist.Part        `json:"wake"` // how late the generator woke up, every 5 ms; with a rate
 	Connect        hist.Part        `json:"connect"`
 	First          hist.Part        `json:"first"`
+
+	Slowest []Slow `json:"slowest,omitempty"`
 
 	Series *series.Part `json:"series,omitempty"` // absent when the measured time was not over
 
@@ -187,6 +189,7 @@ func (c *Crew) Result() (*Result, error) {
 	}
 	for _, w := range c.visitors {
 		r.Overdue += w.overdue()
+		r.Slowest = append(r.Slowest, w.slowest...)
 	}
 	timings := []timing{{&r.Service, c.service}, {&r.Response, c.response}, {&r.Lag, c.lag}, {&r.Wake, c.wake}, {&r.Connect, c.connect}, {&r.First, c.first}}
 	if s := c.witness; s != nil {

@@ -38,8 +38,9 @@ const (
 const dialsAtOnce = 64
 
 // A Crew is the connections of a Job. Each visitor has one goroutine, and with
-// mode both a second one; a watchman ends connections without progress, and a
-// clock turns the phases. Close ends them all.
+// mode both a second one; a watchman ends connections without progress, a clock
+// turns the phases, and with a rate one goroutine watches how late the process
+// wakes up. Close ends them all.
 type Crew struct {
 	Job
 	v        *payload.Verifier
@@ -120,6 +121,9 @@ func (c *Crew) turnPhases(after, warmup, measure time.Duration) {
 		return
 	}
 	close(c.start)
+	if c.Group.Rate > 0 {
+		c.wg.Go(func() { c.wakes(c.began+warmup, c.began+warmup+measure) })
+	}
 	if !c.until(c.began + warmup) {
 		return
 	}

@@ -6,6 +6,7 @@
 //	modes.go     what visitors do on a connection, by the group's mode
 //	turn.go      when the next packet may be sent
 //	account.go   what became of every packet
+//	slow.go      the slowest packets, and where in their streams they were
 //	witness.go   what a time line does to the streams
 //
 // Latency is from sending a packet to its last echoed octet (service), or with

@@ -66,7 +66,7 @@ func (e *echoer) packet() error {
 	}
 	for have := 0; have < size; {
 		n, err := e.c.Read(e.b[:min(len(e.b), size-have)])
-		if f := e.check.Check(e.b[:n]); f != nil {
+		if f := e.check.Check(e.b[:n], e.c); f != nil {
 			return f
 		}
 		e.in.Add(int64(n))
@@ -116,12 +116,10 @@ func (w *visitor) complete(sent, due, done time.Duration) bool {
 	switch w.phase.Load() {
 	case measuring:
 		w.service.Record(w.id, done-sent)
+		w.keepSlow(done - sent)
 		if w.Group.Rate > 0 {
 			w.response.Record(w.id, took)
 			w.lag.Record(w.id, sent-due)
-			if w.free {
-				w.wake.Record(w.id, sent-due)
-			}
 		}
 		w.witness.record(w.id, done-took, took)
 		w.ok.Add(1)
@@ -256,7 +254,7 @@ func (w *visitor) download(c net.Conn) error {
 			w.progress.Store(int64(w.now()))
 		}
 		n, err := c.Read(b)
-		if f := check.Check(b[:n]); f != nil {
+		if f := check.Check(b[:n], c); f != nil {
 			return f
 		}
 		w.in.Add(int64(n))

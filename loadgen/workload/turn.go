@@ -14,30 +14,47 @@ func (w *visitor) turn() (due time.Duration, ok bool) {
 		return 0, w.phase.Load() != draining
 	}
 	due = w.due(w.slot.Load())
-	left := due - w.now()
-	w.free = left > 0
-	if d := left - pace.Coarse; d > 0 {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-w.drain:
-		case <-w.ctx.Done():
-		}
-	}
-	for w.phase.Load() != draining && !w.isGone() {
-		d := due - w.now()
-		if d <= 0 {
-			break
-		}
-		pace.SleepFinely(d)
-	}
+	w.sleep(due)
 	if over := time.Duration(w.over.Load()); over > 0 && due >= over || w.isGone() {
 		return 0, false
 	}
 	w.slot.Add(1)
 	w.asked = due
 	return due, true
+}
+
+// sleep waits for an instant, but not beyond the measured time.
+func (c *Crew) sleep(at time.Duration) {
+	if d := at - c.now() - pace.Coarse; d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-c.drain:
+		case <-c.ctx.Done():
+		}
+	}
+	for c.phase.Load() != draining && !c.isGone() {
+		d := at - c.now()
+		if d <= 0 {
+			break
+		}
+		pace.SleepFinely(d)
+	}
+}
+
+// wakeEvery is how often the crew looks how late it wakes up.
+const wakeEvery = 5 * time.Millisecond
+
+// wakes waits for instants as packets do, without any: how late it is then is
+// the generator's own lateness, whatever the connections wait for.
+func (c *Crew) wakes(from, to time.Duration) {
+	for at := from; at < to; at += wakeEvery {
+		c.sleep(at)
+		if late := c.now() - at; late >= 0 {
+			c.wake.Record(0, late)
+		}
+	}
 }
 
 // due is when a packet of the schedule is due.

@@ -31,7 +31,7 @@ type visitor struct {
 	done     atomic.Int64  // packets, churn: connections, that were ok so far
 	worst    atomic.Int64  // the longest time of one since the series looked last
 	asked    time.Duration // when the packet under way was due; owned by work
-	free     bool          // for the next packet before it was due; owned by work
+	slowest  []Slow        // owned by work
 	life     *Life         // of the stream; nil: nobody watches. Its reader has it, with upload its writer
 }
 

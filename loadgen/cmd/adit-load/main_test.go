@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,10 +23,11 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/worker"
 )
 
 // played says, in the environment, that the test binary is to be adit-load, or
-// with "faulty" as its first argument the subject.
+// with "faulty" as its first argument the subject, with "slow" a generator.
 const played = "ADIT_LOAD_TEST"
 
 func TestMain(m *testing.M) {
@@ -38,9 +40,34 @@ func TestMain(m *testing.M) {
 			fmt.Println(err)
 			os.Exit(1)
 		}
+	case len(os.Args) > 1 && os.Args[1] == "slow":
+		if err := playSlow(os.Args[2]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	default:
 		main()
 	}
+}
+
+// playSlow is a generator that has one processor, and shares it with what never stops.
+func playSlow(listen string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(1)
+	for range 4 {
+		go func() {
+			for ctx.Err() == nil {
+			}
+		}()
+	}
+	w := worker.New(l, "")
+	<-ctx.Done()
+	return w.Close()
 }
 
 // playFaulty is a subject of one process; it notes every connection in a file.
@@ -54,13 +81,21 @@ func playFaulty(args []string) error {
 	fs.BoolVar(&r.Back, "back", false, "")
 	fs.StringVar(&r.To, "to", "", "")
 	fs.Float64Var(&r.Burn, "burn", 0, "")
-	listen, notes := fs.String("listen", "", ""), fs.String("notes", "", "")
+	listen, notes, noise := fs.String("listen", "", ""), fs.String("notes", "", ""), fs.String("noise", "", "")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", *listen)
 	if err != nil {
 		return err
+	}
+	if *noise != "" {
+		f, err := os.Create(*noise)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		r.Note = func(offset int64) { fmt.Fprintln(f, offset) }
 	}
 	return r.Serve(ctx, noting{l, *notes})
 }

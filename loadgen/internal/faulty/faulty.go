@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -23,6 +24,7 @@ const (
 	Double    = "double"  // nine octets of one connection come twice
 	Cross     = "cross"   // the first two connections that come so far swap their octets, once
 	Stall     = "stall"   // each connection stops
+	Pause     = "pause"   // each connection stops for 5 ms
 	Reset     = "reset"   // each connection is reset
 	Exit      = "exit"    // the process ends with status 7
 	Delay     = "delay"   // every piece takes 5 ms longer
@@ -32,16 +34,19 @@ const (
 	chunk     = 64 << 10  // octets copied at once
 )
 
+const pause = 5 * time.Millisecond // of Pause and Delay
+
 // Kinds are all of them.
-var Kinds = []string{Nothing, Corrupt, Lose, Double, Cross, Stall, Reset, Exit, Delay, Noise, Leak}
+var Kinds = []string{Nothing, Corrupt, Lose, Double, Cross, Stall, Pause, Reset, Exit, Delay, Noise, Leak}
 
 // A Relay copies connections to an address and back, and spoils one way.
 type Relay struct {
 	Kind  string
-	After int     // octets of a connection, that way, before the fault
-	Back  bool    // spoil what comes from the address, not what goes there
-	To    string  // address
-	Burn  float64 // use this part more CPU time than is needed, 0.1 is 10 %; at any Kind
+	After int                // octets of a connection, that way, before the fault
+	Back  bool               // spoil what comes from the address, not what goes there
+	To    string             // address
+	Note  func(offset int64) // of each octet that Noise changes, in its connection; nil: nobody wants to know
+	Burn  float64            // use this part more CPU time than is needed, 0.1 is 10 %; at any Kind
 
 	once  sync.Once
 	cross chan []byte
@@ -101,13 +106,15 @@ func (r *Relay) relay(ctx context.Context, a net.Conn) {
 		_, _ = io.Copy(near, far)
 		end()
 	})
-	r.spoil(ctx, far, near)
+	if err := r.spoil(ctx, far, near); errors.Is(err, syscall.ECONNRESET) { // a reset is passed on
+		_ = far.(*net.TCPConn).SetLinger(0)
+	}
 	end()
 	wg.Wait()
 }
 
-// spoil copies one way and does at its place what is wrong.
-func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) {
+// spoil copies one way, until it ends, and does at its place what is wrong.
+func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) error {
 	buf, done := make([]byte, chunk+aftermath), 0
 	for {
 		n, err := src.Read(buf[:chunk])
@@ -117,30 +124,30 @@ func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) {
 			n += more
 		}
 		out := buf[:n]
-		r.each(out)
+		r.each(out, int64(done))
 		if at >= 0 && at < n {
 			if out = r.fault(ctx, dst, src, out, at); out == nil {
-				return
+				return nil
 			}
 		}
 		done += n
 		if r.burn != nil {
-			if berr := r.burn.burn(); berr != nil {
-				return
+			if err := r.burn.burn(); err != nil {
+				return err
 			}
 		}
 		if _, werr := dst.Write(out); err != nil || werr != nil {
-			return
+			return errors.Join(err, werr)
 		}
 	}
 }
 
-// each does what is wrong with every piece.
-func (r *Relay) each(b []byte) {
+// each does what is wrong with every piece, which begins at an offset.
+func (r *Relay) each(b []byte, offset int64) {
 	switch {
 	case len(b) == 0:
 	case r.Kind == Delay:
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(pause)
 	case r.Kind == Noise:
 		r.mu.Lock()
 		r.pieces++
@@ -148,6 +155,9 @@ func (r *Relay) each(b []byte) {
 		r.mu.Unlock()
 		if here {
 			b[len(b)/2] ^= 0x20
+			if r.Note != nil {
+				r.Note(offset + int64(len(b)/2))
+			}
 		}
 	}
 }
@@ -176,6 +186,8 @@ func (r *Relay) fault(ctx context.Context, dst, src net.Conn, b []byte, at int) 
 	case Stall:
 		<-ctx.Done()
 		return nil
+	case Pause:
+		time.Sleep(pause)
 	case Reset:
 		for _, c := range []net.Conn{dst, src} {
 			_ = c.(*net.TCPConn).SetLinger(0)
