@@ -181,7 +181,7 @@ func (c *Checker) Check(b []byte, from net.Conn) *Fault {
 
 const (
 	clue     = 16                     // octets that tell one place of the ring from all others
-	onTheWay = 100 * time.Millisecond // how long octets may be that belong to the same piece
+	onTheWay = 200 * time.Millisecond // how long octets may be that belong to the same piece
 )
 
 // enough is octets with those that come behind them, as many as tell where they belong.

@@ -278,7 +278,11 @@ func TestAFaultIsFoundAndNamed(t *testing.T) {
 		{faulty.Reset, "to", echo, payload.Fault{Kind: payload.Undelivered, Direction: payload.Up, Seen: "target"}, workload.Reset},
 	} {
 		t.Run(tt.fault+" "+tt.way+" "+strings.Fields(tt.load)[1], func(t *testing.T) {
-			s := parseScenario(t, "load: "+tt.load+"\npaths: [tunnel]\nmeasure: 500ms\ntimeout: 300ms\ndrain: 1s")
+			timeout := "10s" // no machine is so busy
+			if tt.failed == workload.TimedOut {
+				timeout = "300ms"
+			}
+			s := parseScenario(t, "load: "+tt.load+"\npaths: [tunnel]\nmeasure: 500ms\ntimeout: "+timeout+"\ndrain: 1s")
 			after := where
 			if tt.way == "to" {
 				after += payload.PrefaceSize

@@ -176,7 +176,7 @@ func (in *injection) run(t *testing.T, ill bool) (*bench, *record.Record, int) {
 	b := newBench(t, "", "")
 	b.write("subject.yaml", fmt.Sprintf("name: faulty\nserver: {command: %q, ready: {tcp: \"{visitor}\"}}\n",
 		os.Args[0]+" faulty --notes "+b.path("notes")+" "+strings.ReplaceAll(flags, "NOISE", b.path("noise"))+" --listen {visitor} --to {target}"))
-	b.write("x.yaml", "# Is anything wrong?\nscenario: x\npaths: [tunnel]\n"+in.text+"\n")
+	b.write("x.yaml", "# Is anything wrong?\nscenario: x\npaths: [tunnel]\ntimeout: 10s\n"+in.text+"\n")
 	args := b.args()
 	if in.slow {
 		args = append(args, "--worker", b.worker(ill))
