@@ -205,7 +205,7 @@ func spreadOf(e stats.Estimate) Spread {
 
 // asked is the answer to such a question; empty when the scenario asks something else.
 func asked(r *record.Record) string {
-	for _, of := range []func(*record.Record) []string{atKnee, afterFaults, besideLoad, whenIdle} {
+	for _, of := range []func(*record.Record) []string{atKnee, afterFaults, whenShared, besideLoad, whenIdle} {
 		if out := of(r); len(out) > 0 {
 			return strings.Join(append(out, growing(r)...), " ")
 		}
@@ -244,6 +244,28 @@ func atKnee(r *record.Record) (out []string) {
 				text += ": " + strings.Join(of, ", ")
 			}
 			out = append(out, text+".")
+		}
+	}
+	return out
+}
+
+// whenShared says how evenly connections share, where the scenario expects something of that.
+func whenShared(r *record.Record) (out []string) {
+	if !slices.ContainsFunc(r.Thresholds, func(t record.Threshold) bool { return strings.HasPrefix(t.Metric, "jain") }) {
+		return nil
+	}
+	rows := Rows(r)
+	for _, route := range routesOf(r) {
+		var all []float64
+		least, silence := 1.0, 0.0
+		for _, row := range rows {
+			if row.Route == route && row.Jain != (Spread{}) {
+				all = append(all, row.Jain.Median)
+				least, silence = min(least, row.JainLeast), max(silence, row.Silence)
+			}
+		}
+		if len(all) > 0 {
+			out = append(out, fmt.Sprintf("Over %v connections share with a Jain's index of %v, in the least even 100 ms %.2f; the longest silence of one is %.1f s.", route, reach(all), least, silence))
 		}
 	}
 	return out

@@ -152,6 +152,11 @@ func TestALongBlockSaysHowProcessesGrow(t *testing.T) {
 
 func TestFairnessIsDrawnOverTime(t *testing.T) {
 	r := faultRecord(t)
+	for i := range r.Blocks {
+		r.Blocks[i].Events = nil
+	}
+	r.Thresholds = []record.Threshold{{Of: record.Of{Metric: "jain"}, Verdict: record.Pass}}
+	wants(t, "answer", answer(r), "Over tunnel some connections share with a Jain's index of 0.900, in the least even 100 ms 0.50; the longest silence of one is 0.0 s.")
 	r.Scenario.Measure = subject.Duration(long)
 	for i := range r.Blocks {
 		r.Blocks[i].Groups[0].Series.Jain = []float64{1, 0.25, 0.5, 1}

@@ -53,7 +53,9 @@ func figures(r *record.Record) []figure {
 	d := newDrawing(r)
 	d.knees()
 	d.recovery()
-	d.beside()
+	if len(whenShared(d.Record)) == 0 {
+		d.beside()
+	}
 	d.idle()
 	if own := len(d.out) > 0; !own { // else they have answered what was asked
 		d.curves()

@@ -191,8 +191,8 @@ func cardOf(r *record.Record) card {
 func tiles(r *record.Record) (out []tile) {
 	names := map[string]string{scenario.Direct: "direct", scenario.Relay: "one plain hop"}
 	given := speedGiven(r)
-	if len(outages(r)) > 0 {
-		return nil
+	if asked(r) != "" {
+		return nil // the answer is another
 	}
 	for _, c := range costs(r, headlines[speed]) {
 		if given {

@@ -53,7 +53,7 @@ type Standings struct {
 // Results has one for each job, in their order.
 type Results struct {
 	Groups  []*workload.Result `json:"groups"`
-	Runtime *sample.Runtime    `json:"runtime,omitempty"` // of the worker, in the measured time; nil when it did not come to its end
+	Runtime *sample.Runtime    `json:"runtime,omitempty"` // of the worker, in the measured time; nil when that never began
 }
 
 // A Worker serves the leader's requests until Close.
