@@ -432,7 +432,7 @@ func packetCount(n int64) string {
 func best(r *record.Record, subject string) (out []string) {
 	var fastest, quickest Row
 	for _, row := range Rows(r) {
-		if row.Subject != subject {
+		if row.Subject != subject || row.Verdict == record.Invalid {
 			continue
 		}
 		if row.Speed.Median > fastest.Speed.Median {

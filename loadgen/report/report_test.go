@@ -334,6 +334,9 @@ func TestRowsAreMarkedWithWhatSpeaksAgainstThem(t *testing.T) {
 		{Code: record.Pressure, Cell: cell, Route: record.Route{Path: scenario.Relay}, Verdict: record.Noisy, Detail: "stop them"},
 		{Code: record.Drift, Cell: cell, Group: "another", Route: record.Route{Path: scenario.Direct}, Verdict: record.Noisy},
 	}}
+	if got := best(r, "some"); len(got) > 0 {
+		t.Errorf("an invalid row is a headline: %q", got)
+	}
 	md, page := Markdown(r), HTML(r)
 	for _, want := range []string{
 		"| pingpong | direct | 8.00 |", "| pingpong | relay – noisyᵃ | 4.00 |", "| pingpong | tunnel some – invalidᵃᵇ | 2.00 (1.00–4.00) |",
