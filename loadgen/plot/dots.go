@@ -47,7 +47,9 @@ func (d Dots) Plot(area draw.Canvas, p *plot.Plot) {
 			if pt.Low < pt.High {
 				area.StrokeLine2(stroke(Class(line.Index), 1.6), x(pt.Low), y, x(pt.High), y)
 			}
+			c.hollow = pt.Hollow
 			c.mark(vg.Point{X: x(pt.Y), Y: y}, line.Index, pt.Tip)
 		}
 	}
+	c.hollow = false
 }

@@ -45,7 +45,7 @@ func figures() map[string]string {
 		"empty":  Lines{Title: "No point"}.SVG(false),
 		"dots": Dots{Title: "Median latency", Sub: "ms", Rows: []string{"upload", "both"}, Lines: []Line{
 			{Route{0, "direct"}, []Point{{X: 0, Y: 1, Low: 0.5, High: 1.5}, {X: 1, Y: 2, Low: 2, High: 2}}},
-			{Route{9, "tunnel many"}, []Point{{X: 0, Y: 4, Low: 3, High: 5}}},
+			{Route{9, "tunnel many"}, []Point{{X: 0, Y: 4, Low: 3, High: 5, Hollow: true}}},
 		}}.SVG(true),
 		"heat": Heat{
 			Title: "Part of direct", Route: 2, Columns: []string{"1", "10"}, Rows: []string{"64 KiB", "1 MiB"}, XLabel: "connections", YLabel: "size",

@@ -108,7 +108,8 @@ func (d *drawing) beside() {
 	var rows []string
 	lines := map[record.Route]*plot.Line{}
 	for _, a := range worstApart(d.Record) {
-		name := labelOf(d.axes, a.Cell) + ", " + a.Metric
+		_, percentile, _ := strings.Cut(a.Metric, ".")
+		name := labelOf(d.axes, a.Cell) + ": " + percentile
 		if !slices.Contains(rows, name) {
 			if len(rows) == mostRows {
 				continue
@@ -123,7 +124,7 @@ func (d *drawing) beside() {
 			s.Low, s.High = low, high
 		}
 		lines[a.Route].Points = append(lines[a.Route].Points, plot.Point{
-			X: float64(slices.Index(rows, name)), Y: s.Median, Low: s.Low, High: s.High, Tip: fmt.Sprintf("%v, %s: %v ×", a.Route, name, s),
+			X: float64(slices.Index(rows, name)), Y: s.Median, Low: s.Low, High: s.High, Hollow: untrusted(d.Record, a), Tip: fmt.Sprintf("%v, %s: %v ×", a.Route, name, s),
 		})
 	}
 	var drawn []plot.Line
@@ -133,26 +134,28 @@ func (d *drawing) beside() {
 		}
 	}
 	if len(drawn) > 0 {
-		f := plot.Dots{Title: "Loaded ÷ idle latency", Sub: "times; 1 is undisturbed", Rows: rows, Lines: drawn}
+		f := plot.Dots{Title: "Loaded ÷ idle latency", Sub: "times; 1 is undisturbed; hollow is invalid", Rows: rows, Lines: drawn}
 		d.add(partAnswer, "loaded by idle latency", f.SVG)
 	}
 }
 
 // worstApart are the comparisons with the cell without the load that are shown first: of the highest percentile that there is.
 func worstApart(r *record.Record) (out []record.Apart) {
-	better := func(metric string) string { return strings.Replace(metric, "p99", "p90", 1) }
 	has := func(a record.Apart, metric string) bool {
 		return slices.ContainsFunc(r.Apart, func(o record.Apart) bool {
-			return o.Cell == a.Cell && o.Group == a.Group && o.Metric == metric && o.Path == scenario.Tunnel
+			return o.Cell == a.Cell && o.Group == a.Group && o.Metric == metric && o.Route == a.Route
 		})
 	}
 	for _, a := range r.Apart {
 		name, percentile, _ := strings.Cut(a.Metric, ".")
+		if name == "service" && has(a, "response.p50") {
+			continue // with a rate the response time counts
+		}
 		switch percentile {
 		case "p99", "p50":
 			out = append(out, a)
 		case "p90":
-			if !has(a, name+".p99") && better(name+".p99") == a.Metric {
+			if !has(a, name+".p99") {
 				out = append(out, a)
 			}
 		}
@@ -244,6 +247,19 @@ func atKnee(r *record.Record) (out []string) {
 				text += ": " + strings.Join(of, ", ")
 			}
 			out = append(out, text+".")
+			ended, all := map[string]int{}, 0
+			for _, s := range r.Searches {
+				if s.Cell == cell.Name && s.Route == route {
+					ended[s.Limit]++
+					all++
+				}
+			}
+			if n := ended[record.LimitedByGenerator]; n > 0 {
+				out = append(out, fmt.Sprintf("In %d of %d repetitions the generator gave up first: the knee lies higher.", n, all))
+			}
+			if n := ended[record.LimitedByRange]; n > 0 {
+				out = append(out, fmt.Sprintf("In %d of %d repetitions even %s kept it: the knee lies higher.", n, all, r.Scenario.Search.To))
+			}
 		}
 	}
 	return out
@@ -277,8 +293,13 @@ var inWords = map[string]string{scenario.Direct: "a direct connection", scenario
 // besideLoad says how much later packets come back beside a load than without it: loaded ÷ idle.
 func besideLoad(r *record.Record) (out []string) {
 	of := map[record.Route]map[string][]float64{}
+	left := false
 	for _, a := range worstApart(r) {
 		_, percentile, _ := strings.Cut(a.Metric, ".")
+		if untrusted(r, a) {
+			left = true
+			continue
+		}
 		if of[a.Route] == nil {
 			of[a.Route] = map[string][]float64{}
 		}
@@ -294,7 +315,18 @@ func besideLoad(r *record.Record) (out []string) {
 			out = append(out, fmt.Sprintf("Beside the load the latency of %v: %s.", route, strings.Join(parts, ", ")))
 		}
 	}
+	switch {
+	case left && len(out) == 0:
+		return []string{"What the load does to the latency of those beside it cannot be told: the rows are invalid."}
+	case left:
+		out = append(out, "What is invalid is left out.")
+	}
 	return out
+}
+
+// untrusted reports whether the numbers beside the load are not what they seem to be.
+func untrusted(r *record.Record, a record.Apart) bool {
+	return r.Validity != nil && r.Validity.Of(a.Cell, a.Group, a.Route) == record.Invalid
 }
 
 // whenIdle says what an idle connection costs.

@@ -70,11 +70,18 @@ func TestTheKneeIsTheAnswerOfASearch(t *testing.T) {
 	}
 	wants(t, "answer", answer(r), "Through some up to 1010 (1000–1020)/s keep response.p99 < 10ms: 25 % of a direct connection, 50 % of one plain hop.")
 	wants(t, "report.md", Markdown(r), "| tunnel some | 1010 (1000–1020)/s | 25.0 | 50.0 | goal 3 × | 9 |")
+	if md := Markdown(r); strings.Contains(md, "## Overhead") {
+		t.Error("times at different rates are compared")
+	}
 	svg := drawn(t, r, "knee")
 	wants(t, "the figure", svg, ">goal: below 10ms</text>", ">1010/s</text>", "repetition 2: 1010/s, 2.00 ms; kept", "too slow")
 	if strings.Contains(svg, "70.0 ms") {
 		t.Error("a probe of a late generator is drawn")
 	}
+	for i := range r.Searches {
+		r.Searches[i].Limit = map[int]string{1: record.LimitedByGenerator, 2: record.LimitedByRange, 3: record.LimitedByGoal}[r.Searches[i].Repetition]
+	}
+	wants(t, "answer", answer(r), "In 1 of 3 repetitions the generator gave up first", "In 1 of 3 repetitions even 9000/s kept it")
 }
 
 func TestIdleConnectionsCostTheSlopeOfALine(t *testing.T) {
@@ -121,6 +128,22 @@ func TestALoadIsJudgedByLoadedByIdleLatency(t *testing.T) {
 	wants(t, "answer", answer(r), "Beside the load the latency of tunnel some: p50 is 10.0 × that without it, p99 is 10.0 × that without it.", "Beside the load the latency of direct: p50 is 2.00 ×")
 	wants(t, "report.md", Markdown(r), "| tunnel some | probe | response.p99 | 10 (10 to 10) |")
 	wants(t, "the figure", drawn(t, r, "loaded-by-idle"), "Loaded ÷ idle latency")
+	r.Validity = &record.Validity{Verdict: record.Invalid}
+	for _, c := range r.Scenario.Cells[1:] {
+		r.Validity.Reasons = append(r.Validity.Reasons, record.Reason{Cell: c.Name, Group: "probe", Route: record.Route{Path: scenario.Tunnel, Subject: "some"}, Verdict: record.Invalid})
+	}
+	before := r.Validity.Reasons
+	for _, reason := range before {
+		for _, path := range []string{scenario.Direct, scenario.Relay} {
+			reason.Route = record.Route{Path: path}
+			r.Validity.Reasons = append(r.Validity.Reasons, reason)
+		}
+	}
+	wants(t, "answer of invalid rows", answer(r), "cannot be told: the rows are invalid.")
+	r.Validity.Reasons = before
+	if got := answer(r); strings.Contains(got, "tunnel some") || !strings.HasSuffix(got, "What is invalid is left out.") {
+		t.Errorf("answer of invalid rows = %s", got)
+	}
 }
 
 func TestALongBlockSaysHowProcessesGrow(t *testing.T) {

@@ -108,7 +108,10 @@ func sections(r *record.Record) []section {
 		of("Faults", "Seconds after the fault began, the median of the repetitions; streams and octets are sums.", outages(r), faultColumns...),
 		of("Fairness", "Jain's index: 1 when all connections have the same.", fair, fairColumns...),
 		newSection("Transfer", "Sums of the repetitions.", rows, cell, bareColumn, duration, octets, packetsAll, packetsOK, packetsFailed),
-	}, func(s section) bool { return len(s.rows) == 0 || len(s.columns) < 3 })
+	}, func(s section) bool {
+		// At their knees routes carry loads of different rates: their times cannot be compared.
+		return len(s.rows) == 0 || len(s.columns) < 3 || s.title == "Overhead" && r.Scenario.Search != nil
+	})
 }
 
 // forInterval is how many repetitions an interval of 95 % takes.
