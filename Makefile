@@ -18,7 +18,7 @@ SUBJECT ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: load-faults help build conformance examples containers self-check bench bench-selftest test test-full unit e2e lint fuzz generate clean
+.PHONY: load-faults help build conformance examples containers self-check bench bench-full bench-selftest test test-full unit e2e lint fuzz generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,14 @@ self-check: build ## prove that the suite can fail: the kill matrix
 
 bench: build ## standard scenarios against the reference, tables in results/
 	$(BIN)/adit-load run scenarios/speed.yaml scenarios/reliability.yaml scenarios/concurrency.yaml scenarios/packet-size.yaml scenarios/bandwidth.yaml --out results $(ARGS)
+
+# What bench-full compares the reference with; one that is not installed is not run.
+RIVALS  ?= frp chisel ssh
+PROFILE ?= full
+
+bench-full: build ## all scenarios against the reference and RIVALS, tables in build/bench-full: 20 hours; PROFILE=ci: two
+	$(BIN)/adit-load run $(wildcard scenarios/*.yaml) $(foreach s,reference $(RIVALS),--subject scenarios/subjects/$(s).yaml) --profile $(PROFILE) --out build/bench-full $(ARGS) \
+	|| test $$? -ge 6 # that a rival is slower, or breaks, is an answer
 
 bench-selftest: build ## prove that comparisons tell changes from noise: 25 minutes on a quiet machine
 	ADIT_SELFTEST=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 60m -run TestComparisonsTellChangesFromNoise ./loadgen/cmd/adit-load

@@ -12,6 +12,7 @@
 //	ready:   {tcp: "{visitor}"}    # after prepare
 //	env:     {LOG: debug}
 //	version: "tunneld --version"
+//	needs:   [tunneld, tunnelc]    # programs, looked up in PATH; without them there is nothing to start
 //	capabilities: [half-close]
 //	fresh:   true                  # each case on an instance of its own (default: false)
 //

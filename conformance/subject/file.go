@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,6 +28,7 @@ type File struct {
 	Ready        *Ready            `yaml:"ready"`
 	Env          map[string]string `yaml:"env"`
 	Version      string            `yaml:"version"`
+	Needs        []string          `yaml:"needs"` // programs
 	Capabilities []string          `yaml:"capabilities"`
 	Fresh        bool              `yaml:"fresh"` // no case on an instance that served another
 
@@ -105,6 +108,14 @@ func Address(at Addrs) (*File, error) {
 	return &File{Name: at.Tunnel, Server: &Role{Address: at.Tunnel}, Visitor: at.Visitor, Target: at.Target, API: at.API}, nil
 }
 
+// Missing is those of the programs that the subject needs which are not installed.
+func (f *File) Missing() []string {
+	return slices.DeleteFunc(slices.Clone(f.Needs), func(program string) bool {
+		_, err := exec.LookPath(program)
+		return err == nil
+	})
+}
+
 // defaults fills in addresses that the file leaves open. One that somebody
 // else's server has cannot be chosen here.
 func (f *File) defaults() {
@@ -154,6 +165,11 @@ func (f *File) check(doc *Document) error {
 	if f.Version != "" {
 		if _, err := f.versionCommand(); err != nil {
 			return doc.Errorf("version", "%v", err)
+		}
+	}
+	for i, program := range f.Needs {
+		if program == "" || strings.ContainsAny(program, " \t{}") {
+			return doc.Errorf(fmt.Sprintf("needs[%d]", i), "%q must be the name of one program, or its path", program)
 		}
 	}
 	if err := checkEnv(doc, "env", f.Env, f.example()); err != nil {

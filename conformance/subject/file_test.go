@@ -23,8 +23,27 @@ func TestParseReadsEveryKey(t *testing.T) {
 		f.Visitor != "127.0.0.1:10022", f.Target != "auto", f.Tunnel != "auto", f.API != "auto",
 		f.Ready.HTTP != "http://{api}/health", f.Ready.Within != Duration(3*time.Second), f.Env["LOG"] != "debug",
 		f.Client.Env["WHERE"] != "{dir}", f.Version != "{here}/tunneld --version",
-		!slices.Equal(f.Capabilities, []string{"half-close"}):
+		!slices.Equal(f.Capabilities, []string{"half-close"}), !slices.Equal(f.Needs, []string{"sh", "tunneld"}):
 		t.Errorf("Load(valid.yaml) = %+v, server %+v, client %+v", f, f.Server, f.Client)
+	}
+}
+
+// What a subject needs is looked for before anything is started.
+func TestASubjectWhoseProgramsAreNotInstalledIsNotStarted(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	if err := os.WriteFile(filepath.Join(dir, "here"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Parse("x.yaml", []byte("name: x\nserver: {command: here}\nneeds: [here, there, /no/such/program]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Missing(); !slices.Equal(got, []string{"there", "/no/such/program"}) {
+		t.Errorf("Missing() = %q; want there and /no/such/program", got)
+	}
+	if _, err := f.Start(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "subject x: needs there, /no/such/program, which this machine does not have") {
+		t.Errorf("Start: %v; want what is missing", err)
 	}
 }
 

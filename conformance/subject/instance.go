@@ -72,6 +72,9 @@ func (f *File) Start(ctx context.Context, o Options) (*Instance, error) {
 	case o.Part == ClientOnly:
 		server = nil
 	}
+	if missing := f.Missing(); len(missing) > 0 {
+		return nil, fmt.Errorf("subject %s: needs %s, which this machine does not have: install it, or add its folder to PATH", f.Name, strings.Join(missing, ", "))
+	}
 	host, free, err := o.Place.free()
 	if err != nil {
 		return nil, err

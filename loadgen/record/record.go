@@ -26,17 +26,21 @@ const Version = "adit-load/2"
 //go:embed schema.json
 var Schema []byte
 
-// NotRun is a cell, or a path, that could not be run, and why.
+// NotRun is a cell, a path or a subject that could not be run, and why.
 type NotRun struct {
-	Cell   string `json:"cell,omitempty"`
-	Path   string `json:"path,omitempty"`
-	Reason string `json:"reason"`
+	Cell    string `json:"cell,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	Reason  string `json:"reason"`
 }
 
 func (n NotRun) String() string {
 	what := n.Cell
-	if n.Path != "" {
+	switch {
+	case n.Path != "":
 		what = "path " + n.Path
+	case n.Subject != "":
+		what = "subject " + n.Subject
 	}
 	return what + ": not run: " + n.Reason
 }

@@ -54,12 +54,15 @@ func (e *LimitError) Error() string { return e.Problem }
 func (r *Runner) Run(ctx context.Context, s *scenario.Scenario) (*record.Record, error) {
 	rec := &record.Record{
 		Version: record.Version, Scenario: s, Profile: r.Profile, Command: r.Command, Tool: r.Tool,
-		Environment: sample.ReadEnvironment(), Started: time.Now().UTC().Truncate(time.Second), Subjects: topology.Describe(r.Subjects),
+		Environment: sample.ReadEnvironment(), Started: time.Now().UTC().Truncate(time.Second),
 	}
+	var subjects []*subject.File
+	subjects, rec.NotRun = topology.Installed(r.Subjects)
+	rec.Subjects = topology.Describe(subjects)
 	rec.Environment.System.Docker = subject.Engine(ctx) == nil
 	defer func() { rec.Certify(r.Bundles) }()
 	began := time.Now()
-	err := r.run(ctx, s, rec)
+	err := r.run(ctx, s, rec, subjects)
 	rec.Seconds = time.Since(began).Seconds()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -69,15 +72,18 @@ func (r *Runner) Run(ctx context.Context, s *scenario.Scenario) (*record.Record,
 	return rec, err
 }
 
-func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Record) (err error) {
+func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Record, subjects []*subject.File) (err error) {
+	if len(subjects) == 0 && len(rec.NotRun) > 0 && slices.Contains(s.Paths, scenario.Tunnel) {
+		return &LimitError{rec.NotRun[0].String()}
+	}
 	cells := fit(s, rec)
 	if len(cells) == 0 {
-		return &LimitError{fmt.Sprintf("scenario %s: no cell can be run: %s", s.Name, rec.NotRun[0].Reason)}
+		return &LimitError{fmt.Sprintf("scenario %s: no cell can be run: %s", s.Name, rec.NotRun[len(rec.NotRun)-1].Reason)}
 	}
 	paths, not := r.Elsewhere.Paths(s)
 	rec.NotRun = append(rec.NotRun, not...)
 	t, err := topology.Start(ctx, topology.Options{
-		Scenario: s, Subjects: r.Subjects, Paths: paths, Self: r.Self, Executable: r.Executable,
+		Scenario: s, Subjects: subjects, Paths: paths, Self: r.Self, Executable: r.Executable,
 		Within: cmp.Or(r.Within, 10*time.Second), OpenFiles: rec.Environment.OpenFiles, Elsewhere: r.Elsewhere,
 	})
 	if err != nil {

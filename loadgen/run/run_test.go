@@ -363,9 +363,9 @@ func TestAScheduleGoesOnThroughAnOutage(t *testing.T) {
 
 func TestSeveralSubjectsAreMeasuredSideBySide(t *testing.T) {
 	s := parseScenario(t, "load: {mode: upload, connections: 1, size: 64KiB}\npaths: [tunnel, direct]\nrepeat: 2")
-	other := parseSubject(t, pair)
-	other.Name = "other"
-	rec, err := (&Runner{Subjects: []*subject.File{parseSubject(t, pair), other}, Self: self()}).Run(t.Context(), s)
+	other, absent := parseSubject(t, pair), parseSubject(t, pair)
+	other.Name, absent.Name, absent.Needs = "other", "absent", []string{"/no/such/program"}
+	rec, err := (&Runner{Subjects: []*subject.File{parseSubject(t, pair), absent, other}, Self: self()}).Run(t.Context(), s)
 	if err != nil || rec.Failed() != 0 {
 		t.Fatalf("Run: %v, %d failed", err, rec.Failed())
 	}
@@ -387,8 +387,21 @@ func TestSeveralSubjectsAreMeasuredSideBySide(t *testing.T) {
 			t.Errorf("%v: processes %v; want its own, and no other's", b.Route, b.Processes)
 		}
 	}
+	if want := []record.NotRun{{Subject: "absent", Reason: "/no/such/program is not installed"}}; !slices.Equal(rec.NotRun, want) {
+		t.Errorf("not run: %v; want %v", rec.NotRun, want)
+	}
 	if len(rec.Subjects) != 2 || !strings.Contains(report.Markdown(rec), "| subject | other |") {
 		t.Errorf("subjects %v", rec.Subjects)
+	}
+}
+
+func TestARunWhoseOnlySubjectIsNotInstalledSaysSo(t *testing.T) {
+	absent := parseSubject(t, pair)
+	absent.Name, absent.Needs = "absent", []string{"/no/such/program"}
+	r := &Runner{Subjects: []*subject.File{absent}, Self: self()}
+	rec, err := r.Run(t.Context(), parseScenario(t, "load: {mode: upload, connections: 1, size: 64KiB}"))
+	if _, ok := errors.AsType[*LimitError](err); !ok || err.Error() != "subject absent: not run: /no/such/program is not installed" || len(rec.Blocks) > 0 {
+		t.Errorf("Run: %v, %d blocks", err, len(rec.Blocks))
 	}
 }
 

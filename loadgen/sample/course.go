@@ -21,12 +21,16 @@ const (
 )
 
 // look adds a point at the n-th sample, if one is due.
-func (c *Course) look(n int, rss int64, p *process.Process) {
+func (c *Course) look(n int, rss int64, tree []*process.Process) {
 	if every := int(c.Every/sampleEvery.Seconds() + 0.5); n%every != 0 {
 		return
 	}
-	files, _ := p.NumFDs() // a process that has ended has none
-	c.add(rss, int(files))
+	files := 0
+	for _, p := range tree {
+		n, _ := p.NumFDs() // a process that has ended has none
+		files += int(n)
+	}
+	c.add(rss, files)
 }
 
 // add is one point more.

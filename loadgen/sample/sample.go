@@ -10,6 +10,7 @@
 package sample
 
 import (
+	"maps"
 	"os"
 	"runtime"
 	"strings"
@@ -78,7 +79,7 @@ func openFiles() uint64 {
 	return 0
 }
 
-// Usage is what one process used in the measured time.
+// Usage is what a role's process, and all that it had started by then, used in the measured time.
 type Usage struct {
 	Role          string  `json:"role"`                     // server, client, relay, link, target, generator
 	CPUSeconds    float64 `json:"cpu_seconds"`              // to the nanosecond on Linux
@@ -96,7 +97,7 @@ type Usage struct {
 // A Sampler follows what processes use, and the machine. One goroutine samples memory; Stop ends it.
 type Sampler struct {
 	roles []string
-	procs []*process.Process
+	trees [][]*process.Process // of each role the process, and those that it has started
 	begin []counters
 	cpu   []float64 // seconds, at the start
 	host  hostTimes
@@ -119,21 +120,43 @@ const sampleEvery = 100 * time.Millisecond
 // New begins to follow processes, given as role and number.
 func New(roles []string, pids []int) *Sampler {
 	s := &Sampler{roles: roles, done: make(chan struct{})}
+	children := family()
 	for _, pid := range pids {
-		s.procs = append(s.procs, &process.Process{Pid: int32(pid)})
+		s.trees = append(s.trees, tree(int32(pid), children))
 	}
 	s.peak = make([]int64, len(pids))
 	for range pids {
 		s.paths = append(s.paths, &Course{Every: (courseTicks * sampleEvery).Seconds()})
 	}
-	for i, p := range s.procs {
-		c := count(p)
+	for i, t := range s.trees {
+		c := count(t)
 		s.begin, s.peak[i] = append(s.begin, c), c.rss
 	}
 	s.host = readHost()
 	s.cpu = s.readCPU() // last here and first in Stop, as fast as it goes: all processes within the same time
 	s.wg.Go(s.follow)
 	return s
+}
+
+// family is the children of every process.
+func family() map[int32][]int32 {
+	children := map[int32][]int32{}
+	pids, _ := process.Pids()
+	for _, pid := range pids {
+		if parent, err := (&process.Process{Pid: pid}).Ppid(); err == nil {
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	return children
+}
+
+// tree is a process and all below it.
+func tree(pid int32, children map[int32][]int32) []*process.Process {
+	out := []*process.Process{{Pid: pid}}
+	for _, child := range children[pid] {
+		out = append(out, tree(child, children)...)
+	}
+	return out
 }
 
 // follow samples until Stop.
@@ -145,10 +168,10 @@ func (s *Sampler) follow() {
 		case <-s.done:
 			return
 		case <-tick.C:
-			for i, p := range s.procs {
-				rss := rssOf(p)
+			for i, t := range s.trees {
+				rss := rssOf(t)
 				s.peak[i] = max(s.peak[i], rss)
-				s.paths[i].look(n, rss, p)
+				s.paths[i].look(n, rss, t)
 			}
 		}
 	}
@@ -159,9 +182,9 @@ func (s *Sampler) Stop() ([]Usage, Host) {
 	close(s.done)
 	s.wg.Wait()
 	used, now := s.readCPU(), readHost()
-	out, ours := make([]Usage, len(s.procs)), 0.0
-	for i, p := range s.procs {
-		from, to := s.begin[i], count(p)
+	out, ours := make([]Usage, len(s.trees)), 0.0
+	for i, t := range s.trees {
+		from, to := s.begin[i], count(t)
 		u := Usage{
 			Role: s.roles[i], CPUSeconds: max(used[i]-s.cpu[i], 0), UserSeconds: max(to.user-from.user, 0), SystemSeconds: max(to.system-from.system, 0),
 			StartRSS: from.rss, RSS: to.rss, PeakRSS: max(s.peak[i], to.rss),
@@ -169,11 +192,13 @@ func (s *Sampler) Stop() ([]Usage, Host) {
 		for thread, n := range to.switches {
 			u.Switches += n - from.switches[thread]
 		}
-		if n, err := p.NumThreads(); err == nil {
-			u.Threads = int(n)
-		}
-		if n, err := p.NumFDs(); err == nil {
-			u.Files = int(n)
+		for _, p := range t {
+			if n, err := p.NumThreads(); err == nil {
+				u.Threads += int(n)
+			}
+			if n, err := p.NumFDs(); err == nil {
+				u.Files += int(n)
+			}
 		}
 		if len(s.paths[i].RSS) >= courseLeast {
 			u.Course = s.paths[i]
@@ -192,33 +217,39 @@ func (s *Sampler) Stop() ([]Usage, Host) {
 	return out, h
 }
 
-func count(p *process.Process) (c counters) {
-	if t, err := p.Times(); err == nil {
-		c.user, c.system = t.User, t.System
+func count(tree []*process.Process) counters {
+	c := counters{rss: rssOf(tree), switches: map[string]int64{}}
+	for _, p := range tree {
+		if t, err := p.Times(); err == nil {
+			c.user, c.system = c.user+t.User, c.system+t.System
+		}
+		maps.Copy(c.switches, switches(p.Pid))
 	}
-	c.rss, c.switches = rssOf(p), switches(p.Pid)
 	return c
 }
 
 // readCPU reads what each process has used so far, in seconds.
 func (s *Sampler) readCPU() []float64 {
-	out := make([]float64, len(s.procs))
-	for i, p := range s.procs {
-		if ns, ok := cpuTime(p.Pid); ok {
-			out[i] = time.Duration(ns).Seconds()
-		} else if t, err := p.Times(); err == nil {
-			out[i] = t.User + t.System
+	out := make([]float64, len(s.trees))
+	for i, t := range s.trees {
+		for _, p := range t {
+			if ns, ok := cpuTime(p.Pid); ok {
+				out[i] += time.Duration(ns).Seconds()
+			} else if t, err := p.Times(); err == nil {
+				out[i] += t.User + t.System
+			}
 		}
 	}
 	return out
 }
 
-func rssOf(p *process.Process) int64 {
-	m, err := p.MemoryInfo()
-	if err != nil {
-		return 0
+func rssOf(tree []*process.Process) (octets int64) {
+	for _, p := range tree {
+		if m, err := p.MemoryInfo(); err == nil {
+			octets += int64(m.RSS)
+		}
 	}
-	return int64(m.RSS)
+	return octets
 }
 
 // readHost reads the machine's account of its CPUs.

@@ -29,8 +29,35 @@ func TestTheUseOfAProcessIsSeenFromOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
-	p := &process.Process{Pid: int32(cmd.Process.Pid)}
-	s := New([]string{"server"}, []int{cmd.Process.Pid})
+	isSeen(t, cmd.Process.Pid, int32(cmd.Process.Pid))
+}
+
+// So is that of one which a shell has started for it, as subject files do.
+func TestTheUseOfAProcessIsThatOfItsChildrenToo(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `"$0" -spin & echo; wait`, os.Args[0])
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Skipf("not run: %v", err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	spinning := family()[int32(cmd.Process.Pid)]
+	if len(spinning) != 1 {
+		t.Fatalf("the shell has children %v; want one", spinning)
+	}
+	child := &process.Process{Pid: spinning[0]}
+	defer func() { _, _, _ = child.Kill(), cmd.Process.Kill(), cmd.Wait() }()
+	isSeen(t, cmd.Process.Pid, child.Pid)
+}
+
+// isSeen samples a process until 30 ms of CPU time were used, by spinning.
+func isSeen(t *testing.T, pid int, spinning int32) {
+	t.Helper()
+	s := New([]string{"server"}, []int{pid})
 	begin := s.cpu[0]
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		if now := s.readCPU()[0] - begin; now > 0.03 {
@@ -45,7 +72,7 @@ func TestTheUseOfAProcessIsSeenFromOutside(t *testing.T) {
 	if u.Role != "server" || u.CPUSeconds < 0.03 || u.StartRSS == 0 || u.PeakRSS < u.RSS || u.Threads == 0 || u.Files == 0 {
 		t.Errorf("Stop() = %+v; want 30 ms or more, memory, threads and descriptors", u)
 	}
-	if ns, fine := cpuTime(p.Pid); fine && (ns%10_000_000 == 0 || u.Switches == 0) {
+	if ns, fine := cpuTime(spinning); fine && (ns%10_000_000 == 0 || u.Switches == 0) {
 		t.Errorf("CPU time %d ns, %d switches of context; want it finer than 10 ms, and some", ns, u.Switches)
 	}
 	if h.Busy <= 0 || h.Busy > 1 || h.FreeMemory == 0 || h.Others < 0 || h.Others > h.Busy {

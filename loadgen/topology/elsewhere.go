@@ -120,6 +120,21 @@ func contained(f *subject.File) error {
 	return nil
 }
 
+// Installed is the subjects whose programs this machine has; the others go into the record.
+func Installed(subjects []*subject.File) (here []*subject.File, not []record.NotRun) {
+	for _, f := range subjects {
+		switch missing := f.Missing(); len(missing) {
+		case 0:
+			here = append(here, f)
+		case 1:
+			not = append(not, record.NotRun{Subject: f.Name, Reason: missing[0] + " is not installed"})
+		default:
+			not = append(not, record.NotRun{Subject: f.Name, Reason: strings.Join(missing, ", ") + " are not installed"})
+		}
+	}
+	return here, not
+}
+
 // Paths are those of the scenario that can be run; the others go into the record.
 func (e Elsewhere) Paths(s *scenario.Scenario) (paths []string, not []record.NotRun) {
 	for _, p := range s.Paths {

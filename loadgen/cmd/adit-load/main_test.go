@@ -228,6 +228,12 @@ func TestExitCodesOfRunsThatDoNotCome(t *testing.T) {
 	if cmd.ProcessState.ExitCode() != exitStart || !strings.Contains(stderr.String(), `fault "nonsense"`) {
 		t.Errorf("a subject that ends: exit code %d, %s; want %d with its last words", cmd.ProcessState.ExitCode(), stderr, exitStart)
 	}
+	b.write("next.yaml", "# and now?\nscenario: next\npaths: [direct]\nmeasure: 20ms\nload: {mode: pingpong, connections: 1, size: 1KiB}\n")
+	cmd, stdout, _ := b.command(os.Args[0], append(b.args(), b.path("next.yaml"))...)
+	_ = cmd.Run()
+	if cmd.ProcessState.ExitCode() != exitStart || !strings.Contains(stdout.String(), "and now?") {
+		t.Errorf("exit code %d, %s; want %d, and the next scenario measured", cmd.ProcessState.ExitCode(), stdout, exitStart)
+	}
 	b = newBench(t, load, "")
 	cmd, _, stderr = b.command("sh", append([]string{"-c", `ulimit -n 300 && exec "$@"`, "sh", os.Args[0]}, b.args()...)...)
 	_ = cmd.Run()

@@ -11,6 +11,7 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/plan"
 	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/topology"
 )
 
 func planCommand() *cobra.Command {
@@ -44,20 +45,27 @@ scenario. The comments at the top are the commands: image, secret, deployment, l
 			if len(subjects) > 0 {
 				names = nil
 			}
+			var given []*subject.File
 			for _, name := range subjects {
 				f, err := subject.Load(name)
 				if err != nil {
 					return &exitError{exitUsage, err}
 				}
+				given = append(given, f)
+			}
+			here, absent := topology.Installed(given)
+			for _, f := range here {
 				names = append(names, f.Name)
 			}
-			here := sample.ReadEnvironment()
+			machine := sample.ReadEnvironment()
 			plans := []*plan.Plan{}
 			for _, s := range scenarios {
 				if err := s.Apply(profile); err != nil {
 					return &exitError{exitUsage, err}
 				}
-				plans = append(plans, plan.Of(s, names, here))
+				p := plan.Of(s, names, machine)
+				p.NotRun = append(p.NotRun, absent...)
+				plans = append(plans, p)
 			}
 			if asJSON {
 				out := json.NewEncoder(c.OutOrStdout())

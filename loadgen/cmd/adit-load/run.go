@@ -40,8 +40,9 @@ percentiles of the block so far), fault, cell and verdict.
 Exit codes: 0 all packets ok, 1 adit-load itself failed, 2 wrong usage or file, 3 a limit of the machine is too low,
 4 a subject did not start or ended, 5 wrong octets were received, 6 packets were not ok, or a threshold was not met, 7 of several
 subjects one is significantly worse in something than the first, 8 a threshold could not be judged, 130 interrupted (what was
-complete is written). Of several the lowest that is not 0. A noisy or invalid row without a threshold on it is marked, and the
-code is 0; so is it with subjects of which nothing can be said: no threshold asked.`,
+complete is written). Of several the lowest that is not 0: after 3 and 4 the next scenario is measured. A noisy or invalid row without
+a threshold on it is marked, and the code is 0; so is it with subjects of which nothing can be said: no threshold asked. A subject whose
+programs are not installed is not run, which is no failure as long as another one is.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			return f.run(c.Context(), files, c.OutOrStdout(), c.ErrOrStderr())
@@ -142,8 +143,11 @@ func (f *runFlags) run(ctx context.Context, files []string, stdout, stderr io.Wr
 				return &exitError{exitInternal, err}
 			}
 		}
-		if err != nil {
-			return err
+		if e, ok := errors.AsType[*exitError](err); ok {
+			if e.code != exitLimits && e.code != exitStart {
+				return e
+			}
+			fmt.Fprintf(stderr, "adit-load: %v\n", e) // the next scenario may do
 		}
 		code = worse(code, *rec.Exit)
 	}
@@ -176,7 +180,7 @@ func codeOf(rec *record.Record, err error) int {
 	return outcome(rec)
 }
 
-// worse is the graver of two outcomes: integrity, failures, regression, inconclusive, in this order.
+// worse is the graver of two outcomes: limits, start, integrity, failures, regression, inconclusive, in this order.
 func worse(a, b int) int {
 	if a == exitOK || b == exitOK {
 		return max(a, b)
@@ -211,7 +215,7 @@ func (f *runFlags) show(rec *record.Record, stdout, stderr io.Writer) error {
 }
 
 // verdict gives an error of a run its exit code.
-func verdict(ctx context.Context, err error) error {
+func verdict(ctx context.Context, err error) *exitError {
 	if ctx.Err() != nil {
 		return &exitError{exitInterrupted, errors.New("interrupted")}
 	}
