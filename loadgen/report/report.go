@@ -213,6 +213,7 @@ func Markdown(r *record.Record) string {
 	if found := findings(r); len(found) > 0 {
 		fmt.Fprintf(&b, "## Findings\n\n- %s\n\n", strings.Join(found, "\n- "))
 	}
+	b.WriteString(gallery(r))
 	for _, s := range sections(r) {
 		fmt.Fprintf(&b, "## %s\n\n", s.title)
 		if s.note != "" {
@@ -223,14 +224,24 @@ func Markdown(r *record.Record) string {
 	for _, s := range sheets(r) {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n%s\n\n", s.title, s.note, s.markdown())
 	}
-	for i, f := range figures(r) {
-		if i == 0 {
-			b.WriteString("## Plots\n\n")
-		}
-		fmt.Fprintf(&b, "![%s](%s)\n", strings.TrimSuffix(f.file, ".svg"), f.file)
-	}
-	fmt.Fprintf(&b, "\n## How it was measured\n\n%s", circumstances(r))
+	fmt.Fprintf(&b, "## How it was measured\n\n%s", circumstances(r))
 	return b.String()
+}
+
+// gallery is the plots, two beside each other.
+func gallery(r *record.Record) string {
+	var images []string
+	for _, f := range figures(r) {
+		images = append(images, fmt.Sprintf("![%s](%s)", strings.TrimSuffix(f.file, ".svg"), f.file))
+	}
+	if len(images) == 0 {
+		return ""
+	}
+	out := "## Plots\n\n| | |\n|---|---|\n"
+	for pair := range slices.Chunk(images, 2) {
+		out += "| " + strings.Join(append(pair, "")[:2], " | ") + " |\n"
+	}
+	return out + "\n"
 }
 
 // Summary is the answer, a plot and the first table in Markdown; folder leads from the text to the record's.
