@@ -75,7 +75,8 @@ type Record struct {
 	Scenario    *scenario.Scenario `json:"scenario"`
 	Profile     string             `json:"profile"`
 	Command     string             `json:"command"`
-	Tool        string             `json:"tool"` // version of adit-load
+	Tool        string             `json:"tool"`                  // version of adit-load
+	ToolSHA256  string             `json:"tool_sha256,omitempty"` // of its file; absent: unknown
 	Subjects    []Subject          `json:"subjects"`
 	Environment sample.Environment `json:"environment"`
 	Started     time.Time          `json:"started"`

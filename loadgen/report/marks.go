@@ -44,6 +44,15 @@ func annotate(r *record.Record, rows []Row) (out []footnote) {
 			note(once, fmt.Sprintf("one block of %.3g s: no interval says how sure the numbers are.", row.Seconds))
 		}
 	}
+	for i := range rows {
+		marks := ""
+		for _, f := range out { // in their order
+			if strings.Contains(rows[i].Marks, f.mark) {
+				marks += f.mark
+			}
+		}
+		rows[i].Marks = marks
+	}
 	return out
 }
 

@@ -329,8 +329,8 @@ func TestRowsAreMarkedWithWhatSpeaksAgainstThem(t *testing.T) {
 	r := sampleRecord(t)
 	cell, tunnel := r.Scenario.Cells[0].Name, record.Route{Path: scenario.Tunnel, Subject: "some"}
 	r.Validity = &record.Validity{Verdict: record.Invalid, Reasons: []record.Reason{
+		{Code: record.RateNotSustained, Cell: cell, Group: "load", Route: tunnel, Verdict: record.Invalid, Detail: "lower the rate"}, // the relay, first in the table, has mark a
 		{Code: record.Pressure, Cell: cell, Route: tunnel, Verdict: record.Noisy, Detail: "stop them"},
-		{Code: record.RateNotSustained, Cell: cell, Group: "load", Route: tunnel, Verdict: record.Invalid, Detail: "lower the rate"},
 		{Code: record.Pressure, Cell: cell, Route: record.Route{Path: scenario.Relay}, Verdict: record.Noisy, Detail: "stop them"},
 		{Code: record.Drift, Cell: cell, Group: "another", Route: record.Route{Path: scenario.Direct}, Verdict: record.Noisy},
 	}}

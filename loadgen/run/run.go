@@ -59,6 +59,7 @@ func (r *Runner) Run(ctx context.Context, s *scenario.Scenario) (*record.Record,
 	var subjects []*subject.File
 	subjects, rec.NotRun = topology.Installed(r.Subjects)
 	rec.Subjects = topology.Describe(subjects)
+	rec.ToolSHA256, _ = topology.Digest(r.Executable) // out of sight: unknown
 	rec.Environment.System.Docker = subject.Engine(ctx) == nil
 	defer func() { rec.Certify(r.Bundles) }()
 	began := time.Now()

@@ -15,7 +15,7 @@ import (
 // runs, in a container, too. One that the system does not show has none.
 func programs(in *subject.Instance) (out []record.Program) {
 	for _, p := range in.Processes() {
-		sum, _ := digest(fmt.Sprintf("/proc/%d/exe", p.PID()))
+		sum, _ := Digest(fmt.Sprintf("/proc/%d/exe", p.PID()))
 		if sum != "" || p.Image() != "" {
 			out = append(out, record.Program{Role: p.Name, SHA256: sum, Image: p.Image()})
 		}
@@ -23,7 +23,8 @@ func programs(in *subject.Instance) (out []record.Program) {
 	return out
 }
 
-func digest(name string) (string, error) {
+// Digest is the SHA-256 of a file, in hexadecimal.
+func Digest(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return "", err
