@@ -73,6 +73,9 @@ func (d *drawing) recovery() {
 	var rows []string
 	lines := map[record.Route]*plot.Line{}
 	for _, row := range outages(d.Record) {
+		if row.outage.do == scenario.ReaderStall {
+			continue
+		}
 		name := row.outage.do
 		if row.Label != name && len(d.axes) > 0 {
 			name = row.Label
@@ -313,6 +316,11 @@ func besideLoad(r *record.Record) (out []string) {
 		}
 		if len(parts) > 0 {
 			out = append(out, fmt.Sprintf("Beside the load the latency of %v: %s.", route, strings.Join(parts, ", ")))
+		}
+	}
+	for _, row := range outages(r) {
+		if row.Path == scenario.Tunnel && len(row.outage.held) > 0 {
+			out = append(out, fmt.Sprintf("With %s each stalled reader of %s holds %.0f KiB.", row.Label, row.Subject, median(slices.Clone(row.outage.held))/1024))
 		}
 	}
 	switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
+	"github.com/adit-tunnel/adit/loadgen/stats"
 	"github.com/adit-tunnel/adit/loadgen/summary"
 )
 
@@ -185,6 +186,22 @@ func TestFairnessIsDrawnOverTime(t *testing.T) {
 		r.Blocks[i].Groups[0].Series.Jain = []float64{1, 0.25, 0.5, 1}
 	}
 	wants(t, "the figure", drawn(t, r, "fairness-over-time"), "Jain's index", ">link.kill</text>")
+}
+
+// A stalled reader breaks nothing, so that nothing has to come back: its neighbours and what is held for it are the answer.
+func TestAStalledReaderIsNoOutage(t *testing.T) {
+	r := faultRecord(t)
+	for i := range r.Blocks {
+		e := &r.Blocks[i].Events[0]
+		e.Do, e.Streams, e.Held = scenario.ReaderStall, record.Streams{Kept: 4}, new(int64(256<<10))
+	}
+	r.Apart = []record.Apart{{Route: record.Route{Path: scenario.Tunnel, Subject: "some"}, Cell: r.Scenario.Cells[0].Name, Group: "load", Metric: "during.p99", Estimate: stats.Estimate{N: 2, Median: 1.5}}}
+	got := answer(r)
+	wants(t, "answer", got, "Beside the load the latency of tunnel some: p99 is 1.50 × that without it.", "each stalled reader of some holds 256 KiB.")
+	if strings.Contains(got, "octets flow again") {
+		t.Errorf("answer = %s", got)
+	}
+	drawn(t, r, "loaded-by-idle")
 }
 
 // Memory that stays as it is has no curve.

@@ -274,8 +274,8 @@ func afterFaults(r *record.Record) (out []string) {
 		var again []float64
 		var streams record.Streams
 		for _, row := range outages(r) {
-			if row.Path != scenario.Tunnel || row.Subject != s.Name {
-				continue
+			if row.Path != scenario.Tunnel || row.Subject != s.Name || row.outage.do == scenario.ReaderStall {
+				continue // a reader that stalls breaks nothing: what it does to its neighbours is asked
 			}
 			o := row.outage
 			if what := o.do + cmpOr(len(o.first) > 0, "", cmpOr(row.Label == o.do, "", " ("+row.Label+")")); len(o.first) > 0 {
