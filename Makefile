@@ -72,7 +72,7 @@ test-full: ## test, with timers over 60 s, containers, fuzzing, and each mutant 
 	$(call timed,conformance ARGS=--slow)
 	$(call timed,examples ARGS=--segmentation=on)
 	$(call timed,containers)
-	$(call timed,self-check ARGS='--full --segmentation --jobs 8')
+	$(call timed,self-check ARGS='--full --segmentation')
 	$(call timed,fuzz FUZZTIME=5s)
 	$(call timed,e2e)
 

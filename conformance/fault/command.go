@@ -130,7 +130,7 @@ func SelfCheckCommand(stdout, stderr io.Writer, terminal bool, exit func(code in
 requirement, and whole-subject liars, each by the ordinary adit-conform run in a process of its own.
 
 Exit codes: 0 every mutant was killed by a case of its requirement, and no liar earned 10 %;
-1 not so, or a MUST has neither a mutant nor a reason; 2 wrong usage, or the check could not be made.`,
+1 not so, or a MUST has neither a mutant nor a reason, or a case killed nothing; 2 wrong usage, or the check could not be made.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			m, err := SelfCheck(c.Context(), o)
 			if err != nil {
@@ -152,7 +152,7 @@ Exit codes: 0 every mutant was killed by a case of its requirement, and no liar 
 	s := c.Flags()
 	s.StringVar(&o.Subject, "subject", "", "subject file of a good subject; its frames are rewritten by a proxy (default: the peer of adit-conform fault)")
 	s.StringSliceVar(&o.Only, "id", nil, "only these mutants, requirements or unusual choices, comma separated")
-	s.BoolVar(&o.Full, "full", false, "run every case against every mutant: what it must not touch has to pass; and certify each unusual choice of fault odds")
+	s.BoolVar(&o.Full, "full", false, "run every case against every mutant, and certify each unusual choice of fault odds")
 	s.BoolVar(&o.Slow, "slow", false, "run cases that wait for timers over 60 s, too")
 	s.BoolVar(&o.Segmented, "segmentation", false, "run each case with its octets cut in all ways, too")
 	s.BoolVar(&asJSON, "json", false, "write JSON instead of tables")

@@ -28,6 +28,7 @@ type Matrix struct {
 	Liars    []Lie          `json:"liars"`
 	Odds     []Odd          `json:"odds,omitempty"`
 	Missing  []string       `json:"missing,omitempty"` // MUSTs with neither a mutant nor a reason
+	Idle     []string       `json:"idle,omitempty"`    // cases that neither a mutant nor a liar failed
 	Classes  []report.Class `json:"-"`
 }
 
@@ -47,7 +48,7 @@ func (m Matrix) BaselineOK() bool { return m.Baseline.ExitCode == report.ExitCer
 
 // OK reports whether the suite has proven that it can fail, and only where it should.
 func (m Matrix) OK() bool {
-	return m.BaselineOK() && len(m.Missing) == 0 && len(m.Trials)+len(m.Odds) > 0 &&
+	return m.BaselineOK() && len(m.Missing)+len(m.Idle) == 0 && len(m.Trials)+len(m.Odds) > 0 &&
 		!slices.ContainsFunc(m.Trials, func(t Trial) bool { return !t.OK() }) &&
 		!slices.ContainsFunc(m.Liars, func(l Lie) bool { return !l.OK() }) &&
 		!slices.ContainsFunc(m.Odds, func(o Odd) bool { return !o.OK() })
@@ -117,9 +118,6 @@ func (m Matrix) writeFaults(w io.Writer) {
 			fmt.Fprintf(w, ": %s", t.Detail)
 		}
 		fmt.Fprintln(w)
-		for _, s := range t.Touched {
-			fmt.Fprintf(w, "  %s\n", s)
-		}
 	}
 	for _, l := range m.Liars {
 		if !l.OK() {
@@ -134,6 +132,9 @@ func (m Matrix) writeFaults(w io.Writer) {
 	for _, key := range m.Missing {
 		fmt.Fprintf(w, "neither a mutant nor a reason: %s\n", key)
 	}
+	for _, c := range m.Idle {
+		fmt.Fprintf(w, "a case that kills nothing: %s\n", c)
+	}
 	n := map[Outcome]int{}
 	for _, t := range m.Trials {
 		n[t.Outcome]++
@@ -144,6 +145,29 @@ func (m Matrix) writeFaults(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s: %d mutants, %d killed, %d survived, %d not run, %d otherwise\n", verdict, len(m.Trials),
 		n[Killed], n[Survived], n[NotRun], len(m.Trials)-n[Killed]-n[Survived]-n[NotRun])
+}
+
+// idle is every case that the subject without a mutant passes, as do all
+// mutants that met it, and all liars: it proves nothing.
+func (m Matrix) idle(twin report.File) []string {
+	kills := map[string]bool{}
+	for _, t := range m.Trials {
+		for _, c := range slices.Concat(t.By, t.Also) {
+			kills[c] = true
+		}
+	}
+	for _, l := range m.Liars {
+		for _, c := range l.failed {
+			kills[c] = true
+		}
+	}
+	var out []string
+	for _, e := range twin.Results {
+		if e.Verdict == engine.Pass && !kills[e.Case] {
+			out = append(out, e.Case)
+		}
+	}
+	return out
 }
 
 // whole reports whether nothing was left out on request.

@@ -21,11 +21,6 @@ type Mutant struct {
 	Role engine.Role
 	Does string // what it does wrong
 
-	// MayTouch lists other requirements that a case may charge because of the
-	// mutant: the same deed breaks them too, or their cases cannot even begin.
-	// "*" stands for all of them.
-	MayTouch []string
-
 	// Cut says that it shows only when the suite compares ways of cutting the octets.
 	Cut bool
 }
@@ -45,7 +40,7 @@ func Mutants() []Mutant {
 		}
 	}
 	for _, l := range Liars() {
-		all = append(all, Mutant{Name: l.Name, Role: l.Role, Does: l.Does, MayTouch: []string{"*"}})
+		all = append(all, Mutant{Name: l.Name, Role: l.Role, Does: l.Does})
 	}
 	return all
 }
@@ -74,24 +69,23 @@ func Liars() []Liar {
 
 // entry is a line of the tables below; role Both makes a mutant of each role.
 type entry struct {
-	name  string // and the requirement, unless req is given
-	req   string
-	role  engine.Role
-	does  string
-	touch []string
-	cut   bool
+	name string // and the requirement, unless req is given
+	req  string
+	role engine.Role
+	does string
+	cut  bool
 }
 
 // mutant is the entry in one role.
 func (e entry) mutant(role engine.Role) Mutant {
-	return Mutant{Name: e.name, Req: cmp.Or(e.req, e.name), Role: role, Does: e.does, MayTouch: e.touch, Cut: e.cut}
+	return Mutant{Name: e.name, Req: cmp.Or(e.req, e.name), Role: role, Does: e.does, Cut: e.cut}
 }
 
 var coreMutants = []entry{
-	{name: "TUN-001", role: Server, does: "serves visitors only after the client's first frame", touch: []string{"*"}},
-	{name: "TUN-002", role: engine.Both, does: "ignores the end of the tunnel's stream", touch: []string{"API-010"}},
+	{name: "TUN-001", role: Server, does: "serves visitors only after the client's first frame"},
+	{name: "TUN-002", role: engine.Both, does: "ignores the end of the tunnel's stream"},
 	{name: "FRAME-001", role: engine.Both, does: "sends a KeepAlive with one octet of payload"},
-	{name: "FRAME-002", role: engine.Both, does: "takes any version", touch: []string{"ALIVE-002"}},
+	{name: "FRAME-002", role: engine.Both, does: "takes any version"},
 	{name: "FRAME-003", role: engine.Both, does: "refuses a payload of exactly 1,048,576 octets"},
 	{name: "FRAME-004", role: engine.Both, does: "waits for the payload of an oversize frame"},
 	{name: "FRAME-005", role: engine.Both, does: "sends Data of up to 3 MiB when the local peer is fast"},
@@ -136,7 +130,7 @@ var coreMutants = []entry{
 	{name: "DATA-003", role: engine.Both, does: "ends a connection at Data with no octets"},
 	{name: "DATA-004", role: engine.Both, does: "does not answer Data for an ID that was closed for good"},
 	{name: "DATA-005", role: engine.Both, does: "closes the tunnel at Data after Close"},
-	{name: "DATA-006", role: engine.Both, does: "answers Data that crossed its Close with Close", touch: []string{"CLOSE-001"}},
+	{name: "DATA-006", role: engine.Both, does: "answers Data that crossed its Close with Close"},
 	{name: "DATA-007", role: engine.Both, does: "loses an octet after 4 MiB from the local peer"},
 	{name: "DATA-008", role: engine.Both, does: "goes on sending Data after its own Close"},
 	{name: "CLOSE-001", role: engine.Both, does: "answers the Close that answers its own"},
@@ -145,15 +139,15 @@ var coreMutants = []entry{
 	{name: "CLOSE-004", role: engine.Both, does: "sends its own Close only after the local peer has ended its side"},
 	{name: "CLOSE-005", role: engine.Both, does: "closes the local socket as soon as it has written everything"},
 	{name: "CLOSE-006", role: engine.Both, does: "queues 14 MiB, and never gives up a local peer that reads nothing after Close"},
-	{name: "CLOSE-007", role: engine.Both, does: "answers Close for an idle ID with Close", touch: []string{"CLOSE-001"}},
+	{name: "CLOSE-007", role: engine.Both, does: "answers Close for an idle ID with Close"},
 	{name: "CLOSE-008", role: engine.Both, does: "after Close sends on all that the local peer still has"},
-	{name: "CLOSE-009", role: engine.Both, does: "takes an ID for idle after 60 s without the peer's last word", touch: []string{"CLOSE-001"}},
+	{name: "CLOSE-009", role: engine.Both, does: "takes an ID for idle after 60 s without the peer's last word"},
 	{name: "CLOSE-010", role: engine.Both, does: "sends Close 7 s after its local socket failed"},
 	{name: "ORDER-001", role: engine.Both, does: "swaps two Data of a connection"},
 	{name: "ORDER-002", role: engine.Both, does: "answers a burst of frames newest first"},
 	{name: "ORDER-003", role: engine.Both, does: "owes its answers for 7 s once a connection was busy"},
 	{name: "FLOW-001", role: engine.Both, does: "queues without bound"},
-	{name: "FLOW-002", role: engine.Both, does: "pauses without end for a connection that takes nothing", touch: []string{"FLOW-003", "FLOW-004"}},
+	{name: "FLOW-002", role: engine.Both, does: "pauses without end for a connection that takes nothing"},
 	{name: "FLOW-003", role: engine.Both, does: "pauses again and again for a connection that takes a little now and then"},
 	{name: "FLOW-004", role: engine.Both, does: "pauses for 38 s at a time"},
 	{name: "FLOW-005", role: engine.Both, does: "reads nothing while its own frames wait to be sent"},
@@ -167,10 +161,10 @@ var coreMutants = []entry{
 	{name: "LOSS-001", role: engine.Both, does: "leaves all local sockets but one open when the tunnel is lost"},
 	{name: "LOSS-002", role: engine.Both, does: "closes local sockets in order when the tunnel is lost"},
 	{name: "LOSS-003", role: Client, does: "dials again once only"},
-	{name: "LOSS-004", role: Server, does: "takes no tunnel after the first that was lost", touch: []string{"*"}},
+	{name: "LOSS-004", role: Server, does: "takes no tunnel after the first that was lost"},
 	{name: "LOSS-005", role: engine.Both, does: "takes IDs of a lost tunnel's connections as its own on the next"},
 	{name: "ERR-001", role: engine.Both, does: "leaves local sockets open after a tunnel error"},
-	{name: "ERR-002", role: engine.Both, does: "closes the tunnel when a local socket fails", touch: []string{"CLOSE-002"}},
+	{name: "ERR-002", role: engine.Both, does: "closes the tunnel when a local socket fails"},
 	{name: "ERR-003", role: Server, does: "closes every tunnel when one has an error"},
 	{name: "SEC-002", role: Client, does: "dials beyond loopback"},
 	{name: "SEC-004", role: engine.Both, does: "stops sending while it waits for an announced payload"},
@@ -181,15 +175,16 @@ var apiMutants = []entry{
 	{name: "API-002", role: API, does: "answers create two seconds before the port is bound"},
 	{name: "API-003", role: API, does: "stores mappings only when it ends in order"},
 	{name: "API-004", role: API, does: "keeps the row of a create that failed"},
-	{name: "API-005", role: API, does: "replaces a mapping on a second create", touch: []string{"API-011"}},
-	{name: "API-006", role: API, does: "maps any port", touch: []string{"API-004", "API-011"}},
+	{name: "API-005", role: API, does: "replaces a mapping on a second create"},
+	{name: "API-006", role: API, does: "maps any port"},
 	{name: "API-007", role: API, does: "leaves the port of a removed mapping open"},
-	{name: "API-008", role: API, does: "removes what is not there", touch: []string{"API-011"}},
+	{name: "API-008", role: API, does: "removes what is not there"},
 	{name: "API-009", role: API, does: "counts one mapping too many"},
 	{name: "API-010", role: API, does: "says that a client is connected, always"},
+	{name: "API-010-shape", req: "API-010", role: API, does: "says yes where health has a boolean"},
 	{name: "API-011", role: API, does: "refuses in plain text"},
 	{name: "API-012", role: API, does: "does not name the field at fault"},
-	{name: "API-013", role: API, does: "ignores unknown fields", touch: []string{"API-011"}},
+	{name: "API-013", role: API, does: "ignores unknown fields"},
 	{name: "API-014", role: API, does: "takes any method"},
 	{name: "API-015", role: API, does: "has no statistics"},
 	{name: "API-016", role: API, does: "lists stored mappings after a restart, and does not serve them"},

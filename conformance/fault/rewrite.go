@@ -92,7 +92,7 @@ var rewrites = []Rewrite{
 		in:    also((*link).in, isType(foreign), func(frame) frame { return frame{1, keepAlive, 1, []byte{0}} }),
 	},
 	{
-		entry: entry{name: "FRAME-002", role: engine.Both, does: "takes any version", touch: []string{"ALIVE-002"}},
+		entry: entry{name: "FRAME-002", role: engine.Both, does: "takes any version"},
 		in:    edit((*link).in, func(_ *link, f frame) frame { f.version = 1; return f }),
 	},
 	{
@@ -148,7 +148,7 @@ var rewrites = []Rewrite{
 		in:    cutAt((*link).in, isCore(data, func(l *link, f frame) bool { return l.seen(closedIn, f.id()) > 0 })),
 	},
 	{
-		entry: entry{name: "DATA-006", role: engine.Both, does: "answers Data that crossed its Close with Close", touch: []string{"CLOSE-001"}},
+		entry: entry{name: "DATA-006", role: engine.Both, does: "answers Data that crossed its Close with Close"},
 		in: also((*link).in, isCore(data, func(l *link, f frame) bool {
 			return l.seen(closedOut, f.id()) > 0 && l.seen(closedIn, f.id()) == 0
 		}), closeFor),
@@ -181,7 +181,7 @@ var rewrites = []Rewrite{
 		out:   drop((*link).out, isCore(closing, func(l *link, f frame) bool { return l.seen(closedIn, f.id()) > 0 })),
 	},
 	{
-		entry: entry{name: "CLOSE-007", role: engine.Both, does: "answers Close for an idle ID with Close", touch: []string{"CLOSE-001"}},
+		entry: entry{name: "CLOSE-007", role: engine.Both, does: "answers Close for an idle ID with Close"},
 		in:    also((*link).in, isCore(closing, func(l *link, f frame) bool { return l.idle(f.id()) }), closeFor),
 	},
 	{

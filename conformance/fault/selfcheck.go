@@ -25,7 +25,7 @@ type Options struct {
 	Conform   string   // adit-conform; empty: the running program
 	Subject   string   // subject file of a good subject, checked through the proxy; empty: the scripted peer
 	Only      []string // mutants or requirements, like FRAME-004 or FRAME-004/server; empty: all
-	Full      bool     // run every case against every mutant: what it must not touch has to pass
+	Full      bool     // run every case against every mutant, and certify each unusual choice
 	Slow      bool     // run cases that wait for timers over 60 s, too
 	Segmented bool     // run each case with its octets cut in all ways, too
 	Jobs      int      // mutants at a time; 0: defaultJobs
@@ -116,7 +116,7 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 		m.Trials[i].compare(todo[i], twin)
 	}
 	if o.Subject == "" && len(o.Only) == 0 {
-		m.Missing = Uncovered()
+		m.Missing, m.Idle = Uncovered(), m.idle(twin)
 	}
 	m.Took = time.Since(m.Started)
 	return m, context.Cause(ctx)
@@ -191,6 +191,7 @@ type Lie struct {
 	Passed int           `json:"passed"`
 	Scored int           `json:"scored"`
 	Cases  []string      `json:"passed_cases,omitempty"`
+	failed []string      // the other cases
 	Detail string        `json:"detail,omitempty"`
 	Took   time.Duration `json:"took_ns"`
 }
@@ -212,6 +213,9 @@ func (o Options) expose(ctx context.Context, s source, l Liar) Lie {
 	for _, e := range res.Results {
 		if e.Verdict.Scored() {
 			out.Scored++
+		}
+		if failed(e) {
+			out.failed = append(out.failed, e.Case)
 		}
 		if e.Verdict == engine.Pass || e.Verdict == engine.PassNonstrict {
 			out.Passed++

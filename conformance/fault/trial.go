@@ -28,7 +28,6 @@ const (
 	Killed       Outcome = "killed"       // a case of its requirement failed and charged it
 	Survived     Outcome = "survived"     // every such case passed, or there is none
 	TwinFails    Outcome = "twin-fails"   // the same case fails without the mutant, too
-	Touches      Outcome = "touches"      // killed, and a case that it must not touch failed as well
 	Inconclusive Outcome = "inconclusive" // the machine was too busy to tell, twice
 	Broken       Outcome = "broken"       // the run itself did not work
 	Spared       Outcome = "spared"       // it survived, and its requirement is a SHOULD
@@ -43,9 +42,9 @@ type Trial struct {
 	Level   string        `json:"level"`
 	Does    string        `json:"does"`
 	Outcome Outcome       `json:"outcome"`
-	By      []string      `json:"killed_by,omitempty"` // cases of its requirement
-	Charged []string      `json:"charged,omitempty"`   // every requirement that a failed case charged
-	Touched []string      `json:"touched,omitempty"`   // failed cases that charge what they must not
+	By      []string      `json:"killed_by,omitempty"`   // cases of its requirement
+	Charged []string      `json:"charged,omitempty"`     // every requirement that a failed case charged
+	Also    []string      `json:"also_failed,omitempty"` // other cases
 	Detail  string        `json:"detail,omitempty"`
 	Took    time.Duration `json:"took_ns"`
 }
@@ -135,15 +134,12 @@ func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int) (t T
 	t = Trial{Mutant: m.Name, Req: m.Req, Role: m.Role, Level: req.Level, Does: m.Does}
 	begun := time.Now()
 	defer func() { t.Took = time.Since(begun) }()
-	if o.Segmented { // a mutant that breaks its rule now and then breaks it in one way of cutting alone
-		m.MayTouch = append(slices.Clip(m.MayTouch), "FRAME-006")
-	}
 	r := run{subject: s.file(m.Role, m.Name, ports), ids: []string{m.Req + "/" + string(m.Role)}, jobs: 2, cut: m.Cut}
 	if m.Role == API {
 		r.ports = ports
 	}
-	if o.Full && !slices.Contains(m.MayTouch, "*") {
-		r.ids, r.jobs = nil, 4
+	if o.Full {
+		r.ids = nil
 	}
 	res, err := o.certify(ctx, r)
 	if err != nil {
@@ -178,18 +174,16 @@ func (t *Trial) judge(m Mutant, res report.File) {
 		if !failed(e) {
 			continue
 		}
+		if !slices.Contains(t.By, e.Case) {
+			t.Also = append(t.Also, e.Case)
+		}
 		for _, f := range e.Findings {
 			if !slices.Contains(t.Charged, f.Req) {
 				t.Charged = append(t.Charged, f.Req)
 			}
-			if f.Level == "MUST" && f.Req != m.Req && !slices.Contains(m.MayTouch, f.Req) && !slices.Contains(m.MayTouch, "*") {
-				t.Touched = append(t.Touched, e.Case+" charges "+f.Req+": "+f.Sentence)
-			}
 		}
 	}
 	switch {
-	case len(t.By) > 0 && len(t.Touched) > 0:
-		t.Outcome = Touches
 	case len(t.By) > 0:
 		t.Outcome = Killed
 	case len(res.Unreachable) > 0:

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func entryOf(id string, v engine.Verdict, charged ...string) report.Entry {
 }
 
 func TestOutcomes(t *testing.T) {
-	m := Mutant{Name: "FRAME-002", Req: "FRAME-002", Role: Server, MayTouch: []string{"ALIVE-002"}}
+	m := Mutant{Name: "FRAME-002", Req: "FRAME-002", Role: Server}
 	for name, c := range map[string]struct {
 		level   string
 		results []report.Entry
@@ -30,9 +31,8 @@ func TestOutcomes(t *testing.T) {
 		"its case charges something else": {
 			"MUST", []report.Entry{entryOf("FRAME-002", engine.Fail, "TUN-002")}, Survived,
 		},
-		"killed, and it touches what it may": {"MUST", []report.Entry{entryOf("FRAME-002", engine.Fail, "FRAME-002", "ALIVE-002")}, Killed},
-		"killed, and it touches what it must not": {
-			"MUST", []report.Entry{entryOf("FRAME-002", engine.Fail, "FRAME-002"), entryOf("TUN-002", engine.Fail, "TUN-002")}, Touches,
+		"killed, and another case fails as well": {
+			"MUST", []report.Entry{entryOf("FRAME-002", engine.Fail, "FRAME-002", "ALIVE-002"), entryOf("TUN-002", engine.Fail, "TUN-002")}, Killed,
 		},
 		"nothing fails":          {"MUST", []report.Entry{entryOf("FRAME-002", engine.Pass)}, Survived},
 		"a SHOULD":               {"SHOULD", []report.Entry{entryOf("FRAME-002", engine.Pass)}, Spared},
@@ -48,6 +48,21 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+func TestACaseThatKillsNothingIsNamed(t *testing.T) {
+	twin := report.File{}
+	for _, id := range []string{"FRAME-001", "FRAME-002", "FRAME-003", "FRAME-004"} {
+		twin.Results = append(twin.Results, entryOf(id, engine.Pass))
+	}
+	twin.Results = append(twin.Results, entryOf("ALIVE-006", engine.NotRun))
+	m := Matrix{
+		Trials: []Trial{{By: []string{"FRAME-001/server"}, Also: []string{"FRAME-002/server"}}},
+		Liars:  []Lie{{Cases: []string{"FRAME-003/server"}, failed: []string{"FRAME-004/server"}}},
+	}
+	if got := m.idle(twin); !slices.Equal(got, []string{"FRAME-003/server"}) {
+		t.Errorf("idle = %v; want the case that a liar passed and no mutant failed", got)
+	}
+}
+
 func TestMatrixVerdict(t *testing.T) {
 	good := Matrix{Trials: []Trial{{Req: "FRAME-002", Role: Server, Outcome: Killed, By: []string{"FRAME-002/server"}}}, Liars: []Lie{{Passed: 9, Scored: 100}}}
 	for name, c := range map[string]struct {
@@ -59,6 +74,7 @@ func TestMatrixVerdict(t *testing.T) {
 		"a liar earns 10 %":           {func(m *Matrix) { m.Liars[0].Passed = 10 }, false},
 		"a liar was not scored":       {func(m *Matrix) { m.Liars[0].Scored = 0 }, false},
 		"nothing was tried":           {func(m *Matrix) { m.Trials = nil }, false},
+		"a case that kills nothing":   {func(m *Matrix) { m.Idle = []string{"FRAME-002/server/two"} }, false},
 		"a MUST without mutant":       {func(m *Matrix) { m.Missing = []string{"TUN-001/server"} }, false},
 		"the conforming peer fails":   {func(m *Matrix) { m.Baseline.ExitCode = report.ExitFailed }, false},
 		"the run itself did not work": {func(m *Matrix) { m.Trials[0].Outcome = Broken }, false},

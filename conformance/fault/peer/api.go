@@ -337,7 +337,11 @@ func (a *api) health(*http.Request) (map[string]any, error) {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
 	connected := len(a.s.tunnels) > 0 || a.bug("API-010")
-	return map[string]any{"status": "ok", "tunnel_enabled": true, "tunnel_connected": connected}, nil
+	health := map[string]any{"status": "ok", "tunnel_enabled": true, "tunnel_connected": connected}
+	if a.bug("API-010-shape") {
+		health["tunnel_enabled"] = "yes"
+	}
+	return health, nil
 }
 
 // save writes the file at once (API-003).
