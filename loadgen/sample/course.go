@@ -1,10 +1,6 @@
 package sample
 
-import (
-	"time"
-
-	"github.com/shirou/gopsutil/v3/process"
-)
+import "time"
 
 // A Course is how large a process was over the measured time, at equal
 // distances. It is bounded: of a long time it has wider ones.
@@ -21,16 +17,11 @@ const (
 )
 
 // look adds a point at the n-th sample, if one is due.
-func (c *Course) look(n int, rss int64, tree []*process.Process) {
+func (c *Course) look(n int, rss int64, files func() int) {
 	if every := int(c.Every/sampleEvery.Seconds() + 0.5); n%every != 0 {
 		return
 	}
-	files := 0
-	for _, p := range tree {
-		n, _ := p.NumFDs() // a process that has ended has none
-		files += int(n)
-	}
-	c.add(rss, files)
+	c.add(rss, files())
 }
 
 // add is one point more.

@@ -5,8 +5,6 @@ import (
 	"os"
 	"runtime/metrics"
 	"time"
-
-	"github.com/shirou/gopsutil/v3/process"
 )
 
 // A Runtime is what a Go program went through in the measured time, as only it
@@ -32,8 +30,8 @@ func Now() (m Moment) {
 	pid := int32(os.Getpid())
 	if ns, ok := cpuTime(pid); ok {
 		m.cpu = time.Duration(ns).Seconds()
-	} else if t, err := (&process.Process{Pid: pid}).Times(); err == nil {
-		m.cpu = t.User + t.System
+	} else {
+		m.cpu = coarseCPU(pid)
 	}
 	read := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/sched/pauses/total/gc:seconds"}, {Name: "/sched/latencies:seconds"}}
 	metrics.Read(read)

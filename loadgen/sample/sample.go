@@ -171,7 +171,7 @@ func (s *Sampler) follow() {
 			for i, t := range s.trees {
 				rss := rssOf(t)
 				s.peak[i] = max(s.peak[i], rss)
-				s.paths[i].look(n, rss, t)
+				s.paths[i].look(n, rss, func() int { return filesOf(t) })
 			}
 		}
 	}
@@ -261,4 +261,22 @@ func readHost() hostTimes {
 	}
 	h.stalled, h.known = stalled()
 	return h
+}
+
+// filesOf is how many descriptors the processes have open.
+func filesOf(tree []*process.Process) (files int) {
+	for _, p := range tree {
+		n, _ := p.NumFDs() // a process that has ended has none
+		files += int(n)
+	}
+	return files
+}
+
+// coarseCPU is a process's CPU time in seconds, to a hundredth or so.
+func coarseCPU(pid int32) float64 {
+	t, err := (&process.Process{Pid: pid}).Times()
+	if err != nil {
+		return 0
+	}
+	return t.User + t.System
 }
