@@ -149,11 +149,12 @@ type Wire struct {
 // A Group is what one group of connections got in a block.
 type Group struct {
 	Name    string  `json:"name"`
-	Seconds float64 `json:"seconds"`         // measured time
-	Octets  int64   `json:"octets"`          // payload checked at the receiver in that time, both ways in mode both
-	Packets float64 `json:"packets"`         // of those octets; whole where packets are echoed
-	Calls   int64   `json:"calls,omitempty"` // churn: connections, from dial to end
-	Dials   int64   `json:"dials,omitempty"` // connections that were made, in all phases
+	Seconds float64 `json:"seconds"`           // measured time
+	Octets  int64   `json:"octets"`            // payload checked at the receiver in that time, both ways in mode both
+	Packets float64 `json:"packets"`           // of those octets; whole where packets are echoed
+	Arrived float64 `json:"arrived,omitempty"` // packets a second that reached the target between the two readings of CPU time; absent where they go the other way, too
+	Calls   int64   `json:"calls,omitempty"`   // churn: connections, from dial to end
+	Dials   int64   `json:"dials,omitempty"`   // connections that were made, in all phases
 
 	Failed         map[string]int64 `json:"failed,omitempty"`
 	FailedConnects int64            `json:"failed_connects"`

@@ -181,6 +181,9 @@ func group(g *scenario.Group, parts []*workload.Result, from, to target.Marked, 
 		}
 	}
 	up, clock := to.Groups[index]-from.Groups[index], (to.At - from.At).Seconds()
+	if up > 0 && clock > 0 && g.Mode != scenario.Both {
+		out.Arrived = float64(up) / float64(g.Size) / clock
+	}
 	switch g.Mode {
 	case scenario.Upload:
 		out.Octets, out.Seconds = up, clock

@@ -15,6 +15,10 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
+// early is how long before the end of the measured time the target and the
+// processes are asked what they have done.
+const early = 5 * time.Millisecond
+
 // measure runs one block: connect, warm up, measure, drain.
 func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st step, number uint64) (*record.Block, error) {
 	st.teller.say(&st, Notice{Event: Phase, Phase: "connect"})
@@ -57,11 +61,11 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	}
 	usage := t.Sampler(st.route)
 	from, err := control.Ask[target.Marked](ctx, t.Target, target.Mark, control.None{})
-	if err == nil {
-		err = until(ctx, begin.Add(warmup+long))
+	if err == nil { // while the load still runs: a pause would count as slowness
+		err = until(ctx, begin.Add(warmup+long-min(early, long/20)))
 	}
 	var to target.Marked
-	if err == nil { // while the load still runs: a pause would count as slowness
+	if err == nil {
 		to, err = control.Ask[target.Marked](ctx, t.Target, target.Mark, control.None{})
 	}
 	wire := before
@@ -81,6 +85,9 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	b := &record.Block{Cell: st.cell.Name, Route: st.route, Repetition: st.repetition, Processes: used, Host: &host}
 	if wire != nil {
 		b.Wire = &record.Wire{Up: wire.Up - before.Up, Down: wire.Down - before.Down}
+	}
+	if err := until(ctx, begin.Add(warmup+long)); err != nil {
+		return nil, err
 	}
 	left, far, err := settle(ctx, t, time.Duration(s.Drain))
 	if err != nil {

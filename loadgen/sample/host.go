@@ -32,7 +32,7 @@ type hostTimes struct {
 
 // since is what happened from begin to now, of which our own processes took so many CPU seconds.
 func (now hostTimes) since(begin hostTimes, ours float64) Host {
-	h := Host{Seconds: now.at.Sub(begin.at).Seconds()}
+	var h Host
 	busy, idle, steal := now.busy-begin.busy, now.idle-begin.idle, now.steal-begin.steal
 	if all := busy + idle + steal; all > 0 {
 		h.Busy, h.Steal, h.Others = busy/all, steal/all, max(busy-ours, 0)/all

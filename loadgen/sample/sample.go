@@ -100,6 +100,7 @@ type Sampler struct {
 	trees [][]*process.Process // of each role the process, and those that it has started
 	begin []counters
 	cpu   []float64 // seconds, at the start
+	read  time.Time // when that was
 	host  hostTimes
 	peak  []int64
 	paths []*Course // of the processes
@@ -133,7 +134,7 @@ func New(roles []string, pids []int) *Sampler {
 		s.begin, s.peak[i] = append(s.begin, c), c.rss
 	}
 	s.host = readHost()
-	s.cpu = s.readCPU() // last here and first in Stop, as fast as it goes: all processes within the same time
+	s.cpu, s.read = s.readCPU(), time.Now() // last here and first in Stop, as fast as it goes: all processes within the same time
 	s.wg.Go(s.follow)
 	return s
 }
@@ -181,7 +182,8 @@ func (s *Sampler) follow() {
 func (s *Sampler) Stop() ([]Usage, Host) {
 	close(s.done)
 	s.wg.Wait()
-	used, now := s.readCPU(), readHost()
+	used, took := s.readCPU(), time.Since(s.read)
+	now := readHost()
 	out, ours := make([]Usage, len(s.trees)), 0.0
 	for i, t := range s.trees {
 		from, to := s.begin[i], count(t)
@@ -207,6 +209,7 @@ func (s *Sampler) Stop() ([]Usage, Host) {
 		out[i] = u
 	}
 	h := now.since(s.host, ours)
+	h.Seconds = took.Seconds()
 	if l, err := load.Avg(); err == nil {
 		h.Load = l.Load1
 	}

@@ -209,3 +209,20 @@ func TestBenchIsInTheFormatOfGoBenchmarks(t *testing.T) {
 		t.Errorf("%d results, %d units, %v; want one for each repetition, path and group, and the whole cell", results, units, err)
 	}
 }
+
+// CPU time is set in relation to what arrived while it was used: a block of a
+// tenth of a second whose readings come late would be a tenth off.
+func TestCPUTimeIsOfWhatArrivedMeanwhile(t *testing.T) {
+	r := made(t)
+	b := &r.Blocks[2] // the tunnel's: 4 s of CPU time in 4 s
+	for i, arrived := range []float64{1000, 600, 400, 50} {
+		b.Groups[i].Arrived = arrived
+	}
+	table := Make(r, r.Blocks)
+	for metric, want := range map[string]float64{"cpu.message": 1e6 / 2000, "cpu.kib": 1e6 / 2000} { // what is idle is no load
+		s := table.Of(record.Of{Metric: metric, Cell: b.Cell, Route: some})
+		if got := s.Points[0].Value; math.Abs(got-want) > 1e-9*want {
+			t.Errorf("%s = %v; want %v", metric, got, want)
+		}
+	}
+}

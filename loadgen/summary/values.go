@@ -119,7 +119,11 @@ func ofPath(name, detail string, b *record.Block, cell *scenario.Cell) (float64,
 	var kib, messages, seconds float64 // per second
 	for i, g := range b.Groups {
 		if cell.Groups[i].Mode != scenario.Idle && g.Seconds > 0 {
-			kib, messages, seconds = kib+float64(g.Octets)/1024/g.Seconds, messages+g.Packets/g.Seconds, max(seconds, g.Seconds)
+			octets, packets := float64(g.Octets)/g.Seconds, g.Packets/g.Seconds
+			if g.Arrived > 0 { // within the time in which the CPU time was used
+				octets, packets = g.Arrived*float64(cell.Groups[i].Size), g.Arrived
+			}
+			kib, messages, seconds = kib+octets/1024, messages+packets, max(seconds, g.Seconds)
 		}
 	}
 	switch {
