@@ -196,10 +196,12 @@ func (in *injection) run(t *testing.T, ill bool) (*bench, *record.Record, int) {
 // worker starts a generator, and says where it listens for its leader.
 func (b *bench) worker(slow bool) string {
 	b.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	var l net.Listener
+	until(b.t, "a port is free", func() bool { // those of connections that have just ended are not
+		var err error
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+		return err == nil
+	})
 	addr := l.Addr().String()
 	_ = l.Close()
 	args := []string{"worker", "--listen", addr}
