@@ -53,8 +53,6 @@ const (
 	each = 24 << 10
 	// bare is about what a process of adit-load takes without connections; the payload's ring is 16 MiB of it.
 	bare = 32 << 20
-	// kept is how long a connection that has ended keeps its port, where it is not used again earlier.
-	kept = time.Minute
 )
 
 // Of is the plan of a scenario with subjects of these names on a machine.
@@ -71,12 +69,18 @@ func Of(s *scenario.Scenario, subjects []string, e sample.Environment) *Plan {
 			p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
 			continue
 		}
+		if e.System != nil {
+			if reason := c.Portless(e.System.PortCount(), e.System.PortsKept()); reason != "" {
+				p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
+				continue
+			}
+		}
 		p.Cells = append(p.Cells, c.Name)
 		often := s.RepeatOf(c)
 		p.Blocks.Least += float64(len(p.Routes) * int(often.Min))
 		p.Blocks.Most += float64(len(p.Routes) * int(often.Max))
 		p.Ports.Connections = max(p.Ports.Connections, c.Connections())
-		p.Ports.PerSecond = max(p.Ports.PerSecond, churn(c))
+		p.Ports.PerSecond = max(p.Ports.PerSecond, c.Ends())
 	}
 	p.Seconds = Range{s.Least(int(p.Blocks.Least)).Seconds(), s.Least(int(p.Blocks.Most)).Seconds()}
 	for _, role := range []string{"generator", "target", "relay", "link"} {
@@ -108,29 +112,6 @@ func roleOf(s *scenario.Scenario, role string, files uint64) Role {
 	return out
 }
 
-// churn is how many connections a second a cell ends, where a rate says so.
-func churn(c *scenario.Cell) (n float64) {
-	for _, g := range c.Groups {
-		if g.Mode == scenario.Churn {
-			n += float64(g.Rate)
-		}
-	}
-	return n
-}
-
-// Problem is what keeps connections from having ports; empty: nothing does.
-func (p Ports) Problem() string {
-	switch {
-	case p.Limit == 0:
-	case p.Connections > p.Limit:
-		return fmt.Sprintf("%d connections to one address need more than the %d ports there are: widen net.ipv4.ip_local_port_range", p.Connections, p.Limit)
-	case p.PerSecond*kept.Seconds() > float64(p.Limit):
-		return fmt.Sprintf("%.0f connections that end each second keep %.0f ports, of %d, unless the system uses them again earlier: set net.ipv4.tcp_tw_reuse=1, or take a lower rate",
-			p.PerSecond, p.PerSecond*kept.Seconds(), p.Limit)
-	}
-	return ""
-}
-
 func (r Range) in(say func(float64) string) string {
 	if r.Least == r.Most {
 		return say(r.Least)
@@ -158,9 +139,6 @@ func (p *Plan) String() string {
 		fmt.Fprintf(&b, "; %.0f end each second", p.Ports.PerSecond)
 	}
 	b.WriteString("\n")
-	if problem := p.Ports.Problem(); problem != "" {
-		fmt.Fprintf(&b, "  ports: %s\n", problem)
-	}
 	for _, n := range p.NotRun {
 		fmt.Fprintf(&b, "  %v\n", n)
 	}

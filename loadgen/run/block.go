@@ -44,6 +44,12 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	if err := each(ctx, t, func(ctx context.Context, _ int, w *worker.Remote) error { return w.Ready(ctx) }); err != nil {
 		return nil, err
 	}
+	// A tunnel takes visitors long before they have got through it: with many of
+	// them, or on a busy machine, the measured time would be that of connecting.
+	// Those that never come fail where they are used.
+	if err := counted(ctx, t, time.Duration(s.Timeout), func(n target.Counted) bool { return n.Come >= st.cell.Connections() }); err != nil {
+		return nil, err
+	}
 	begin := time.Now().Add(t.Lead())
 	if err := each(ctx, t, func(ctx context.Context, _ int, w *worker.Remote) error { return w.Begin(ctx, begin, warmup, long) }); err != nil {
 		return nil, err
@@ -107,6 +113,10 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 			b.Generators = append(b.Generators, *r.Runtime)
 		}
 	}
+	// Nor is the next block's time that of ending this one's connections.
+	if err := counted(ctx, t, time.Duration(s.Drain), func(n target.Counted) bool { return n.Open == 0 }); err != nil {
+		return nil, err
+	}
 	if err := account(b, st.cell, results, from, to, left, far); err != nil {
 		return nil, err
 	}
@@ -116,6 +126,19 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 		return b, t.Ready(ctx, st.route)
 	}
 	return b, nil
+}
+
+// counted waits until the connections that have come to the target are as wanted, or for so long.
+func counted(ctx context.Context, t *topology.Topology, long time.Duration, wanted func(target.Counted) bool) error {
+	for over := time.Now().Add(long); ; {
+		n, err := control.Ask[target.Counted](ctx, t.Target, target.Count, control.None{})
+		if err != nil || wanted(n) || time.Now().After(over) {
+			return err
+		}
+		if err := until(ctx, time.Now().Add(look)); err != nil {
+			return err
+		}
+	}
 }
 
 // each asks all generators at the same time.

@@ -169,6 +169,12 @@ func fit(s *scenario.Scenario, rec *record.Record) (out []*scenario.Cell) {
 			rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
 			continue
 		}
+		if sys := rec.Environment.System; sys != nil {
+			if reason := c.Portless(sys.PortCount(), sys.PortsKept()); reason != "" {
+				rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
+				continue
+			}
+		}
 		out = append(out, c)
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A System is what the kernel and the group of processes that this one belongs
@@ -14,6 +15,7 @@ type System struct {
 	CPULimit      string `json:"cpu_limit,omitempty"`    // of the cgroup: quota and period in µs, or max
 	MemoryLimit   string `json:"memory_limit,omitempty"` // of the cgroup: octets, or max
 	Ports         string `json:"ports,omitempty"`        // for outgoing connections, first and last
+	PortsReused   string `json:"tcp_tw_reuse,omitempty"` // 0: a port is free a minute after its connection; 1: after a second; 2: on loopback
 	Somaxconn     int    `json:"somaxconn,omitempty"`
 	ReceiveBuffer string `json:"tcp_rmem,omitempty"` // octets: least, default, most
 	SendBuffer    string `json:"tcp_wmem,omitempty"`
@@ -28,6 +30,7 @@ func readSystem() (s System) {
 	s.ClockSource = readLine("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 	s.CPULimit, s.MemoryLimit = readLine("/sys/fs/cgroup/cpu.max"), readLine("/sys/fs/cgroup/memory.max")
 	s.Ports = readLine("/proc/sys/net/ipv4/ip_local_port_range")
+	s.PortsReused = readLine("/proc/sys/net/ipv4/tcp_tw_reuse")
 	s.Somaxconn, _ = strconv.Atoi(readLine("/proc/sys/net/core/somaxconn"))
 	s.ReceiveBuffer, s.SendBuffer = readLine("/proc/sys/net/ipv4/tcp_rmem"), readLine("/proc/sys/net/ipv4/tcp_wmem")
 	s.Qdisc = readLine("/proc/sys/net/core/default_qdisc")
@@ -47,6 +50,14 @@ const capSysAdmin = 21
 func readLine(name string) string {
 	b, _ := os.ReadFile(name)
 	return strings.Join(strings.Fields(string(b)), " ")
+}
+
+// PortsKept is how long a connection on this machine that has ended keeps its port.
+func (s System) PortsKept() time.Duration {
+	if s.PortsReused == "1" || s.PortsReused == "2" {
+		return time.Second
+	}
+	return time.Minute
 }
 
 // PortCount is how many ports there are for outgoing connections to one address; 0: unknown.

@@ -50,6 +50,32 @@ func (s *Scenario) Unfit(c *Cell, files uint64) string {
 	return ""
 }
 
+// Ends is how many connections a second a cell ends, where a rate says so.
+func (c *Cell) Ends() (n float64) {
+	for _, g := range c.Groups {
+		if g.Mode == Churn {
+			n += float64(g.Rate)
+		}
+	}
+	return n
+}
+
+// Portless says why a cell cannot have so many ports as its connections to one
+// address need, of which each keeps its own for a time after its end; empty
+// when it can. ports 0: unknown.
+func (c *Cell) Portless(ports int, kept time.Duration) string {
+	n, ends := c.Connections(), c.Ends()
+	switch held := ends * kept.Seconds(); {
+	case ports == 0:
+	case n > ports:
+		return fmt.Sprintf("ports: %d connections to one address need as many; there are %d: widen net.ipv4.ip_local_port_range", n, ports)
+	case float64(n)+held > float64(ports):
+		return fmt.Sprintf("ports: %d connections, and %.0f that end each second and keep theirs for %v, need %.0f; there are %d: set net.ipv4.tcp_tw_reuse=1, or take a lower rate",
+			n, ends, kept, float64(n)+held, ports)
+	}
+	return ""
+}
+
 // Least is how long so many blocks take at least.
 func (s *Scenario) Least(blocks int) time.Duration {
 	return time.Duration(blocks) * time.Duration(s.Warmup+s.Measure)

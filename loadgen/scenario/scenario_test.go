@@ -331,6 +331,26 @@ func TestACellThatDoesNotFitSaysWhyAndWhatToDo(t *testing.T) {
 	}
 }
 
+func TestACellThatNeedsMorePortsThanThereAreSaysSo(t *testing.T) {
+	for _, tt := range []struct {
+		text  string
+		ports int
+		kept  time.Duration
+		want  string
+	}{
+		{"mode: pingpong, connections: 5000, size: 1KiB", 0, time.Minute, ""},
+		{"mode: pingpong, connections: 5000, size: 1KiB", 5000, time.Minute, ""},
+		{"mode: pingpong, connections: 5000, size: 1KiB", 4999, time.Second, "ports: 5000 connections to one address need as many; there are 4999: widen net.ipv4.ip_local_port_range"},
+		{"mode: churn, connections: 100, size: 1KiB, rate: 600/s", 28232, time.Second, ""},
+		{"mode: churn, connections: 100, size: 1KiB, rate: 600/s", 28232, time.Minute, "ports: 100 connections, and 600 that end each second and keep theirs for 1m0s, need 36100; there are 28232: set net.ipv4.tcp_tw_reuse=1, or take a lower rate"},
+	} {
+		s := parseScenario(t, "load: {"+tt.text+"}")
+		if got := s.Cells[0].Portless(tt.ports, tt.kept); got != tt.want {
+			t.Errorf("%s, %d ports: %q; want %q", tt.text, tt.ports, got, tt.want)
+		}
+	}
+}
+
 func read(t *testing.T, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(name)

@@ -15,6 +15,7 @@ const (
 	Mark   = "mark"   // how much was received until now: Marked
 	Stop   = "stop"   // sources end with the packet that they are at
 	Report = "report" // all streams: Reported
+	Count  = "count"  // how many there are: Counted
 )
 
 // Marked is what a target has received until an instant.
@@ -23,6 +24,12 @@ type Marked struct {
 	Groups map[byte]int64 `json:"groups"` // octets received and right since the reset
 
 	Series map[byte]series.Part `json:"series,omitempty"` // of the groups, between the first mark and this one
+}
+
+// Counted is how many connections have come to the target.
+type Counted struct {
+	Come int `json:"come"` // since the reset, that have said what they want
+	Open int `json:"open"` // now, those that are left of earlier blocks among them
 }
 
 // Reported is how all streams stand.
@@ -66,6 +73,11 @@ func (t *Target) requests() *control.Mux {
 			out.Streams = append(out.Streams, Stream{id, s.group, s.in.Load(), s.out.Load(), s.fault.Load()})
 		}
 		return out, nil
+	})
+	control.Handle(m, Count, func(context.Context, control.None) (Counted, error) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return Counted{Come: len(t.streams) + t.forgotten, Open: len(t.conns)}, nil
 	})
 	return m
 }
