@@ -50,6 +50,7 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	if err := counted(ctx, t, time.Duration(s.Timeout), func(n target.Counted) bool { return n.Come >= st.cell.Connections() }); err != nil {
 		return nil, err
 	}
+	usage := t.Sampler(st.route) // looking for all processes takes longer than a short warm-up
 	begin := time.Now().Add(t.Lead())
 	if err := each(ctx, t, func(ctx context.Context, _ int, w *worker.Remote) error { return w.Begin(ctx, begin, warmup, long) }); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	if err != nil {
 		return nil, err
 	}
-	usage := t.Sampler(st.route)
+	usage.Start()
 	from, err := control.Ask[target.Marked](ctx, t.Target, target.Mark, control.None{})
 	if err == nil { // while the load still runs: a pause would count as slowness
 		err = until(ctx, begin.Add(warmup+long-min(early, long/20)))

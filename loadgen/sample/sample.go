@@ -118,25 +118,27 @@ type counters struct {
 // sampleEvery is how often memory is looked at.
 const sampleEvery = 100 * time.Millisecond
 
-// New begins to follow processes, given as role and number.
+// New finds processes, given as role and number, and those that they have started; Start begins to follow them.
 func New(roles []string, pids []int) *Sampler {
 	s := &Sampler{roles: roles, done: make(chan struct{})}
 	children := family()
 	for _, pid := range pids {
 		s.trees = append(s.trees, tree(int32(pid), children))
-	}
-	s.peak = make([]int64, len(pids))
-	for range pids {
 		s.paths = append(s.paths, &Course{Every: (courseTicks * sampleEvery).Seconds()})
 	}
+	s.peak = make([]int64, len(pids))
+	return s
+}
+
+// Start begins the measured time.
+func (s *Sampler) Start() {
+	s.host = readHost()
+	s.cpu, s.read = s.readCPU(), time.Now() // before all that takes longer, and first in Stop: all processes within the same time
 	for i, t := range s.trees {
 		c := count(t)
 		s.begin, s.peak[i] = append(s.begin, c), c.rss
 	}
-	s.host = readHost()
-	s.cpu, s.read = s.readCPU(), time.Now() // last here and first in Stop, as fast as it goes: all processes within the same time
 	s.wg.Go(s.follow)
-	return s
 }
 
 // family is the children of every process.

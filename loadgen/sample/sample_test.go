@@ -58,6 +58,7 @@ func TestTheUseOfAProcessIsThatOfItsChildrenToo(t *testing.T) {
 func isSeen(t *testing.T, pid int, spinning int32) {
 	t.Helper()
 	s := New([]string{"server"}, []int{pid})
+	s.Start()
 	begin := s.cpu[0]
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		if now := s.readCPU()[0] - begin; now > 0.03 {
@@ -85,7 +86,9 @@ func TestAProcessThatHasEndedShowsZero(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	used, _ := New([]string{"client"}, []int{cmd.ProcessState.Pid()}).Stop()
+	s := New([]string{"client"}, []int{cmd.ProcessState.Pid()})
+	s.Start()
+	used, _ := s.Stop()
 	if want := (Usage{Role: "client"}); used[0] != want {
 		t.Errorf("Stop() = %+v; want %+v", used[0], want)
 	}
