@@ -133,11 +133,7 @@ func New(roles []string, pids []int) *Sampler {
 // Start begins the measured time.
 func (s *Sampler) Start() {
 	s.host = readHost()
-	s.cpu, s.read = s.readCPU(), time.Now() // before all that takes longer, and first in Stop: all processes within the same time
-	for i, t := range s.trees {
-		c := count(t)
-		s.begin, s.peak[i] = append(s.begin, c), c.rss
-	}
+	s.cpu, s.read = s.readCPU(), time.Now() // first in Stop, too: all processes within the same time
 	s.wg.Go(s.follow)
 }
 
@@ -164,6 +160,10 @@ func tree(pid int32, children map[int32][]int32) []*process.Process {
 
 // follow samples until Stop.
 func (s *Sampler) follow() {
+	for i, t := range s.trees { // here, as it takes a while
+		c := count(t)
+		s.begin, s.peak[i] = append(s.begin, c), c.rss
+	}
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for n := 1; ; n++ {
