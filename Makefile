@@ -58,7 +58,7 @@ bench-full: build ## all scenarios against the reference and RIVALS, tables in b
 	$(BIN)/adit-load run $(wildcard scenarios/*.yaml) $(foreach s,reference $(RIVALS),--subject scenarios/subjects/$(s).yaml) --profile $(PROFILE) --out build/bench-full $(ARGS) \
 	|| test $$? -ge 6 # that a rival is slower, or breaks, is an answer
 
-bench-selftest: build ## prove that comparisons tell changes from noise: 25 minutes on a quiet machine
+bench-selftest: build ## prove that comparisons tell changes from noise: 20 to 30 minutes on a quiet machine
 	ADIT_SELFTEST=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 60m -run TestComparisonsTellChangesFromNoise ./loadgen/cmd/adit-load
 
 test: lint unit conformance examples self-check e2e ## everything CI runs, in less than 15 minutes
@@ -88,7 +88,7 @@ lint: ## format, vet, staticcheck, module file
 	$(GO) mod tidy -diff
 	$(GO) tool staticcheck ./...
 
-load-faults: ## faults that adit-load must find, and ten clean runs for each
+load-faults: ## faults that adit-load must find in the processes of a run, and ten clean runs for each: 10 minutes
 	ADIT_LOAD_CLEAN=10 $(GO) test -count=1 -p 1 -timeout 30m -run IsFound ./loadgen/cmd/adit-load ./loadgen/run
 
 fuzz: ## every fuzz target for FUZZTIME (default 10s)

@@ -15,7 +15,7 @@ import (
 
 // From where on something speaks against a number.
 const (
-	lateShare     = 0.1                       // of the response time's median: lag p99, or lateness on average
+	lateShare     = 0.1                       // of the response time's median: lag p99, or usual lateness
 	lateLeast     = float64(time.Millisecond) // less lag is never late
 	busyShare     = 0.9                       // of the CPU time that a process could use
 	longEnough    = 0.9                       // of the time that a block is to be measured for
@@ -218,12 +218,12 @@ func (j *judge) rate(cell *scenario.Cell, group int, blocks []*record.Block, at 
 	}
 	var woke []float64
 	for _, b := range blocks {
-		if w := b.Groups[group].Wake; w != nil {
-			woke = append(woke, float64(w.Mean))
+		if w := b.Groups[group].Wake; w != nil { // the median: a machine that halts now and then does not make a generator slow
+			woke = append(woke, float64(w.P50))
 		}
 	}
 	service, _ := of("service.p50", at.Route)
-	if late(stats.Of(woke).Median, service, "the generator itself woke up %v late on average, with a service time") {
+	if late(stats.Of(woke).Median, service, "the generator itself woke up %v late as a rule, with a service time") {
 		return
 	}
 	direct := record.Route{Path: scenario.Direct}

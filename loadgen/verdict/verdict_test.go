@@ -82,9 +82,9 @@ func TestValidity(t *testing.T) {
 		{"the machine under its own load", closed, each(func(b *record.Block, _ *record.Group) { b.Host.Busy = 1 }), "", record.Valid},
 		{"packets leave late", paced, func(_ *record.Block, g *record.Group) { g.Lag.P99 = 2e6 }, record.GeneratorLate, record.Invalid},
 		{"packets leave somewhat late", paced, func(_ *record.Block, g *record.Group) { g.Lag.P99, g.Response.P50 = 2e6, 5e6 }, record.GeneratorLate, record.Noisy},
-		{"the generator wakes up late, and a queue grows", paced, each(func(_ *record.Block, g *record.Group) { g.Response.P50, g.Wake = 9e8, &hist.Dist{N: 100, Mean: 2e6} }), record.GeneratorLate, record.Invalid},
-		{"the generator wakes up somewhat late", paced, each(func(_ *record.Block, g *record.Group) { g.Wake, g.Service.P50 = &hist.Dist{N: 100, Mean: 2e6}, 5e6 }), record.GeneratorLate, record.Noisy},
-		{"the generator wakes up in time", paced, each(func(_ *record.Block, g *record.Group) { g.Wake = &hist.Dist{N: 100, Mean: 5e4} }), "", record.Valid},
+		{"the generator wakes up late, and a queue grows", paced, each(func(_ *record.Block, g *record.Group) { g.Response.P50, g.Wake = 9e8, &hist.Dist{N: 100, P50: 2e6} }), record.GeneratorLate, record.Invalid},
+		{"the generator wakes up somewhat late", paced, each(func(_ *record.Block, g *record.Group) { g.Wake, g.Service.P50 = &hist.Dist{N: 100, P50: 2e6}, 5e6 }), record.GeneratorLate, record.Noisy},
+		{"the generator wakes up in time", paced, each(func(_ *record.Block, g *record.Group) { g.Wake = &hist.Dist{N: 100, P50: 5e4} }), "", record.Valid},
 		{"packets wait for the subject, not for the generator", paced, each(func(_ *record.Block, g *record.Group) { g.Lag.P99 = 2e6 }), "", record.Valid},
 		{"the generator uses its CPU", upload, func(b *record.Block, _ *record.Group) { b.Processes[0].CPUSeconds = 0.95 }, record.GeneratorCPU, record.Invalid},
 		{"the target uses its CPU", upload, func(b *record.Block, _ *record.Group) { b.Processes[1].CPUSeconds = 0.95 }, record.GeneratorCPU, record.Invalid},
@@ -99,10 +99,10 @@ func TestValidity(t *testing.T) {
 			}
 		}, record.Drift, record.Noisy},
 		{"packets wait for a link that stalls", "link: {stall: {p: 1%, for: 200ms}}\n" + paced, func(_ *record.Block, g *record.Group) {
-			g.Lag.P99, g.Wake = 150e6, &hist.Dist{N: 900, Mean: 1e5}
+			g.Lag.P99, g.Wake = 150e6, &hist.Dist{N: 900, P50: 1e5}
 		}, "", record.Valid},
 		{"packets leave late on a link that stalls", "link: {stall: {p: 1%, for: 200ms}}\n" + paced, func(_ *record.Block, g *record.Group) {
-			g.Lag.P99, g.Wake = 150e6, &hist.Dist{N: 900, Mean: 2e6}
+			g.Lag.P99, g.Wake = 150e6, &hist.Dist{N: 900, P50: 2e6}
 		}, record.GeneratorLate, record.Invalid},
 		{"ten packets", closed, each(func(_ *record.Block, g *record.Group) { g.Service.P50, g.Service.P90 = 0, 0 }), record.TooFewSamples, record.Noisy},
 		{"40 ms", closed, each(func(_ *record.Block, g *record.Group) { g.Service.P50 = 41e6 }), record.Plateau, record.Noisy},
