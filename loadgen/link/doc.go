@@ -9,5 +9,6 @@
 //	way.go       one direction of a connection: chunks that leave when they are due
 //	line.go      what the connections of a direction share: bandwidth, jitter, stalls
 //	alarm.go     wakes up to a fraction of a millisecond
+//	wire_*.go    a bandwidth that the kernel limits instead, where root allows
 //	requests.go  what the leader may ask for: other settings, faults, counts
 package link

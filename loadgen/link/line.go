@@ -46,6 +46,7 @@ type line struct {
 	since  time.Time // when it was set
 	free   time.Time // when all that was sent has left
 	until  time.Time // frozen: nothing arrives before
+	kernel bool      // which limits the rate
 	rng    *rand.Rand
 	octets int64 // that were sent
 	busy   int   // connections that have octets under way
@@ -66,7 +67,7 @@ func (l *line) send(n int) time.Time {
 	defer l.mu.Unlock()
 	now := time.Now()
 	at := now
-	if l.s.Rate > 0 {
+	if l.s.Rate > 0 && !l.kernel {
 		if l.free.Before(now) {
 			l.free = now
 		}

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 // A Link copies connections. One goroutine accepts and one is the alarm; each
-// connection has four; Close ends them all.
+// connection has four, over a wire six; Close ends them all.
 type Link struct {
 	data    net.Listener
 	to      string
@@ -21,6 +22,7 @@ type Link struct {
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	ways    [2]*line // towards the address, and back
+	wire    *wire    // nil: the bandwidth is a matter of ours
 
 	mu     sync.Mutex
 	joined map[*joint]struct{} // guarded by mu
@@ -33,19 +35,86 @@ type joint struct{ near, far *net.TCPConn }
 // New copies the connections of data to the address to, and serves the leader's requests on ctl.
 func New(data net.Listener, to string, ctl net.Listener, token string) *Link {
 	l := &Link{data: data, to: to, alarm: newAlarm(), joined: map[*joint]struct{}{}}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
 	for i := range l.ways {
 		l.ways[i] = newLine(uint64(i))
 	}
+	l.begin(ctl, token)
+	return l
+}
+
+// NewTBF is New with a bandwidth that the kernel limits: connections cross a
+// pair of interfaces with token bucket filters. It takes root; an error says
+// what is missing. All else is as without.
+func NewTBF(data net.Listener, to string, ctl net.Listener, token string) (*Link, error) {
+	w, err := newWire()
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{data: data, to: to, alarm: newAlarm(), joined: map[*joint]struct{}{}, wire: w}
+	for i := range l.ways {
+		l.ways[i] = newLine(uint64(i))
+		l.ways[i].kernel = true
+	}
+	l.begin(ctl, token)
+	l.wg.Go(l.acceptFar)
+	return l, nil
+}
+
+// CanTBF is what keeps this process from limiting a bandwidth by tbf; nil: nothing.
+func CanTBF() error {
+	w, err := newWire()
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.set(1e6), w.Close())
+}
+
+func (l *Link) begin(ctl net.Listener, token string) {
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.control = control.Serve(ctl, l.requests(), token)
 	l.wg.Go(func() { l.alarm.run(l.ctx) })
-	l.wg.Go(l.accept)
-	return l
+	l.wg.Go(func() { l.accept(l.data, l.join) })
+}
+
+// acceptFar takes what has crossed the wire.
+func (l *Link) acceptFar() { l.accept(l.wire.listener, l.pass) }
+
+// pass carries on a connection that has crossed the wire.
+func (l *Link) pass(near *net.TCPConn) {
+	defer near.Close()
+	conn, err := (&net.Dialer{}).DialContext(l.ctx, "tcp", l.to)
+	if err != nil {
+		_ = near.SetLinger(0)
+		return
+	}
+	j := &joint{near, conn.(*net.TCPConn)}
+	defer j.far.Close()
+	defer context.AfterFunc(l.ctx, j.cut)()
+	var wg sync.WaitGroup
+	for _, ends := range [2][2]*net.TCPConn{{j.near, j.far}, {j.far, j.near}} {
+		wg.Go(func() {
+			if _, err := io.Copy(ends[1], ends[0]); err != nil || ends[1].CloseWrite() != nil {
+				j.cut()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// connect is the other half of a connection: to the address, or onto the wire.
+func (l *Link) connect() (net.Conn, error) {
+	if l.wire != nil {
+		return l.wire.dial(l.ctx)
+	}
+	return (&net.Dialer{}).DialContext(l.ctx, "tcp", l.to)
 }
 
 // Close ends everything and waits for it.
 func (l *Link) Close() error {
 	err := errors.Join(l.data.Close(), l.control.Close())
+	if l.wire != nil {
+		err = errors.Join(err, l.wire.Close())
+	}
 	l.cancel()
 	l.wg.Wait()
 	return err
@@ -53,9 +122,10 @@ func (l *Link) Close() error {
 
 const acceptPause = 10 * time.Millisecond
 
-func (l *Link) accept() {
+// accept takes connections until a listener is closed.
+func (l *Link) accept(from net.Listener, then func(*net.TCPConn)) {
 	for {
-		c, err := l.data.Accept()
+		c, err := from.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -63,7 +133,7 @@ func (l *Link) accept() {
 			time.Sleep(acceptPause)
 			continue
 		}
-		l.wg.Go(func() { l.join(c.(*net.TCPConn)) })
+		l.wg.Go(func() { then(c.(*net.TCPConn)) })
 	}
 }
 
@@ -74,7 +144,7 @@ func (l *Link) join(near *net.TCPConn) {
 		_ = near.SetLinger(0)
 		return
 	}
-	conn, err := (&net.Dialer{}).DialContext(l.ctx, "tcp", l.to)
+	conn, err := l.connect()
 	if err != nil {
 		_ = near.SetLinger(0) // as near to "refused" as can be
 		return

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,9 +35,12 @@ type rig struct {
 	at      string
 	control *control.Client
 	link    *Link
+	close   func()
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { t.Helper(); return startRig(t, false) }
+
+func startRig(t *testing.T, tbf bool) *rig {
 	t.Helper()
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,15 +65,24 @@ func newRig(t *testing.T) *rig {
 			}()
 		}
 	}()
-	l := New(data, service.Addr().String(), ctl, "")
-	r := &rig{t, data.Addr().String(), control.NewClient("link", ctl.Addr().String(), ""), l}
-	t.Cleanup(func() {
+	var l *Link
+	if tbf {
+		var err error
+		if l, err = NewTBF(data, service.Addr().String(), ctl, ""); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		l = New(data, service.Addr().String(), ctl, "")
+	}
+	r := &rig{t, data.Addr().String(), control.NewClient("link", ctl.Addr().String(), ""), l, nil}
+	r.close = sync.OnceFunc(func() {
 		r.control.Close()
 		if err := errors.Join(l.Close(), service.Close()); err != nil {
 			t.Error(err)
 		}
 		<-done
 	})
+	t.Cleanup(r.close)
 	return r
 }
 

@@ -29,6 +29,11 @@ type Counted struct {
 func (l *Link) requests() *control.Mux {
 	m := control.NewMux()
 	control.Handle(m, Set, func(_ context.Context, s Settings) (control.None, error) {
+		if l.wire != nil {
+			if err := l.wire.set(s.Rate); err != nil {
+				return control.None{}, err
+			}
+		}
 		now := time.Now()
 		for _, w := range l.ways {
 			w.set(s, now)

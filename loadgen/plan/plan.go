@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adit-tunnel/adit/loadgen/link"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
@@ -62,8 +63,16 @@ func Of(s *scenario.Scenario, subjects []string, e sample.Environment) *Plan {
 		p.Routes = append(p.Routes, r.String())
 	}
 	linked := false
+	var kernel error // what keeps it from making the line
+	if s.Link.Backend == scenario.ByTBF {
+		kernel = link.CanTBF()
+	}
 	for i := range s.Cells {
 		c := &s.Cells[i]
+		if kernel != nil && !c.Link.Bare() {
+			p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: kernel.Error()})
+			continue
+		}
 		linked = linked || !c.Link.Bare()
 		if reason := s.Unfit(c, e.OpenFiles); reason != "" {
 			p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: reason})

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/link"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
@@ -163,8 +164,16 @@ func due(rec *record.Record, cells []*scenario.Cell, repetition int) []*scenario
 
 // fit is the cells that this machine can run; the others go into the record.
 func fit(s *scenario.Scenario, rec *record.Record) (out []*scenario.Cell) {
+	var kernel error // what keeps it from making the line
+	if s.Link.Backend == scenario.ByTBF {
+		kernel = link.CanTBF()
+	}
 	for i := range s.Cells {
 		c := &s.Cells[i]
+		if kernel != nil && !c.Link.Bare() {
+			rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: kernel.Error()})
+			continue
+		}
 		if reason := s.Unfit(c, rec.Environment.OpenFiles); reason != "" {
 			rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
 			continue

@@ -15,7 +15,15 @@ type Link struct {
 	Jitter subject.Duration `yaml:"jitter" json:"jitter,omitempty"` // each way up to this much more, in order
 	Rate   Bandwidth        `yaml:"rate" json:"rate,omitempty"`     // each way, shared by all connections; 0: no limit
 	Stall  Stall            `yaml:"stall" json:"stall,omitzero"`
+
+	Backend string `yaml:"backend" json:"backend,omitempty"` // what limits the rate: process, or tbf
 }
+
+// What limits the rate of a link.
+const (
+	ByProcess = "process" // the process that makes the line
+	ByTBF     = "tbf"     // token bucket filters of the kernel, in namespaces of their own
+)
 
 // A Stall is what a loss, or an outage that comes again and again, does to connections.
 type Stall struct {
@@ -62,6 +70,8 @@ const maxRTT = 10 * time.Second
 
 func (l *Link) problem() string {
 	switch {
+	case l.Backend != "" && l.Backend != ByProcess && l.Backend != ByTBF:
+		return fmt.Sprintf("backend %q must be %s or %s", l.Backend, ByProcess, ByTBF)
 	case l.RTT < 0 || time.Duration(l.RTT) > maxRTT:
 		return fmt.Sprintf("rtt %v must be 0s to %v", l.RTT, maxRTT)
 	case l.Jitter < 0 || time.Duration(l.Jitter) > maxRTT:
@@ -81,7 +91,11 @@ func (l Link) String() string {
 		parts = append(parts, "jitter "+short(l.Jitter))
 	}
 	if l.Rate > 0 {
-		parts = append(parts, l.Rate.String())
+		by := ""
+		if l.Backend == ByTBF {
+			by = " by tbf"
+		}
+		parts = append(parts, l.Rate.String()+by)
 	}
 	if !l.Stall.None() {
 		parts = append(parts, l.Stall.String())

@@ -46,6 +46,9 @@ func (s *Scenario) checkRuntime(doc *subject.Document) error {
 	if !slices.Contains(Runtimes, s.Runtime) {
 		return doc.Errorf("runtime", "%q must be one of %s", s.Runtime, strings.Join(Runtimes, ", "))
 	}
+	if s.Runtime == Container && s.Link.Backend == ByTBF {
+		return doc.Errorf("link.backend", "tbf needs runtime process: containers may not make network namespaces")
+	}
 	for _, role := range slices.Sorted(maps.Keys(s.Limits)) {
 		switch l := s.Limits[role]; {
 		case !slices.Contains(Roles, role):

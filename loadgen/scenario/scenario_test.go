@@ -178,6 +178,9 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {p: 1%, every: 1s, for: 200ms}}", `f.yaml:4: link: stall: p and every exclude each other: p is for losses, every for outages`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {every: 200ms, for: 200ms}}", `f.yaml:4: link: stall every 200ms must be more than for, which is 200ms`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {every: 1m, for: 20s}}", `f.yaml:4: link: stall for 20s must be 0s to 10s`, false},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {rate: 1Mbit/s, backend: netem}", `f.yaml:4: link: backend "netem" must be process or tbf`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nruntime: container\nlink: {rate: 1Mbit/s, backend: tbf}", `f.yaml:5: link.backend: tbf needs runtime process: containers may not make network namespaces`, false},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {rate: 1Mbit/s}\ntimeline: [{at: 1s, do: link.set, for: 1s, to: {rate: 2Mbit/s, backend: tbf}}]", `f.yaml:5: timeline[0]: to: backend belongs to link: it stays what it is`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {often: 1s}}", `f.yaml:4: link.stall: unknown key "often"`, true},
 		{"# q\nscenario: x\ngroups: [{name: a, mode: idle, connections: 1, size: 1B}, {name: a, mode: idle, connections: 1, size: 1B}]", `f.yaml:3: groups[1].name: "a" is there twice; give each group a name of its own`, false},
 		{"# q\nscenario: x\ngroups: [{name: a, mode: idle, connections: 1, size: 1B}, {name: b, mode: idle, size: 1B}]", `f.yaml:3: groups: b: connections is missing or 0: write how many, like connections: 1`, false},
@@ -238,6 +241,7 @@ func TestTheCellsAreListedOrTheProductOfAxes(t *testing.T) {
 		"link: {stall: {for: 200ms}}\naxes: {link.stall.p: [0%, 0.1%]}": {
 			"pingpong 1 × 1 KiB", "pingpong 1 × 1 KiB, stall 200ms for 0.1 % of the packets",
 		},
+		"link: {rate: 10Mbit/s, backend: tbf}":   {"pingpong 1 × 1 KiB, 10 Mbit/s by tbf"},
 		"link: {stall: {every: 2s, for: 200ms}}": {"pingpong 1 × 1 KiB, stall 200ms every 2s"},
 		"link: {rtt: 1ms}\ntimeline: [{at: 500ms, for: 1s}]\naxes: {timeline.do: [link.freeze, server.kill]}": {
 			"pingpong 1 × 1 KiB, rtt 1ms, link.freeze at 500ms for 1s", "pingpong 1 × 1 KiB, rtt 1ms, server.kill at 500ms for 1s",

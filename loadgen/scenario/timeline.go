@@ -68,6 +68,8 @@ func (e *Event) problem(s *Scenario, c *Cell) string {
 		return fmt.Sprintf("%s needs a link: add one, like link: {rtt: 1ms}", e.Do)
 	case (e.Do == LinkSet) != (e.To != nil):
 		return "to belongs to do: link.set: what the link is meanwhile, like to: {rtt: 100ms}"
+	case e.To != nil && e.To.Backend != "":
+		return "to: backend belongs to link: it stays what it is"
 	case e.To != nil && e.To.problem() != "":
 		return "to: " + e.To.problem()
 	case (e.On("server") || e.On("client")) && !slices.Contains(s.Paths, Tunnel):

@@ -218,7 +218,11 @@ func (t *Topology) route(ctx context.Context, o Options, r record.Route) error {
 
 // link starts a link to an address and says where to connect instead.
 func (t *Topology) link(ctx context.Context, r record.Route, to string) (string, error) {
-	in, err := t.own(ctx, linkDuty, r, subject.Addrs{Target: to})
+	duty := linkDuty
+	if t.scenario.Link.Backend == scenario.ByTBF {
+		duty.args += " --backend tbf"
+	}
+	in, err := t.own(ctx, duty, r, subject.Addrs{Target: to})
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/adit-tunnel/adit/loadgen/link"
 	"github.com/adit-tunnel/adit/loadgen/relay"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/target"
 	"github.com/adit-tunnel/adit/loadgen/worker"
 )
@@ -145,7 +146,7 @@ func relayCommand() *cobra.Command {
 }
 
 func linkCommand() *cobra.Command {
-	var addr, to, ctl, file string
+	var addr, to, ctl, file, backend string
 	c := &cobra.Command{
 		Use: "link", Short: "a line with delay and bandwidth; run starts it", Args: cobra.NoArgs, Hidden: true,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -157,7 +158,14 @@ func linkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := link.New(ls[0], to, ls[1], token)
+			var l *link.Link
+			if backend == scenario.ByTBF {
+				if l, err = link.NewTBF(ls[0], to, ls[1], token); err != nil {
+					return &exitError{exitLimits, err}
+				}
+			} else {
+				l = link.New(ls[0], to, ls[1], token)
+			}
 			ready(c, ls...)
 			<-c.Context().Done()
 			return l.Close()
@@ -167,6 +175,7 @@ func linkCommand() *cobra.Command {
 	c.Flags().StringVar(&to, "to", "", "address to copy to")
 	c.Flags().StringVar(&ctl, "control", "127.0.0.1:0", "address for the leader")
 	c.Flags().StringVar(&file, "token-file", "", "file with the secret that the leader has, too; not needed on loopback")
+	c.Flags().StringVar(&backend, "backend", scenario.ByProcess, "what limits the rate: "+scenario.ByProcess+" or "+scenario.ByTBF)
 	_ = c.MarkFlagRequired("to")
 	return c
 }
