@@ -7,6 +7,7 @@
 //	state.go            StateTable, States                  states.json
 //	limit.go            Limit, Limits, LimitOf              limits.json
 //	registry.go         Types, Statuses, Scopes             types.json statuses.json errors.json
+//	section.go          Section, Sections, Term, Terms      sections.json terms.json
 //	vector.go           Vector, Vectors                     vectors/*.json
 //	octets.go           Octets, the notation of octets in vectors
 //	wire/               the codec

@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -97,5 +98,48 @@ func TestScopes(t *testing.T) {
 	}
 	if want := []string{"ignored", "connection error", "tunnel error"}; !slices.Equal(names, want) {
 		t.Errorf("scopes are %q; want %q", names, want)
+	}
+}
+
+func TestSections(t *testing.T) {
+	var text strings.Builder
+	numbers := map[string]bool{}
+	for s := range spec.Sections() {
+		if numbers[s.Number] {
+			t.Errorf("two sections %q", s.Number)
+		}
+		numbers[s.Number] = true
+		text.WriteString(s.Text)
+	}
+	protocol, err := os.ReadFile("../PROTOCOL.md")
+	if err != nil || text.String() != string(protocol) {
+		t.Errorf("the sections together are not PROTOCOL.md (%v)", err)
+	}
+	for r := range spec.Requirements() {
+		if !numbers[r.Section] {
+			t.Errorf("%s stands in section %s, which there is not", r.ID, r.Section)
+		}
+	}
+}
+
+func TestTerms(t *testing.T) {
+	var names []string
+	for term := range spec.Terms() {
+		names = append(names, term.Name)
+		if term.Text == "" || term.Section == "" || term.Role == "" {
+			t.Errorf("%+v; want text, section and role", term)
+		}
+	}
+	for _, role := range []string{"server", "client"} {
+		for _, s := range spec.States(role).States {
+			if !slices.Contains(names, s) {
+				t.Errorf("state %s of a %s is not defined", s, role)
+			}
+		}
+	}
+	for _, name := range []string{"reset", "shut down", "local socket", "queued octets"} { // verbs and things
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is not defined", name)
+		}
 	}
 }

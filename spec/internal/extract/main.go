@@ -4,6 +4,7 @@
 //	main.go    flags and files
 //	text.go    the text as lines: sections, requirements, tables, prose
 //	tables.go  each table as data
+//	terms.go   the words that the text defines
 //	lint.go    the rules of form
 package main
 
@@ -61,6 +62,8 @@ func extract(md string) (map[string][]byte, error) {
 		"types.json":        (*text).types,
 		"statuses.json":     (*text).statuses,
 		"errors.json":       (*text).scopes,
+		"sections.json":     (*text).parts,
+		"terms.json":        (*text).terms,
 	} {
 		v, err := build(t)
 		if err != nil {

@@ -17,7 +17,7 @@ const firstText = "1.0-draft"
 const conventions = "1"
 
 var (
-	headingRE     = regexp.MustCompile(`^##+ (?:Appendix ([A-Z]):|([0-9.]+)) `)
+	headingRE     = regexp.MustCompile(`^##+ (?:Appendix ([A-Z]):|([0-9.]+)) (.+)$`)
 	itemRE        = regexp.MustCompile(`^- \*\*[A-Z]`) // terms are bold items too, in lower case
 	requirementRE = regexp.MustCompile(`^- \*\*([A-Z]+-\d{3})\*\* \((MUST|SHOULD|MAY), (server|client|both), (core|api)(?:, since ([^)]+))?\) (.+?) \*Why: (.+)\*$`)
 	markerRE      = regexp.MustCompile(`^<!-- (?:table|trace): ([a-z-]+) -->$`)
@@ -27,7 +27,8 @@ var (
 type text struct {
 	requirements []located
 	tables       map[string]table
-	prose        []line // neither requirement nor code
+	sections     []spec.Section // in their order; together they are the text
+	prose        []line         // neither requirement nor code
 }
 
 type located struct {
@@ -42,16 +43,19 @@ type line struct {
 }
 
 type table struct {
-	name   string
-	line   int // of its marker
-	header []string
-	rows   [][]string
+	name    string
+	line    int // of its marker
+	section string
+	header  []string
+	rows    [][]string
 }
 
 func parse(md string) (*text, error) {
 	t := &text{tables: map[string]table{}}
 	lines := strings.Split(md, "\n")
 	section, fenced := "", false
+	t.sections = []spec.Section{{}}
+	begins := []int{0} // the line that each section starts with
 	for i := 0; i < len(lines); i++ {
 		l := lines[i]
 		switch {
@@ -78,7 +82,7 @@ func parse(md string) (*text, error) {
 				Text: m[6], Why: m[7], Since: since, SHA256: hex.EncodeToString(sum[:]),
 			}})
 		case markerRE.MatchString(l):
-			tab, err := parseTable(markerRE.FindStringSubmatch(l)[1], lines, i)
+			tab, err := parseTable(markerRE.FindStringSubmatch(l)[1], section, lines, i)
 			if err != nil {
 				return nil, err
 			}
@@ -89,16 +93,22 @@ func parse(md string) (*text, error) {
 		default:
 			if m := headingRE.FindStringSubmatch(l); m != nil {
 				section = m[1] + m[2]
+				t.sections = append(t.sections, spec.Section{Number: section, Title: m[3]})
+				begins = append(begins, i)
 			}
 			t.prose = append(t.prose, line{i + 1, section, l})
 		}
+	}
+	begins = append(begins, len(lines)-1) // the text ends in a line feed, and an empty line after that
+	for i := range t.sections {
+		t.sections[i].Text = strings.Join(lines[begins[i]:begins[i+1]], "\n") + "\n"
 	}
 	return t, nil
 }
 
 // parseTable reads the table that follows its marker; every cell is filled.
-func parseTable(name string, lines []string, marker int) (table, error) {
-	tab := table{name: name, line: marker + 1}
+func parseTable(name, section string, lines []string, marker int) (table, error) {
+	tab := table{name: name, section: section, line: marker + 1}
 	for i, l := range lines[marker+1:] {
 		if !strings.HasPrefix(l, "|") {
 			break
