@@ -39,7 +39,7 @@ var s13 = []Case{
 			n := t.Tunnel()
 			n.Mute()
 			n.Send(KeepAlive(), KeepAlive(), KeepAlive())
-			n.Barrier()
+			n.ExpectOpen("each KeepAlive is answered, those too that come together")
 			id := n.UnusedID()
 			n.Send(Data(id, nil))
 			n.Expect("a later frame is answered", CloseFor(id), For("DATA-004"))

@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"fmt"
-	"slices"
 )
 
 // A Conn is one connection with both of its ends in the suite's hand: the
@@ -46,7 +45,7 @@ func (c *Conn) ExpectData(sentence string, want []byte, opts ...Option) {
 				return true
 			}
 			got = append(got, f.Octets()...)
-			n.inbox = slices.Delete(n.inbox, i, i+1)
+			n.inbox = without(n.inbox, i)
 		}
 		k := min(len(got), len(want))
 		return len(got) >= len(want) || !bytes.Equal(got[:k], want[:k]) || n.end != EndNone || n.broken != nil

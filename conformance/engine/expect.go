@@ -108,7 +108,7 @@ func (m Matcher) match(f Frame) (int, string) {
 
 // passOver drops from the first n arrivals those that may come before the frame.
 func (m Matcher) passOver(inbox []arrival, n int) []arrival {
-	if len(m.over) == 0 {
+	if len(m.over) == 0 || n == 0 {
 		return inbox
 	}
 	rest := inbox[n:]
@@ -116,6 +116,16 @@ func (m Matcher) passOver(inbox []arrival, n int) []arrival {
 		return a.f.Type.hasID() && a.f.ID() == *m.id && slices.Contains(m.over, a.f.Type)
 	})
 	return append(kept, rest...)
+}
+
+// without is the inbox without its i-th frame. Most often that is the first:
+// it goes at once however many are behind it.
+func without(inbox []arrival, i int) []arrival {
+	if i == 0 {
+		inbox[0] = arrival{}
+		return inbox[1:]
+	}
+	return slices.Delete(inbox, i, i+1)
 }
 
 // Expect waits for the frame that m describes and takes it from the inbox.
@@ -131,7 +141,7 @@ func (n *Tunnel) Expect(sentence string, m Matcher, opts ...Option) Frame {
 			switch hit, what := m.match(a.f); hit {
 			case 1:
 				got = a
-				n.inbox = slices.Delete(n.inbox, i, i+1)
+				n.inbox = without(n.inbox, i)
 				n.inbox = m.passOver(n.inbox, i)
 				return true
 			case -1:
@@ -193,7 +203,11 @@ func (n *Tunnel) barrier(sentence string, opts []Option) {
 	heard := n.heard
 	n.t.rec.mu.Unlock()
 	if heard < asked {
-		n.t.failed(x, "a KeepAlive in answer to the suite's", n.state(ok, x))
+		want := "a KeepAlive in answer to the suite's"
+		if asked > 1 {
+			want = fmt.Sprintf("%d KeepAlives in answer to the suite's %d", asked, asked)
+		}
+		n.t.failed(x, want, fmt.Sprintf("%d; %s", heard, n.state(ok, x)))
 	}
 	n.t.inTime(x, n.t.Now())
 }

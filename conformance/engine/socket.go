@@ -126,7 +126,10 @@ func (s *Socket) ExpectOctets(sentence string, want []byte, opts ...Option) {
 	}
 	s.t.rec.mu.Unlock()
 	if wrong == "" {
-		wrong = fmt.Sprintf("%d octets within %s, the socket is %v", n, brief(x.within), end)
+		wrong = fmt.Sprintf("%d octets, then the socket was %v", n, end)
+		if end == EndNone {
+			wrong = fmt.Sprintf("%d octets, then nothing within %s", n, brief(x.within))
+		}
 	}
 	s.t.failed(x, fmt.Sprintf("%d octets %s", len(want), clip(want)), wrong)
 }

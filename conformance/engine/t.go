@@ -173,12 +173,13 @@ func (t *T) charge(req string, aspect Aspect, sentence, expected, got string) {
 	if t.setup > 0 {
 		level = "MUST"
 	}
-	t.findings = append(t.findings, Finding{
+	f := Finding{
 		Req: req, Level: level, Aspect: aspect, Sentence: sentence,
 		Expected: expected, Got: got, At: t.Now(),
-	})
+	}
+	t.findings = append(t.findings, f)
 	t.script.fault(level, sentence)
-	t.rec.note("suite", "FAULT %s: %s", req, sentence)
+	t.rec.note("suite", "FAULT %s: %v", req, f)
 }
 
 // failed ends the case because x did not happen. A deadline missed on a

@@ -42,11 +42,27 @@ type Finding struct {
 	Req      string        `json:"req"`
 	Level    string        `json:"level"` // of Req; MUST when the subject could not be tested at all
 	Aspect   Aspect        `json:"aspect"`
-	Sentence string        `json:"sentence"` // what should have been seen, in English
+	Sentence string        `json:"sentence"` // in English: what should have been seen; without Got, what was wrong
 	Expected string        `json:"expected,omitempty"`
 	Got      string        `json:"got,omitempty"`
 	At       time.Duration `json:"at_ns"` // since the case began
 	Oracle   bool          `json:"oracle,omitempty"`
+}
+
+// Label says how to read Sentence: as what should have been, or as what was wrong.
+func (f Finding) Label() string {
+	if f.Got != "" {
+		return "should"
+	}
+	return "wrong"
+}
+
+// String is the finding in one line.
+func (f Finding) String() string {
+	if f.Got == "" {
+		return f.Sentence
+	}
+	return "should: " + f.Sentence + "; got: " + f.Got
 }
 
 // A Result is the outcome of one case with all that explains it.

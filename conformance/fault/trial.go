@@ -160,7 +160,7 @@ func (t *Trial) judge(m Mutant, res report.File) {
 			cases++
 			said = append(said, fmt.Sprintf("%s %s %s", e.Case, e.Verdict, e.Reason))
 			for _, f := range e.Findings {
-				said = append(said, fmt.Sprintf("charging %s: %s: %s", f.Req, f.Sentence, f.Got))
+				said = append(said, fmt.Sprintf("charging %s: %v", f.Req, f))
 			}
 		}
 		switch {

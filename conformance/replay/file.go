@@ -51,7 +51,7 @@ type Requirement struct {
 
 // Failure is what was wrong, in words.
 type Failure struct {
-	Sentence string `json:"sentence"` // what should have been seen
+	Sentence string `json:"sentence"` // what should have been seen; without Got, what was wrong
 	Expected string `json:"expected,omitempty"`
 	Got      string `json:"got,omitempty"`
 }

@@ -58,12 +58,11 @@ func headline(reason string, findings []engine.Finding) string {
 	if len(findings) == 0 {
 		return reason
 	}
-	s := findings[0].Sentence
-	if got := findings[0].Got; got != "" {
-		s += ": " + got
-	}
-	return s
+	return findings[0].String()
 }
+
+// aspects are what a finding judges, in words.
+var aspects = map[engine.Aspect]string{engine.Message: "by what it sent", engine.Ending: "by how it ended"}
 
 // explain writes everything that a reader needs to find the fault.
 func explain(w io.Writer, e Entry, p paint) {
@@ -80,8 +79,8 @@ func explain(w io.Writer, e Entry, p paint) {
 		if f.Oracle {
 			by = ", seen by a rule that holds in every case"
 		}
-		fmt.Fprintf(w, "  %s  %s (%s, %s at %.3fs%s)\n", p("bad", "broken"), f.Req, f.Level, f.Aspect, f.At.Seconds(), by)
-		fmt.Fprintf(w, "    meant     %s\n", indented(f.Sentence))
+		fmt.Fprintf(w, "  %s    %s (%s, %s, at %.3fs%s)\n", p("bad", "broken"), f.Req, f.Level, aspects[f.Aspect], f.At.Seconds(), by)
+		fmt.Fprintf(w, "    %-9s %s\n", f.Label(), indented(f.Sentence))
 		if f.Expected != "" {
 			fmt.Fprintf(w, "    expected  %s\n", indented(f.Expected))
 		}
@@ -99,7 +98,7 @@ func explain(w io.Writer, e Entry, p paint) {
 		fmt.Fprintf(w, "  closed    the subject ended its last tunnel: %s\n", e.Closed)
 	}
 	if e.LateMS > 0 {
-		fmt.Fprintf(w, "  machine   the suite's own timers came up to %dms late; %d attempt(s)\n", e.LateMS, e.Attempts)
+		fmt.Fprintf(w, "  machine   the suite's own timers came up to %dms late%s\n", e.LateMS, again(e.Attempts))
 	}
 	if len(e.Log) > 0 {
 		fmt.Fprintf(w, "  the subject's last lines\n")
@@ -113,6 +112,14 @@ func explain(w io.Writer, e Entry, p paint) {
 			fmt.Fprintf(w, "    %s\n", l)
 		}
 	}
+}
+
+// again says why a case was tried more than once.
+func again(attempts int) string {
+	if attempts < 2 {
+		return ""
+	}
+	return fmt.Sprintf("; attempt %d, the machine was too busy to judge the others", attempts)
 }
 
 // traceLines is how many lines of a long trace are shown: its head and its tail.
@@ -152,6 +159,12 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 	fmt.Fprintf(w, "  requirements  set %s: %s\n", f.Requirements, f.Coverage)
 	fmt.Fprintf(w, "  run           %s, took %s, seed %d\n", f.Started.Format(time.RFC3339), (time.Duration(f.TookMS) * time.Millisecond).Round(100*time.Millisecond), f.Seed)
 	fmt.Fprintf(w, "  machine       %s/%s, %d CPUs, %s; own timers up to %s late\n", f.Host.OS, f.Host.Arch, f.Host.CPUs, f.Host.Go, f.Host.Worst.Round(time.Millisecond))
+	if f.Segmentation != "" {
+		fmt.Fprintf(w, "  segmentation  %s\n", cutting[f.Segmentation])
+	}
+	if names := f.notExamined(); names != "" {
+		fmt.Fprintf(w, "  not examined  %s\n", names)
+	}
 	if len(f.Selection) > 0 {
 		fmt.Fprintf(w, "  selection     %s\n", strings.Join(f.Selection, ", "))
 	}
@@ -169,6 +182,12 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 	f.writeLeftOut(w, p)
 	meaning, head, rest := f.conclusion()
 	fmt.Fprintf(w, "\n%s%s\n", p(meaning, head), rest)
+}
+
+// cutting says what the two values of segmentation mean.
+var cutting = map[string]string{
+	"on":  "on: each case also with its octets cut in all ways",
+	"off": "off: each case once; what shows only when frames come in pieces was not looked for",
 }
 
 func (f File) writeClasses(w io.Writer, p paint) {

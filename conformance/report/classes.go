@@ -92,6 +92,13 @@ func butFor(n int) string {
 // failed reports whether a verdict counts against the subject.
 func failed(v engine.Verdict) bool { return v.Failed() || v == Stale }
 
+// notExamined names the classes of the suite that the run said nothing about.
+func (f *File) notExamined() string {
+	return strings.Join(slices.DeleteFunc([]string{"api", "core-client", "core-server"}, func(name string) bool {
+		return len(f.Classes) == 0 || slices.ContainsFunc(f.Classes, func(c Class) bool { return c.Name == name })
+	}), ", ")
+}
+
 // certified names the classes that are certified, known deviations apart.
 func (f *File) certified() string {
 	var names []string

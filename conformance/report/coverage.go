@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/adit-tunnel/adit/conformance/cases"
@@ -20,13 +22,17 @@ type Coverage struct {
 	ByConstruction int `json:"tested_by_construction"`
 	Excepted       int `json:"excepted"`   // with a reason
 	NotTested      int `json:"not_tested"` // their cases scored nothing in this run
+
+	NotTestedMust   []string `json:"not_tested_must,omitempty"` // their IDs
+	NotTestedShould []string `json:"not_tested_should,omitempty"`
 }
 
 // coverage counts requirements, each once whatever its roles: tested in one of them is tested.
 func (f *File) coverage() Coverage {
 	const seen, tested = 1, 2
-	state, excused := map[string]int{}, map[string]bool{}
+	state, excused, level := map[string]int{}, map[string]bool{}, map[string]string{}
 	for _, e := range f.Results {
+		level[e.ID] = e.Level
 		switch {
 		case e.Unscored != "":
 		case quality(e.Verdict) == untested:
@@ -36,12 +42,17 @@ func (f *File) coverage() Coverage {
 		}
 	}
 	var c Coverage
-	for _, s := range state {
-		if s == tested {
+	for _, id := range slices.Sorted(maps.Keys(state)) {
+		switch {
+		case state[id] == tested:
 			c.Tested++
-		} else {
-			c.NotTested++
+			continue
+		case level[id] == "MUST":
+			c.NotTestedMust = append(c.NotTestedMust, id)
+		default:
+			c.NotTestedShould = append(c.NotTestedShould, id)
 		}
+		c.NotTested++
 	}
 	for _, u := range f.Untested {
 		switch {
@@ -56,11 +67,17 @@ func (f *File) coverage() Coverage {
 	return c
 }
 
+// fewIDs is how many IDs still say more than their number.
+const fewIDs = 12
+
 // String is the coverage in words.
 func (c Coverage) String() string {
 	s := fmt.Sprintf("%d tested, %d tested by construction, %d excepted with a reason", c.Tested, c.ByConstruction, c.Excepted)
 	if c.NotTested > 0 {
 		s += fmt.Sprintf(", %d not tested in this run", c.NotTested)
+	}
+	if n := len(c.NotTestedMust); n > 0 && n <= fewIDs {
+		s += ", of them the MUSTs " + strings.Join(c.NotTestedMust, ", ")
 	}
 	return s
 }

@@ -18,7 +18,7 @@ var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"code": code, "annotated": annotated, "place": place, "explained": explained, "grave": grave,
-	"shade": shade, "ms": milliseconds, "percent": percent, "clean": Clean,
+	"shade": shade, "ms": milliseconds, "percent": percent, "aspect": func(a engine.Aspect) string { return aspects[a] }, "cutting": func(s string) string { return cutting[s] }, "clean": Clean,
 }).Parse(pageText))
 
 // WriteHTML writes the report as one page that needs nothing else.

@@ -24,6 +24,7 @@ type File struct {
 	Started      time.Time              `json:"started"`
 	TookMS       int64                  `json:"took_ms"`
 	Seed         uint64                 `json:"seed"`
+	Segmentation string                 `json:"segmentation,omitempty"` // on or off
 	Host         Host                   `json:"host"`
 	Selection    []string               `json:"selection,omitempty"` // --id; absent: everything
 	Unreachable  []string               `json:"unreachable,omitempty"`
@@ -79,7 +80,7 @@ func (e Entry) Charged(req string) bool {
 func (r *Run) File() File {
 	f := File{
 		Schema: Schema, Suite: r.Suite, Spec: r.Spec, Requirements: r.Requirements, Untested: r.Untested, Subject: r.Subject, Command: r.Command,
-		Started: r.Started, TookMS: r.Took.Milliseconds(), Seed: r.Seed, Host: r.Host, Selection: r.Selection,
+		Started: r.Started, TookMS: r.Took.Milliseconds(), Seed: r.Seed, Segmentation: r.Segmentation, Host: r.Host, Selection: r.Selection,
 		Unreachable: r.Unreachable, Lost: r.Lost, Broken: r.Broken, Stopped: r.Stopped, Results: []Entry{},
 	}
 	for _, res := range r.Results {

@@ -72,6 +72,7 @@ func (f File) WriteJUnit(w io.Writer) error {
 				{"spec", f.Spec},
 				{"requirement_set", f.Requirements},
 				{"coverage", f.Coverage.String()},
+				{"segmentation", f.Segmentation},
 				{"seed", fmt.Sprint(f.Seed)},
 				{"standing", class.Standing},
 			},

@@ -26,6 +26,9 @@ func (f File) WriteMarkdown(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "\n%s. Suite %s, spec %s, requirement set %s: %s. %s, took %s, seed %d.\n", strings.Join(counts, ", "), prose(f.Suite), prose(f.Spec), prose(f.Requirements),
 		f.Coverage, f.Started.UTC().Format(time.DateTime), milliseconds(f.TookMS).Round(100*time.Millisecond), f.Seed)
+	if f.Segmentation != "" {
+		fmt.Fprintf(&b, "\nSegmentation %s.\n", cutting[f.Segmentation])
+	}
 	if line := f.unscored(); line != "" {
 		fmt.Fprintf(&b, "\nNot in the set, and unscored: %s.\n", line)
 	}
@@ -61,7 +64,7 @@ func (e Entry) markdown() string {
 		fmt.Fprintf(&b, "%s\n\n", prose(e.Reason))
 	}
 	for _, x := range e.Findings {
-		fmt.Fprintf(&b, "- **%s** (%s, %s, at %.3f s) %s", x.Req, x.Level, x.Aspect, x.At.Seconds(), prose(x.Sentence))
+		fmt.Fprintf(&b, "- **%s** (%s, %s, at %.3f s) %s: %s", x.Req, x.Level, aspects[x.Aspect], x.At.Seconds(), x.Label(), prose(x.Sentence))
 		if x.Expected != "" {
 			fmt.Fprintf(&b, "; expected %s", prose(x.Expected))
 		}

@@ -23,7 +23,7 @@ func oneOfEach() *Run {
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	r := &Run{
 		Suite: "test", Spec: "1.0-draft", Requirements: "1.0", Subject: "some \x1b[31mtunnel & co", Command: "adit-conform run --seed 7",
-		Started: at, Took: 90 * time.Second, Seed: 7, Host: Host{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26"},
+		Started: at, Took: 90 * time.Second, Seed: 7, Segmentation: "off", Host: Host{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26"},
 	}
 	add := func(id, level string, role engine.Role, v engine.Verdict, change func(*engine.Result)) {
 		res := engine.Result{
@@ -59,7 +59,7 @@ func oneOfEach() *Run {
 	}
 	add("FRAME-003", "MUST", engine.Server, engine.Pass, nil)
 	add("CLOSE-010", "SHOULD", engine.Server, engine.PassNonstrict, func(res *engine.Result) {
-		res.Findings = []engine.Finding{{Req: "CLOSE-010", Level: "SHOULD", Aspect: engine.Ending, Sentence: "Close comes at once"}}
+		res.Findings = []engine.Finding{{Req: "CLOSE-010", Level: "SHOULD", Aspect: engine.Ending, Sentence: "Close comes at once", Got: "Close after 2s"}}
 	})
 	add("CLOSE-004", "MUST", engine.Server, engine.Fail, broken)
 	add("OPEN-003", "MUST", engine.Client, engine.NotTestable, because("the service is missing"))
@@ -156,7 +156,7 @@ func TestUnscored(t *testing.T) {
 	for _, v := range []engine.Verdict{engine.Fail, engine.NotTestable, engine.Inconclusive, engine.SuiteError, engine.NotRun, engine.PassNonstrict} {
 		again := &Run{Requirements: "1.0", Results: append(r.Results[:1:1], engine.Result{Case: later, Verdict: v})}
 		f := again.File()
-		if f.ExitCode != want.ExitCode || f.Conclusion != want.Conclusion || !reflect.DeepEqual(f.Classes, want.Classes) || !reflect.DeepEqual(f.Counts, want.Counts) || f.Coverage != want.Coverage {
+		if f.ExitCode != want.ExitCode || f.Conclusion != want.Conclusion || !reflect.DeepEqual(f.Classes, want.Classes) || !reflect.DeepEqual(f.Counts, want.Counts) || !reflect.DeepEqual(f.Coverage, want.Coverage) {
 			t.Errorf("a later case that ends with %s changes the verdict: %d %s %+v", v, f.ExitCode, f.Conclusion, f.Coverage)
 		}
 		var b bytes.Buffer

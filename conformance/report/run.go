@@ -20,6 +20,7 @@ type Run struct {
 	Started      time.Time
 	Took         time.Duration
 	Seed         uint64
+	Segmentation string // on or off
 	Host         Host
 	Selection    []string // of --id; empty: everything
 	Unreachable  []string // why there was nobody to talk to, one for each role

@@ -124,7 +124,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	run := &report.Run{
 		Suite: version, Spec: cases.Spec, Requirements: f.set.Name, Untested: f.untested(subjects), Subject: name, Command: f.command(),
-		Started: time.Now(), Seed: f.seed, Selection: f.selection(),
+		Started: time.Now(), Seed: f.seed, Segmentation: f.segmentation, Selection: f.selection(),
 		Host: report.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
 	}
 	f.execute(ctx, parts, run, stderr)
