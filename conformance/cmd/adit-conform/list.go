@@ -2,44 +2,64 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/adit-tunnel/adit/conformance/cases"
 	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/report"
 )
 
+// listFlags are the flags of adit-conform list.
+type listFlags struct {
+	ids          []string // patterns; none: everything
+	role         string
+	name, freeze string
+}
+
 func listCommand() *cobra.Command {
-	var name, freeze string
+	var f listFlags
 	c := &cobra.Command{
-		Use:   "list",
+		Use:   "list [ID…]",
 		Short: "print the requirements, their cases, and what is not tested with the reason",
 		Long: `list prints the requirements of PROTOCOL.md with their cases, and says what is not in the requirement set.
+An ID is a requirement (OPEN-015), a role of it (OPEN-015/server) or a case; * and ? stand for other characters but /.
+adit-conform explain ID prints the clause.
 
 --freeze NAME prints a set as JSON for conformance/cases/sets/NAME.json: a new one has everything that the suite
 has now; one that exists keeps its requirements and cases, and acknowledges their present texts.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if freeze != "" {
-				return printSet(c.OutOrStdout(), freeze)
+		Example: `  adit-conform list OPEN-015
+  adit-conform list 'FRAME-*' 'CLOSE-*' --role client`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.ids = args; f.freeze != "" {
+				if len(args) > 0 || f.role != "" {
+					return errors.New("--freeze: a set has everything; leave out the IDs and --role")
+				}
+				return printSet(c.OutOrStdout(), f.freeze)
 			}
-			set, err := cases.LoadSet(name)
+			set, err := cases.LoadSet(f.name)
 			if err != nil {
 				return fmt.Errorf("--set %w", err)
 			}
-			list(c.OutOrStdout(), set)
+			if !slices.Contains([]string{"", "server", "client", "api"}, f.role) {
+				return fmt.Errorf("--role %q: must be server, client or api", f.role)
+			}
+			if err := cases.CheckPatterns(args); err != nil {
+				return err
+			}
+			f.list(c.OutOrStdout(), set)
 			return nil
 		},
 	}
-	c.Flags().StringVar(&name, "set", cases.DefaultSet, "frozen requirement set")
-	c.Flags().StringVar(&freeze, "freeze", "", "print the requirement set of this name, to be frozen")
+	c.Flags().StringVar(&f.role, "role", "", "only what a server, client or api has to show (default: all)")
+	c.Flags().StringVar(&f.name, "set", cases.DefaultSet, "frozen requirement set")
+	c.Flags().StringVar(&f.freeze, "freeze", "", "print the requirement set of this name, to be frozen")
 	c.MarkFlagsMutuallyExclusive("set", "freeze")
 	return c
 }
@@ -60,50 +80,104 @@ func printSet(w io.Writer, name string) error {
 	return enc.Encode(set)
 }
 
-// list prints every requirement in the order of PROTOCOL.md with its cases.
-func list(w io.Writer, set cases.Set) {
+// A listed is a requirement with what tests it, as far as it was asked for.
+type listed struct {
+	engine.Requirement
+	cases   []engine.Case
+	untried []untried
+}
+
+// An untried is why a requirement has no case, for roles.
+type untried struct {
+	roles  string
+	how    cases.Coverage
+	reason string
+}
+
+// selected is the requirements that the patterns name, all without any, in the
+// order of PROTOCOL.md; role "" is all. A case that is named shows its requirement with that case alone.
+func selected(patterns []string, role string) (out []listed) {
 	byID := map[string][]engine.Case{}
 	for _, c := range cases.All(cases.Lookup) {
 		byID[c.ID] = append(byID[c.ID], c)
 	}
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options.DrawBorder = false
-	t.Style().Options.SeparateColumns = false
-	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{"requirement", "level", "role", "profile", "case", "title"})
-	counts := map[string]int{}
+	wanted := func(r engine.Role) bool { return role == "" || role == string(r) }
 	for _, id := range cases.IDs() {
-		req, _ := cases.Lookup(id)
-		standing := "tested"
-		for i, c := range byID[id] {
-			row := table.Row{id, req.Level, req.Role, req.Profile, c.Name(), c.Title + note(c, set)}
-			if i > 0 {
-				row[0], row[1], row[2], row[3] = "", "", "", ""
-			}
-			t.AppendRow(row)
-		}
-		for _, role := range cases.Roles(req) {
-			how, reason, excused := cases.Excuse(id, role)
-			switch {
-			case !excused:
-			case len(byID[id]) > 0:
-				t.AppendRow(table.Row{"", "", "", "", "—", fmt.Sprintf("%s: %s: %s", role, how, reason)})
-			case standing == "tested":
-				standing = string(how)
-				t.AppendRow(table.Row{id, req.Level, req.Role, req.Profile, "—", string(how) + ": " + reason})
+		l := listed{}
+		l.Requirement, _ = cases.Lookup(id)
+		whole := len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return cases.MatchesID(p, id) })
+		for _, c := range byID[id] {
+			if wanted(c.Role) && (whole || slices.ContainsFunc(patterns, func(p string) bool { return cases.Matches(p, c) })) {
+				l.cases = append(l.cases, c)
 			}
 		}
-		if !set.Has(id) {
-			standing = "later"
+		for _, r := range cases.Roles(l.Requirement) {
+			how, reason, ok := cases.Excuse(id, r)
+			switch n := len(l.untried); {
+			case !ok || !whole || !wanted(r):
+			case n > 0 && l.untried[n-1].reason == reason:
+				l.untried[n-1].roles += " and " + string(r)
+			default:
+				l.untried = append(l.untried, untried{string(r), how, reason})
+			}
 		}
-		counts[standing]++
+		if len(l.cases)+len(l.untried) > 0 {
+			out = append(out, l)
+		}
 	}
-	fmt.Fprintln(w, t.Render())
-	fmt.Fprintf(w, "\n%d requirements of set %s, spec %s, suite %s: %d tested by %d cases, %d tested by construction, %d excepted with the reason above\n",
-		len(set.Requirements), set.Name, cases.Spec, version, counts["tested"], len(set.Cases), counts[string(cases.ByConstruction)], counts[string(cases.Excepted)])
+	return out
+}
+
+// head is the requirement in a line.
+func (l listed) head() string {
+	return fmt.Sprintf("%s  %s, %s, %s", l.ID, l.Level, l.Role, l.Profile)
+}
+
+// write writes the requirement's cases, and why there are none, each in a line of its own.
+func (l listed) write(w io.Writer, set cases.Set) {
+	width, column := widthOf(w), 0
+	for _, c := range l.cases {
+		if n := len(c.Name()); n < width/2 {
+			column = max(column, n)
+		}
+	}
+	for _, c := range l.cases {
+		title := c.Title + note(c, set)
+		if name := c.Name(); len(name) > column { // too long to stand beside its title
+			fmt.Fprintf(w, "  %s\n    %s\n", name, hang(title, 4, width))
+		} else {
+			fmt.Fprintf(w, "  %-*s  %s\n", column, name, hang(title, column+4, width))
+		}
+	}
+	for _, u := range l.untried {
+		fmt.Fprintf(w, "  %s\n", hang(fmt.Sprintf("%s: %s: %s", u.roles, u.how, u.reason), 4, width))
+	}
+}
+
+// list prints requirements in the order of PROTOCOL.md with their cases.
+func (f *listFlags) list(w io.Writer, set cases.Set) {
+	all, shown, counts := selected(f.ids, f.role), 0, map[string]int{}
+	for _, l := range all {
+		fmt.Fprintln(w, l.head())
+		l.write(w, set)
+		shown += len(l.cases)
+		switch {
+		case !set.Has(l.ID):
+			counts["later"]++
+		case len(l.cases) > 0:
+			counts["tested"]++
+		default:
+			counts[string(l.untried[0].how)]++
+		}
+	}
+	if len(f.ids) > 0 || f.role != "" {
+		fmt.Fprintf(w, "\n%s, %s\n", report.Count(len(all), "requirement"), report.Count(shown, "case"))
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", hang(fmt.Sprintf("%d requirements of set %s, spec %s, suite %s: %d tested by %d cases, %d %s, %d excepted with the reason above",
+		len(set.Requirements), set.Name, cases.Spec, version, counts["tested"], len(set.Cases), counts[string(cases.ByConstruction)], cases.ByConstruction, counts[string(cases.Excepted)]), 0, widthOf(w)))
 	if n := counts["later"]; n > 0 {
-		fmt.Fprintf(w, "%d later requirements, not in set %s\n", n, set.Name)
+		fmt.Fprintf(w, "%s, not in set %s\n", report.Count(n, "later requirement"), set.Name)
 	}
 }
 

@@ -5,7 +5,8 @@
 //	adit-conform run --client-cmd 'prog --server {addr}'
 //	adit-conform run --listen ADDR
 //	adit-conform run --subject FILE
-//	adit-conform list
+//	adit-conform list [ID…]
+//	adit-conform explain ID…
 //	adit-conform codec --exec 'PROGRAM'
 //	adit-conform replay FILE --server HOST:PORT
 //	adit-conform fuzz --server HOST:PORT --visitor HOST:PORT --for 10m
@@ -64,15 +65,19 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(), replayCommand(), fuzzCommand(), listCommand(), watchCommand(), schemaCommand(), codecCommand(stdout, stderr), fault.PeerCommand(stdout),
+	root.AddCommand(runCommand(), replayCommand(), fuzzCommand(), listCommand(), explainCommand(), watchCommand(), schemaCommand(), codecCommand(stdout, stderr), fault.PeerCommand(stdout),
 		fault.SelfCheckCommand(stdout, stderr, isTerminal(stderr), func(code int) error { return exitError(code) }))
 	root.AddCommand(reportCommands()...)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "adit-conform: %v\nadit-conform --help shows the commands\n", err)
+		shows := "its flags and examples"
+		if command.HasSubCommands() {
+			shows = "the commands"
+		}
+		fmt.Fprintf(stderr, "adit-conform: %v\n%s --help shows %s\n", err, command.CommandPath(), shows)
 		return report.ExitUsage
 	}
 	return report.ExitCertified

@@ -275,13 +275,41 @@ func TestSelfCheckKills(t *testing.T) {
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	stdout, _, code := conform(t, "list")
-	for _, want := range []string{"FRAME-002", "API-001", "tested by construction", "excepted"} {
-		if !strings.Contains(stdout, want) {
-			t.Errorf("list does not show %q", want)
+	for _, tt := range []struct {
+		args, want []string
+		not        string
+	}{
+		{nil, []string{"FRAME-002", "API-001", "excepted with the reason"}, "requirements, "},
+		{[]string{"OPEN-015"}, []string{"OPEN-015  MUST, server, core\n", "1 requirement, 2 cases"}, "OPEN-014"},
+		{[]string{"FRAME-002/server/z*"}, []string{"FRAME-002/server/zero", "1 requirement, 1 case\n"}, "/two"},
+		{[]string{"FRAME-*", "--role", "client"}, []string{"FRAME-001/client", "FRAME-011/client"}, "/server"},
+	} {
+		stdout, stderr, code := conform(t, append([]string{"list"}, tt.args...)...)
+		if code != 0 {
+			t.Errorf("list %q exits %d: %s", tt.args, code, stderr)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("list %q does not show %q", tt.args, want)
+			}
+		}
+		if strings.Contains(stdout, tt.not) {
+			t.Errorf("list %q shows %q", tt.args, tt.not)
 		}
 	}
-	if code != 0 {
-		t.Errorf("exit code %d", code)
+}
+
+// An error says which help to read.
+func TestUsageNamesTheHelp(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"adit-conform run --help shows its flags":          {"run", "--nonsense"},
+		"adit-conform list --help shows its flags":         {"list", "OPEN-15"},
+		"adit-conform fault server --help shows its flags": {"fault", "server"},
+		"adit-conform --help shows the commands":           {"lits"},
+	} {
+		if _, stderr, code := conform(t, args...); code != report.ExitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%q exits %d: %s; want 2 and %q", args, code, stderr, want)
+		}
 	}
 }

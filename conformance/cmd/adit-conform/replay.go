@@ -220,8 +220,19 @@ func (f *runFlags) writeReplays(ctx context.Context, parts []part, run *report.R
 		}
 	}
 	if written > 0 {
-		fmt.Fprintf(stderr, "%d replay files in %s; adit-conform replay FILE repeats one\n", written, f.replay)
+		fmt.Fprintf(stderr, "%s in %s; adit-conform replay FILE %s repeats one\n", report.Count(written, "replay file"), f.replay, f.again())
 	}
+}
+
+// again is how replay is told of the subject of the run.
+func (f *runFlags) again() string {
+	switch {
+	case f.subject != "":
+		return "--subject " + f.subject
+	case f.server != "":
+		return "--server " + f.server + " --visitor " + f.visitor
+	}
+	return "--client-cmd 'PROG …'"
 }
 
 // shrink is the smallest file that fails as file does, with a note about it.
