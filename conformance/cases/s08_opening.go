@@ -134,9 +134,9 @@ var requests = []Case{
 		Run: func(t *T) {
 			c := t.Requested()
 			host, port, _ := net.SplitHostPort(t.At.VisitorTarget)
-			t.Check(fmt.Sprint(c.Request.Port()) == port, "", "the request names port %d, the mapping %s", c.Request.Port(), port)
+			t.Check(fmt.Sprint(c.Request.Port()) == port, "", "the request names port %d, where the mapping has %s", c.Request.Port(), port)
 			if h, addressed := c.Request.Host(); addressed {
-				t.Check(h == host, "", "the request names host %q, the mapping %q", h, host)
+				t.Check(h == host, "", "the request names host %q, where the mapping has %q", h, host)
 			}
 		},
 	},

@@ -267,6 +267,6 @@ func (l *link) ExpectSent(sentence string, opts ...Option) {
 	x := l.t.expect(sentence, Message, Answer, opts)
 	l.t.awaits(x, Step{Do: "taken", On: l.who})
 	if !l.t.wait(x.within, func() bool { return l.unsent == 0 || l.wErr != nil }) || l.wErr != nil {
-		l.t.failed(x, "the octets are taken", fmt.Sprintf("%d octets not taken, the socket is %v", l.unsent, l.end))
+		l.t.failed(x, "the octets are taken", fmt.Sprintf("%d octets not taken, %s is %v", l.unsent, l.who, l.end))
 	}
 }

@@ -79,7 +79,7 @@ func (t *T) Tunnel() *Tunnel {
 // Visitor connects a visitor to the mapped port of a server subject.
 func (t *T) Visitor() *Socket {
 	defer t.inSetup()()
-	who := fmt.Sprintf("visitor %d", len(t.sockets)+1)
+	who := t.nextLocal("visitor")
 	t.did(Step{Do: "visitor", On: who})
 	conn, err := t.connect(t.At.Visitor)
 	switch {
@@ -89,6 +89,12 @@ func (t *T) Visitor() *Socket {
 		t.failed(t.expect("a visitor can connect to the mapped port "+t.At.Visitor, Ending, 0, nil), "a TCP connection", err.Error())
 	}
 	return t.newSocket(who, conn, "connected")
+}
+
+// nextLocal names the next local socket.
+func (t *T) nextLocal(kind string) string {
+	t.locals++
+	return fmt.Sprintf("%s %d", kind, t.locals)
 }
 
 // Requested is a connection that was requested and not yet answered: of a
@@ -112,7 +118,7 @@ func (n *Tunnel) Requested(opts ...Option) *Conn {
 	// A visitor that comes before the server has taken notice of a fresh
 	// tunnel is ended at once, as OPEN-026 wants; it comes again.
 	x := t.expect("the server sends a ConnectRequest for a visitor of "+t.At.Visitor, Message, LocalEffect, opts)
-	defer t.asOne(x, Step{Do: "request", On: n.who, Socket: fmt.Sprintf("visitor %d", len(t.sockets)+1)})()
+	defer t.asOne(x, Step{Do: "request", On: n.who, Socket: fmt.Sprintf("visitor %d", t.locals+1)})()
 	deadline := t.Now() + x.within
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		v := t.Visitor()
@@ -128,6 +134,7 @@ func (n *Tunnel) Requested(opts ...Option) *Conn {
 		case came:
 			f := n.Expect(x.sentence, AnyRequest())
 			n.named(f, v.who)
+			t.rec.note(v.who, "has ID %d on %s", f.ID(), n.who)
 			return &Conn{Tun: n, ID: f.ID(), Local: v, Request: f}
 		case n.Ended() != EndNone:
 			t.failed(x, "a ConnectRequest", n.state(true, x))
@@ -139,7 +146,9 @@ func (n *Tunnel) Requested(opts ...Option) *Conn {
 		t.rec.mu.Lock()
 		t.rec.outline.forget(v.said)
 		t.rec.mu.Unlock()
+		t.locals-- // it is the same visitor
 		v.shut(Finished)
+		t.rec.note(v.who, "comes again: the server had not taken notice of %s yet (OPEN-026)", n.who)
 		t.wait(pause, func() bool { return n.end != EndNone })
 	}
 }

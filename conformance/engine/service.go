@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"net"
 	"strconv"
 )
@@ -108,7 +107,7 @@ func (s *Service) acceptLoop() {
 // Accept waits for the subject's next dial.
 func (s *Service) Accept(sentence string, opts ...Option) *Socket {
 	x := s.t.expect(sentence, Message, LocalEffect, opts)
-	who := fmt.Sprintf("service %d", len(s.t.sockets)+1)
+	who := s.t.nextLocal("service")
 	s.t.awaits(x, Step{Do: "accept", On: who})
 	var conn *net.TCPConn
 	s.t.wait(x.within, func() bool {

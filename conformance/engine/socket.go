@@ -126,9 +126,9 @@ func (s *Socket) ExpectOctets(sentence string, want []byte, opts ...Option) {
 	}
 	s.t.rec.mu.Unlock()
 	if wrong == "" {
-		wrong = fmt.Sprintf("%d octets, then the socket was %v", n, end)
+		wrong = fmt.Sprintf("%d octets, then %s was %v", n, s.who, end)
 		if end == EndNone {
-			wrong = fmt.Sprintf("%d octets, then nothing within %s", n, brief(x.within))
+			wrong = fmt.Sprintf("%d octets at %s, then nothing within %s", n, s.who, brief(x.within))
 		}
 	}
 	s.t.failed(x, fmt.Sprintf("%d octets %s", len(want), clip(want)), wrong)
@@ -171,11 +171,11 @@ func (s *Socket) expectEnd(sentence, how, want string, opts []Option, ok func(En
 	s.t.rec.mu.Unlock()
 	switch {
 	case n > 0:
-		s.t.failed(x, want+" and no octet before", fmt.Sprintf("%d octets %s", n, octets))
+		s.t.failed(x, want+" and no octet before", fmt.Sprintf("%d octets at %s %s", n, s.who, octets))
 	case end == EndNone:
-		s.t.failed(x, want, "the socket is still open after "+brief(x.within))
+		s.t.failed(x, want, s.who+" is still open after "+brief(x.within))
 	case !ok(end):
-		s.t.failed(x, want, "the socket was "+end.String())
+		s.t.failed(x, want, s.who+" was "+end.String())
 	}
 	s.t.inTime(x, at)
 	return end
@@ -194,7 +194,7 @@ func (s *Socket) ExpectReceived(sentence string, n int, opts ...Option) {
 	x := s.t.expect(sentence, Message, LocalEffect, opts)
 	s.t.awaits(x, Step{Do: "received", On: s.who, Count: n})
 	if !s.t.wait(x.within, func() bool { return s.all >= n || s.end != EndNone }) || s.Received() < n {
-		s.t.failed(x, fmt.Sprintf("%d octets", n), fmt.Sprintf("%d octets, the socket is %v", s.Received(), s.Ended()))
+		s.t.failed(x, fmt.Sprintf("%d octets", n), fmt.Sprintf("%d octets, %s is %v", s.Received(), s.who, s.Ended()))
 	}
 }
 

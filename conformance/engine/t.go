@@ -32,6 +32,7 @@ type T struct {
 	begun    time.Time
 	opened   []*Tunnel
 	sockets  []*Socket
+	locals   int // names of local sockets so far
 	closers  []func()
 	service  *Service
 	narrow   bool             // local sockets take little

@@ -138,7 +138,7 @@ func (o *Outcome) judge(f *File, at int, seen bool, rss int64) {
 
 // words is a finding in one line.
 func words(v engine.Finding) string {
-	s := v.Sentence
+	s := v.Label() + ": " + v.Sentence
 	if v.Expected != "" {
 		s += "; expected " + v.Expected
 	}
