@@ -27,7 +27,7 @@ func alone(ctx context.Context, at Endpoints, slack time.Duration) (why string, 
 				what = "gets octets"
 			}
 			return "", fmt.Errorf("a visitor of %s %s though the suite has no tunnel yet: another client seems to be attached; "+
-				"end it for the time of the run (when there is none: OPEN-026 asks the server to end such visitors at once)", at.Visitor, what)
+				"end it for the time of the run (when there is none: this port may not belong to the server at %s, and OPEN-026 asks a server to end such visitors at once)", at.Visitor, what, at.Tunnel)
 		}
 	}
 	var d net.Dialer
@@ -57,8 +57,8 @@ func alone(ctx context.Context, at Endpoints, slack time.Duration) (why string, 
 		case <-pause.C:
 		case <-ctx.Done():
 			if answered {
-				why = fmt.Sprintf("no visitor of %s reached the suite's tunnel before the first case: another client may be attached, which has to end for the time of the run, "+
-					"or the mapping is for tunnels from another address", at.Visitor)
+				why = fmt.Sprintf("no visitor of %s reached the suite's tunnel before the first case: this port may not belong to the server at %s, "+
+					"or another client is attached, which has to end for the time of the run, or the mapping is for tunnels from another address", at.Visitor, at.Tunnel)
 			}
 			return why, nil
 		}

@@ -65,7 +65,7 @@ func TestAlone(t *testing.T) {
 	}{
 		"another client's service speaks first":  {usedServer{answer, func(c, _ net.Conn) { _, _ = c.Write([]byte("SSH-2.0")) }}, "gets octets though the suite has no tunnel yet: another client", true},
 		"another client's service waits":         {usedServer{answer, func(net.Conn, net.Conn) {}}, "stays though the suite has no tunnel yet: another client", true},
-		"another client's service refuses":       {usedServer{answer, ends}, "another client may be attached", false},
+		"another client's service refuses":       {usedServer{answer, ends}, "this port may not belong to the server", false},
 		"it closes everything, as the cases say": {usedServer{func(c net.Conn) { _ = c.Close() }, ends}, "", false},
 		"it never answers, as the cases say":     {usedServer{nothing, ends}, "", false},
 		"nobody uses it": {usedServer{answer, func(c, tunnel net.Conn) {

@@ -195,7 +195,11 @@ func (r *Runner) start(ctx context.Context, scenario string, at Endpoints) (runn
 }
 
 func (r *Runner) unreachable(running Running, err error) error {
-	ue := &UnreachableError{Subject: r.Subject.Describe(), Reason: err}
+	return unreachable(r.Subject.Describe(), running, err)
+}
+
+func unreachable(what string, running Running, err error) error {
+	ue := &UnreachableError{Subject: what, Reason: err}
 	if running != nil {
 		ue.Log = running.Log(logLines)
 	}

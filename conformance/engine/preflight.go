@@ -41,7 +41,7 @@ func (r *Runner) reachable(ctx context.Context, running Running) error {
 		rtt, err := reach(ctx, addr, visitor)
 		switch {
 		case err != nil && visitor:
-			return r.unreachable(running, fmt.Errorf("no visitor is accepted at %s, which must be a mapped port: %w", addr, err))
+			return unreachable("visitor port "+addr+" of "+r.Subject.Describe(), running, fmt.Errorf("it must be a mapped port, which accepts visitors: %w", err))
 		case err != nil:
 			return r.unreachable(running, fmt.Errorf("no tunnel is accepted at %s: %w", addr, err))
 		}

@@ -60,7 +60,7 @@ var errCaseTime = errors.New("the case's time is over")
 // UnreachableError says that a subject never became ready: TCP never
 // connected, or its command ended before.
 type UnreachableError struct {
-	Subject string
+	Subject string // or its visitor port
 	Reason  error
 	Log     []string // what its command last wrote
 }
