@@ -161,7 +161,7 @@ func TestKnownDeviationsInReports(t *testing.T) {
 	if e := stale.Results[0]; !strings.HasSuffix(e.Reason, "baseline.yaml:2: known[0].id: CLOSE-003 passes; remove the line") {
 		t.Errorf("a stale line is explained by %q", e.Reason)
 	}
-	if got, want := stale.Conclusion, "NOT CERTIFIED: 0 case(s) failed, 1 passed against the baseline"; got != want {
+	if got, want := stale.Conclusion, "NOT CERTIFIED: 0 cases failed, 1 passed against the baseline"; got != want {
 		t.Errorf("conclusion = %q; want %q", got, want)
 	}
 	s := compiled(t)

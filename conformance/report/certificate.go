@@ -248,7 +248,7 @@ func (f File) writeLeftOut(w io.Writer, p paint) {
 	}
 	for _, k := range order {
 		if n := len(names[k]); n > manyNames {
-			fmt.Fprintf(w, "\n  %s\n", p("faint", fmt.Sprintf("%s: %d cases", k, n)))
+			fmt.Fprintf(w, "\n  %s\n", p("faint", k+": "+Count(n, "case")))
 			continue
 		}
 		fmt.Fprintf(w, "\n  %s\n", p("faint", k+":"))
@@ -282,7 +282,7 @@ func (f File) conclusion() (meaning, head, rest string) {
 			n -= s
 			stale = fmt.Sprintf(", %d passed against the baseline", s)
 		}
-		return "bad", "NOT CERTIFIED", fmt.Sprintf(": %d case(s) failed", n) + stale
+		return "bad", "NOT CERTIFIED", ": " + Count(n, "case") + " failed" + stale
 	case ExitUnreachable:
 		why, _, _ := strings.Cut(strings.Join(f.Unreachable, "; "), "\n")
 		return "bad", "UNREACHABLE", ": " + why

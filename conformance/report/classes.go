@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -82,12 +81,7 @@ func (c Class) Words() string {
 	return c.Standing
 }
 
-func butFor(n int) string {
-	if n == 1 {
-		return " but for 1 known deviation"
-	}
-	return fmt.Sprintf(" but for %d known deviations", n)
-}
+func butFor(n int) string { return " but for " + Count(n, "known deviation") }
 
 // failed reports whether a verdict counts against the subject.
 func failed(v engine.Verdict) bool { return v.Failed() || v == Stale }

@@ -122,7 +122,8 @@ func TestExitCodes(t *testing.T) {
 		{"a server that closes everything", []string{"--server", bad, "--visitor", bad, "--id", "FRAME-002,FRAME-007"}, report.ExitFailed},
 		{"nobody listens", []string{"--server", nobody, "--visitor", nobody}, report.ExitUnreachable},
 		{"a client that ends at once", []string{"--client-cmd", "false {addr}", "--id", "FRAME-002"}, report.ExitUnreachable},
-		{"an ID that does not exist", []string{"--server", good, "--visitor", bad, "--id", "NOPE-001"}, report.ExitNothing},
+		{"an ID that does not exist", []string{"--server", good, "--visitor", bad, "--id", "NOPE-001"}, report.ExitUsage},
+		{"a pattern that names nothing", []string{"--server", good, "--visitor", bad, "--id", "NOPE-*"}, report.ExitUsage},
 		{"an ID of the other role", []string{"--server", good, "--visitor", bad, "--id", "OPEN-006"}, report.ExitNothing},
 		{"a slow case without --slow", []string{"--server", good, "--visitor", bad, "--id", "ALIVE-006"}, report.ExitNothing},
 		{"one ID that exists and one that does not", []string{"--server", good, "--visitor", bad, "--id", "FRAME-002,NOPE-001"}, report.ExitUsage},
@@ -211,7 +212,7 @@ func TestFailFast(t *testing.T) {
 	t.Parallel()
 	addr := server(t, true)
 	stdout, _, code := conform(t, "run", "--server", addr, "--visitor", addr, "--fail-fast", "--label-filter", "id: containsAny {FRAME-002,FRAME-004,FRAME-008}")
-	if code != report.ExitFailed || !strings.Contains(stdout, "1 case(s) failed") {
+	if code != report.ExitFailed || !strings.Contains(stdout, "1 case failed") {
 		t.Errorf("exit code %d; want 1 after one failure\n%s", code, stdout)
 	}
 }
@@ -240,6 +241,7 @@ func TestContradictions(t *testing.T) {
 		{append([]string{"--baseline", "b.yaml", "--fail-fast"}, at...), "leave one of them out"},
 		{append([]string{"--slow", "--timeout", "30s"}, at...), "raise the timeout"},
 		{append([]string{"--json", "out", "--junit", "./out"}, at...), "two reports would be written"},
+		{append([]string{"--id", "OPEN-15"}, at...), "--id OPEN-15: no such requirement or case; the nearest: OPEN-015;"},
 		{append([]string{"--set", "0.9"}, at...), `--set "0.9": no such requirement set; there is 1.0`},
 	} {
 		stdout, stderr, code := conform(t, append([]string{"run"}, tt.args...)...)

@@ -89,6 +89,10 @@ It knows nothing but the file.
 
 Exit codes: 0 not reproduced: the subject does right; 1 reproduced; 2 wrong usage, or a wrong file;
 3 unreachable; 6 it could not be told.`,
+		Example: `  adit-conform replay FILE --server 127.0.0.1:9000 --visitor 127.0.0.1:10022
+  adit-conform replay FILE --subject my-tunnel.yaml --times 10
+  adit-conform replay FILE --client-cmd 'my-client --server {addr}' --shrink --output SMALLER
+  adit-conform replay FILE --nc >try.sh && sh try.sh 127.0.0.1 9000`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), args[0], c.OutOrStdout(), c.ErrOrStderr())
@@ -100,7 +104,7 @@ Exit codes: 0 not reproduced: the subject does right; 1 reproduced; 2 wrong usag
 	s.BoolVar(&f.shrink, "shrink", false, "look for less that fails as well, and write it to --output")
 	s.StringVarP(&f.output, "output", "o", "", "file that --shrink writes")
 	f.shrinkFlag(s)
-	s.BoolVar(&f.nc, "nc", false, "print a shell script that sends the same octets with nc; needs no subject")
+	s.BoolVar(&f.nc, "nc", false, "print a shell script for sh, called with HOST PORT of a server, that sends the same octets with nc; only for failures that one tunnel shows, without visitors")
 	c.MarkFlagsMutuallyExclusive("nc", "shrink")
 	c.MarkFlagsRequiredTogether("shrink", "output")
 	return c

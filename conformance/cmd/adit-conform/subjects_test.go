@@ -105,7 +105,7 @@ func TestUnreachableSubjectsAreNamed(t *testing.T) {
 		says string
 	}{
 		{[]string{"--server", nobody, "--visitor", good}, "no tunnel is accepted at " + nobody},
-		{[]string{"--server", good, "--visitor", nobody}, "no visitor is accepted at " + nobody + ", which must be a mapped port"},
+		{[]string{"--server", good, "--visitor", nobody}, "UNREACHABLE: visitor port " + nobody + " of server " + good + " is unreachable: it must be a mapped port"},
 		{[]string{"--client-cmd", "no-such-program {addr}"}, "executable file not found"},
 	} {
 		t.Run(tt.says, func(t *testing.T) {

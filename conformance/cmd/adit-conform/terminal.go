@@ -9,6 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
 // pageWidth is how wide a page of text is where there is no terminal.
 const pageWidth = 100
 
