@@ -60,6 +60,7 @@ func TestARunMeasuresEveryCellOnEveryPath(t *testing.T) {
 load: {mode: pingpong, connections: 3, size: 1KiB}
 cells: [{size: 64B}, {rate: 200/s}, {size: 1MiB, connections: 1}, {mode: upload}, {mode: download}, {mode: both, size: 64KiB}]
 repeat: 2
+measure: 300ms
 `)
 	begun := 0
 	r := &Runner{Subjects: []*subject.File{parseSubject(t, pair)}, Self: self(), Command: "adit-load run x", Profile: "full", Tell: func(n Notice) {
