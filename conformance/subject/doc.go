@@ -37,8 +37,8 @@
 //
 //	decode.go    strict YAML: unknown keys and bad values refused with file, line, name
 //	file.go      File: what a subject file says, checked
-//	words.go     command lines and placeholders
-//	addrs.go     addresses, free ports
+//	schema.go    its JSON Schema, for editors
+//	words.go     command lines, placeholders; with addrs.go: addresses, free ports
 //	instance.go  Instance: one started subject
 //	process.go   Process: one program, its end and its restart
 //	child.go     a command as a child process

@@ -8,15 +8,16 @@ import (
 
 	"github.com/adit-tunnel/adit/conformance/replay"
 	"github.com/adit-tunnel/adit/conformance/report"
+	"github.com/adit-tunnel/adit/conformance/subject"
 )
 
 // schemas are the JSON Schemas that are published, by the name of what they describe.
-var schemas = map[string][]byte{"report": report.JSONSchema, "replay": replay.JSONSchema}
+var schemas = map[string][]byte{"report": report.JSONSchema, "replay": replay.JSONSchema, "subject": subject.JSONSchema}
 
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "schema report|replay",
-		Short:     "print the JSON Schema of the JSON report, or of a replay file",
+		Use:       "schema report|replay|subject",
+		Short:     "print the JSON Schema of the JSON report, of a replay file, or of a subject file, which is YAML",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: slices.Sorted(maps.Keys(schemas)),
 		RunE: func(c *cobra.Command, args []string) error {

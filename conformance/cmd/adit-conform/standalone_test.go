@@ -77,6 +77,8 @@ func TestTheBinaryIsTheWholeTool(t *testing.T) {
 	a.does(t, "ok        suite", "verify", "r.json")
 	a.does(t, "killed", "self-check", "--id", "FRAME-007")
 	a.does(t, "requirement_set", "schema", "report")
+	a.does(t, "prepare", "schema", "subject")
+	a.does(t, "visitor cannot wait for ever", "explain", "OPEN-022")
 	a.does(t, "--listen", "watch", "--help")
 	for _, name := range []string{"r.json", "r.html", "r.md", "r.svg"} {
 		if info, err := os.Stat(filepath.Join(a.dir, name)); err != nil || info.Size() == 0 {
