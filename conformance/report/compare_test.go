@@ -2,7 +2,11 @@ package report
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
@@ -56,10 +60,36 @@ func TestQualityKnowsEveryVerdict(t *testing.T) {
 
 func TestMatrixGolden(t *testing.T) {
 	old, now := twoRuns()
+	m := Matrix{Files: []File{old, now}, Names: []string{"monday", "friday"}}
 	var b bytes.Buffer
-	Matrix{Files: []File{old, now}}.Write(&b, false, false)
+	m.Write(&b, false, false)
 	golden(t, "matrix.txt", b.Bytes())
 	b.Reset()
-	Matrix{Files: []File{old, now}, All: true}.Write(&b, true, false)
+	m.All = true
+	m.Write(&b, true, false)
 	golden(t, "matrix.md", b.Bytes())
+}
+
+// However many reports there are, the page is wide enough, and each is there.
+func TestMatrixGoesOnBelow(t *testing.T) {
+	old, now := twoRuns()
+	m := Matrix{Width: 60}
+	for i := range 9 {
+		m.Files = append(m.Files, []File{old, now}[i%2])
+		m.Names = append(m.Names, fmt.Sprintf("report-%d", i))
+	}
+	for _, color := range []bool{false, true} {
+		var b bytes.Buffer
+		m.Write(&b, false, color)
+		for l := range strings.Lines(b.String()) {
+			if n := text.StringWidthWithoutEscSequences(strings.TrimSuffix(l, "\n")); n > m.Width {
+				t.Errorf("a line of %d columns: %q", n, l)
+			}
+		}
+		for _, name := range m.Names {
+			if n := strings.Count(b.String(), name+" ") + strings.Count(b.String(), name+"\n"); n != 3 {
+				t.Errorf("%s stands there %d times; want 3: who it is, standing, requirements\n%s", name, n, b.String())
+			}
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
@@ -15,24 +16,31 @@ import (
 // A Matrix holds the reports of several subjects beside each other.
 type Matrix struct {
 	Files []File
-	All   bool // also requirements that every subject meets
+	Names []string // heads of the columns, one for each file
+	All   bool     // also requirements that every subject meets
+	Width int      // of the page: tables that are wider go on below; 0: no limit
 }
 
-// Write writes the standings, then the requirements, one column a subject.
+// Write writes who is who, the standings, then the requirements, one column a subject.
 func (m Matrix) Write(w io.Writer, markdown, color bool) {
 	p := paint(plain)
 	if color && !markdown {
 		p = coloured
 	}
-	standings, requirements := newTable(), newTable()
-	standings.AppendHeader(m.header("class"))
-	requirements.AppendHeader(m.header("requirement"))
+	if markdown {
+		m.Width = 0
+	}
+	who := []table.Row{{"report", "subject"}}
+	for i, f := range m.Files {
+		who = append(who, table.Row{m.Names[i], strings.Join(strings.Fields(Clean(f.Subject)), " ")})
+	}
+	standings, requirements := []table.Row{m.header("class")}, []table.Row{m.header("requirement")}
 	for _, name := range []string{"core-server", "core-client", "api"} {
 		if row := m.standings(name, p); row != nil {
-			standings.AppendRow(row)
+			standings = append(standings, row)
 		}
 	}
-	shown, met := 0, 0
+	met := 0
 	for _, r := range (File{Results: m.entries()}).requirements() {
 		for _, role := range roles {
 			row, same := m.verdicts(r.ID, role, p)
@@ -41,22 +49,53 @@ func (m Matrix) Write(w io.Writer, markdown, color bool) {
 			case same && !m.All:
 				met++
 			default:
-				shown++
-				requirements.AppendRow(row)
+				requirements = append(requirements, row)
 			}
 		}
 	}
-	render(w, standings, markdown)
-	if shown > 0 {
-		fmt.Fprintln(w)
-		render(w, requirements, markdown)
+	render(w, who, markdown)
+	for _, rows := range [][]table.Row{standings, requirements} {
+		if len(rows) == 1 {
+			continue
+		}
+		for _, part := range m.parts(rows) {
+			fmt.Fprintln(w)
+			render(w, part, markdown)
+		}
 	}
 	if met > 0 {
 		fmt.Fprintf(w, "\n%d more, which every subject meets\n", met)
 	}
 }
 
-func render(w io.Writer, t table.Writer, markdown bool) {
+// parts cuts a table that is wider than the page into some that are not; each has the first column.
+func (m Matrix) parts(rows []table.Row) (parts [][]table.Row) {
+	width := func(column int) int {
+		n := 0
+		for _, r := range rows {
+			n = max(n, text.StringWidthWithoutEscSequences(r[column].(string)))
+		}
+		return n + 2 // what the style puts beside it
+	}
+	for from := 1; from < len(rows[0]); {
+		to, used := from+1, width(0)+width(from)
+		for ; to < len(rows[0]) && (m.Width == 0 || used+width(to) <= m.Width); to++ {
+			used += width(to)
+		}
+		var part []table.Row
+		for _, r := range rows {
+			part = append(part, append(table.Row{r[0]}, r[from:to]...))
+		}
+		parts, from = append(parts, part), to
+	}
+	return parts
+}
+
+// render writes rows as a table, the first as its head.
+func render(w io.Writer, rows []table.Row, markdown bool) {
+	t := newTable()
+	t.AppendHeader(rows[0])
+	t.AppendRows(rows[1:])
 	if markdown {
 		fmt.Fprintln(w, t.RenderMarkdown())
 		return
@@ -68,8 +107,8 @@ func render(w io.Writer, t table.Writer, markdown bool) {
 
 func (m Matrix) header(first string) table.Row {
 	row := table.Row{first}
-	for _, f := range m.Files {
-		row = append(row, strings.Join(strings.Fields(Clean(f.Subject)), " "))
+	for _, name := range m.Names {
+		row = append(row, name)
 	}
 	return row
 }

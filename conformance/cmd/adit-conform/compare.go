@@ -1,6 +1,10 @@
 package main
 
 import (
+	"path/filepath"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/adit-tunnel/adit/conformance/report"
@@ -31,12 +35,13 @@ func matrixCommand() *cobra.Command {
 	var markdown bool
 	c := &cobra.Command{
 		Use:   "matrix FILE.json…",
-		Short: "put the reports of several subjects beside each other",
+		Short: "put the reports of several subjects beside each other, each under the name of its file",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if m.Files, err = readReports(args); err != nil {
 				return err
 			}
+			m.Names, m.Width = heads(args), widthOf(c.OutOrStdout())
 			m.Write(c.OutOrStdout(), markdown, isTerminal(c.OutOrStdout()))
 			return nil
 		},
@@ -44,6 +49,19 @@ func matrixCommand() *cobra.Command {
 	c.Flags().BoolVar(&markdown, "markdown", false, "as Markdown")
 	c.Flags().BoolVar(&m.All, "all", false, "also requirements that every subject meets")
 	return c
+}
+
+// heads are the names of the files without what all JSON files share; the whole paths when two are called the same.
+func heads(paths []string) []string {
+	var short []string
+	for _, p := range paths {
+		name := strings.TrimSuffix(filepath.Base(p), ".json")
+		if slices.Contains(short, name) {
+			return paths
+		}
+		short = append(short, name)
+	}
+	return short
 }
 
 func readReports(names []string) ([]report.File, error) {
