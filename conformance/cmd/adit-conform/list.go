@@ -174,8 +174,8 @@ func (f *listFlags) list(w io.Writer, set cases.Set) {
 		fmt.Fprintf(w, "\n%s, %s\n", report.Count(len(all), "requirement"), report.Count(shown, "case"))
 		return
 	}
-	fmt.Fprintf(w, "\n%s\n", hang(fmt.Sprintf("%d requirements of set %s, spec %s, suite %s: %d tested by %d cases, %d %s, %d excepted with the reason above",
-		len(set.Requirements), set.Name, cases.Spec, version, counts["tested"], len(set.Cases), counts[string(cases.ByConstruction)], cases.ByConstruction, counts[string(cases.Excepted)]), 0, widthOf(w)))
+	fmt.Fprintf(w, "\n%d requirements of set %s, spec %s, suite %s:\n%d tested by %d cases, %d %s, %d excepted with the reason above\n",
+		len(set.Requirements), set.Name, cases.Spec, version, counts["tested"], len(set.Cases), counts[string(cases.ByConstruction)], cases.ByConstruction, counts[string(cases.Excepted)])
 	if n := counts["later"]; n > 0 {
 		fmt.Fprintf(w, "%s, not in set %s\n", report.Count(n, "later requirement"), set.Name)
 	}
