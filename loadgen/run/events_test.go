@@ -58,7 +58,7 @@ load: {mode: pingpong, connections: 4, size: 1KiB, rate: 400/s}
 link: {rtt: 1ms}
 timeline: [{at: 200ms, for: 300ms}]
 axes: {timeline.do: [link.freeze, link.kill, server.kill, server.freeze]}
-measure: 800ms
+measure: 1500ms
 timeout: 3s
 paths: [relay, tunnel]
 `)

@@ -128,7 +128,7 @@ type bench struct {
 // newBench makes a scenario of the given text, measured on a subject with the given flags.
 func newBench(t *testing.T, text, flags string) *bench {
 	b := &bench{t, t.TempDir()}
-	b.write("x.yaml", "# why?\nscenario: x\nwarmup: 20ms\ntimeout: 300ms\ndrain: 1s\n"+text+"\n")
+	b.write("x.yaml", "# why?\nscenario: x\nwarmup: 20ms\ntimeout: 300ms\ndrain: 5s\n"+text+"\n")
 	b.write("subject.yaml", fmt.Sprintf("name: faulty\nserver: {command: %q, ready: {tcp: \"{visitor}\"}}\n",
 		os.Args[0]+" faulty --notes "+b.path("notes")+" "+flags+" --listen {visitor} --to {target}"))
 	return b
