@@ -18,17 +18,20 @@ type lane struct {
 }
 
 // work runs cases until there are none left. dispatch starts it.
-func (l *lane) work(ctx context.Context, tasks <-chan task, done func(task, Result)) {
+func (l *lane) work(ctx context.Context, tasks <-chan task, results *collector) {
 	for t := range tasks {
 		switch {
 		case ctx.Err() != nil:
-			done(t, Result{Case: t.c, Verdict: NotRun, Reason: whyStopped(ctx)})
+			results.post(t, Result{Case: t.c, Verdict: NotRun, Reason: whyStopped(ctx)})
+			continue
+		case results.settled(t):
+			results.post(t, Result{Case: t.c, Verdict: NotRun, Reason: "its octets as written fail already"})
 			continue
 		}
 		if l.r.Begin != nil {
 			l.r.Begin(t.c)
 		}
-		done(t, l.runCase(ctx, t))
+		results.post(t, l.runCase(ctx, t))
 	}
 	l.drop()
 }

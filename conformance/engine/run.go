@@ -170,6 +170,7 @@ func (r *Runner) dispatch(ctx context.Context, todo []Case, first Running, done 
 	slices.SortStableFunc(long, func(a, b task) int { return cmp.Compare(b.c.Wait, a.c.Wait) })
 	rng := rand.New(rand.NewPCG(r.Seed, 0))
 	rng.Shuffle(len(quick), func(i, j int) { quick[i], quick[j] = quick[j], quick[i] })
+	asWrittenFirst(quick)
 	if !r.Subject.Owned() || r.Role == API {
 		jobs = 1
 	}
@@ -187,11 +188,11 @@ func (r *Runner) dispatch(ctx context.Context, todo []Case, first Running, done 
 		if i == 0 {
 			l.alive = first
 		}
-		wg.Go(func() { l.work(ctx, queues[0], results.post) })
+		wg.Go(func() { l.work(ctx, queues[0], results) })
 	}
 	for range min(len(long), 4*jobs) {
 		l := &lane{r: r}
-		wg.Go(func() { l.work(ctx, queues[1], results.post) })
+		wg.Go(func() { l.work(ctx, queues[1], results) })
 	}
 	wg.Wait()
 }

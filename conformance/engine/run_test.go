@@ -176,6 +176,21 @@ func TestFaultsAreCharged(t *testing.T) {
 	}
 }
 
+// What fails as written cannot fail better with its octets cut.
+func TestAFailureIsNotCut(t *testing.T) {
+	for bug, want := range map[string]int{"": len(Cuts), "flips a bit": 1} {
+		ran := 0
+		r := &Runner{Subject: &peerSubject{role: Server, bug: bug, owned: true}, Role: Server, Jobs: 1, Segmented: true, Begin: func(Case) { ran++ }}
+		got, err := runCases(t, r, ofRole(Server, "DATA-001"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res := got["DATA-001"]; ran != want || res.Verdict.Failed() != (bug != "") || len(res.Notes) > 0 {
+			t.Errorf("%q: run %d times, %s %v; want %d times", bug, ran, res.Verdict, res.Notes, want)
+		}
+	}
+}
+
 // The run goes on after a subject died, with a new one.
 func TestRunGoesOnAfterADeath(t *testing.T) {
 	r := &Runner{Subject: &peerSubject{role: Server, bug: "exits at an unknown type", owned: true}, Role: Server, Jobs: 1}

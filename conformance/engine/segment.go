@@ -21,6 +21,20 @@ func (r *Runner) cuts(c Case) []Cut {
 	return Cuts[:]
 }
 
+// asWrittenFirst moves the tasks whose octets are not cut to the front: those
+// of a case that fails so need not be cut any more.
+func asWrittenFirst(tasks []task) {
+	slices.SortStableFunc(tasks, func(a, b task) int {
+		switch {
+		case a.cut == AsWritten && b.cut != AsWritten:
+			return -1
+		case a.cut != AsWritten && b.cut == AsWritten:
+			return 1
+		}
+		return 0
+	})
+}
+
 // A collector joins the results of a case's tasks into one.
 type collector struct {
 	r    *Runner
@@ -46,6 +60,13 @@ func (k *collector) post(t task, res Result) {
 	if complete {
 		k.done(join(all))
 	}
+}
+
+// settled reports whether cutting the octets of the case cannot change its verdict any more.
+func (k *collector) settled(t task) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return t.cut != AsWritten && k.got[t.c.Name()][AsWritten].Verdict.Failed()
 }
 
 // join is the result of a case that was run in several ways: that of the
