@@ -39,6 +39,10 @@ type Options struct {
 // waiting: twelve of them use half of two cores.
 const defaultJobs = 12
 
+// oddJobs is how many unusual choices are tried at a time: each is a run of the
+// whole suite on several instances, and must not be judged on a starved machine.
+const oddJobs = 2
+
 // liarsEarn is the share of the suite that a liar must stay below.
 const liarsEarn = 0.10
 
@@ -78,9 +82,9 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 	defer giveUp(nil)
 	var twin report.File
 	m.Trials, m.Liars, m.Odds = make([]Trial, len(todo)), make([]Lie, len(liars)), make([]Odd, len(odds))
-	var tasks []func() // what takes longest comes first
+	var choices, tasks []func() // what takes longest comes first
 	for i, name := range odds {
-		tasks = append(tasks, func() {
+		choices = append(choices, func() {
 			m.Odds[i] = o.spare(ctx, name, apiPorts(len(todo)+1+i))
 			show.step(name, m.Odds[i].OK())
 		})
@@ -108,7 +112,8 @@ func SelfCheck(ctx context.Context, o Options) (Matrix, error) {
 			show.step(mutant.ID(), m.Trials[i].OK())
 		})
 	}
-	o.each(tasks)
+	each(choices, min(o.Jobs, oddJobs))
+	each(tasks, o.Jobs)
 	for i, t := range m.Trials {
 		if t.Outcome == Inconclusive && ctx.Err() == nil { // once more, alone
 			m.Trials[i] = o.try(ctx, s, todo[i], apiPorts(i))
@@ -165,15 +170,15 @@ func (o Options) baseline(s source, todo []Mutant) run {
 // apiPorts keeps the control APIs of trials at the same time apart.
 func apiPorts(i int) [2]int { return [2]int{10_500 + 30*i, 10_500 + 30*i + 29} }
 
-// each does the tasks, in their order, Jobs at a time.
-func (o Options) each(tasks []func()) {
+// each does the tasks, in their order, so many at a time.
+func each(tasks []func(), jobs int) {
 	next := make(chan func(), len(tasks))
 	for _, task := range tasks {
 		next <- task
 	}
 	close(next)
 	var wg sync.WaitGroup
-	for range o.Jobs {
+	for range jobs {
 		wg.Go(func() {
 			for task := range next {
 				task()
