@@ -264,6 +264,7 @@ func (p *peer) handle(f Frame) bool {
 	case 0x06:
 		if p.bug == "exits at an unknown type" {
 			p.wg.Go(p.die)
+			return false // a process that ends answers nothing more
 		}
 	}
 	return true
