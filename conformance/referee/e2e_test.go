@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -63,9 +64,15 @@ type site struct {
 
 func free(t *testing.T) string {
 	t.Helper()
-	l := listen(t)
-	defer l.Close()
-	return l.Addr().String()
+	for range 100 {
+		// Below the range of port 0, so that no listener or connection made meanwhile is given it.
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(8000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port found")
+	return ""
 }
 
 func port(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
