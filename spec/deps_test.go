@@ -44,8 +44,9 @@ var policy = []struct {
 	// Their own frame reader and writer, proven by the vectors alone. They run
 	// the reference's binaries, as they run anyone's.
 	{"conformance", "spec conformance/...", ""},
-	{"conformance/subject", "spec", ""},
-	{"loadgen", "spec conformance/subject loadgen/...", ""},
+	{"conformance/subject", "spec", "conformance/schematest"},
+	{"conformance/schematest", "", ""},
+	{"loadgen", "spec conformance/subject loadgen/...", "conformance/schematest"},
 }
 
 // mustNotLink says what a package's build, tests apart, keeps out.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/schematest"
 )
 
 func anything(string) bool { return true }
@@ -164,13 +165,13 @@ func TestKnownDeviationsInReports(t *testing.T) {
 	if got, want := stale.Conclusion, "NOT CERTIFIED: 0 cases failed, 1 passed against the baseline"; got != want {
 		t.Errorf("conclusion = %q; want %q", got, want)
 	}
-	s := compiled(t)
+	s := schematest.Compile(t, JSONSchema)
 	for _, f := range []File{known, stale} {
 		b.Reset()
 		if err := f.WriteJSON(&b); err != nil {
 			t.Fatal(err)
 		}
-		if err := validate(t, s, bytes.ReplaceAll(b.Bytes(), []byte(`"profile": ""`), []byte(`"profile": "core"`))); err != nil {
+		if err := s.JSON(t, bytes.ReplaceAll(b.Bytes(), []byte(`"profile": ""`), []byte(`"profile": "core"`))); err != nil {
 			t.Error(err)
 		}
 	}

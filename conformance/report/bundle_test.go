@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/adit-tunnel/adit/conformance/schematest"
 )
 
 // differing are the things that do not match, by name.
@@ -46,7 +48,7 @@ func TestBundle(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.Bytes()
-	if err := validate(t, compiled(t), text); err != nil {
+	if err := schematest.Compile(t, JSONSchema).JSON(t, text); err != nil {
 		t.Errorf("a bundle does not follow the schema: %v", err)
 	}
 	if got := differing(t, text, suite); got != "" {

@@ -1,9 +1,6 @@
 package subject
 
 import (
-	"bytes"
-	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,39 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/adit-tunnel/adit/conformance/schematest"
 )
 
 // validate judges a subject file by the published schema.
 func validate(t *testing.T, name string) error {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(JSONSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err = yaml.YAMLToJSON(text)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return s.Validate(v)
+	return schematest.Compile(t, JSONSchema).YAML(t, text)
 }
 
 func TestSubjectsFollowTheSchema(t *testing.T) {
@@ -77,22 +52,7 @@ func TestInvalidFilesBreakTheSchema(t *testing.T) {
 }
 
 func TestSchemaHasTheKeysOfTheStructs(t *testing.T) {
-	var doc struct {
-		Defs map[string]struct{ Properties map[string]any } `json:"$defs"`
-	}
-	if err := json.Unmarshal(JSONSchema, &doc); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []reflect.Type{reflect.TypeFor[File](), reflect.TypeFor[Role](), reflect.TypeFor[Ready]()} {
-		var want []string
-		for f := range s.Fields() {
-			if key := f.Tag.Get("yaml"); key != "" {
-				want = append(want, key)
-			}
-		}
-		slices.Sort(want)
-		if got := slices.Sorted(maps.Keys(doc.Defs[s.Name()].Properties)); !slices.Equal(got, want) {
-			t.Errorf("%s: the schema has the keys %q; the struct %q", s.Name(), got, want)
-		}
-	}
+	schematest.SameKeys(t, JSONSchema, "yaml", map[string]reflect.Type{
+		"$defs/File": reflect.TypeFor[File](), "$defs/Role": reflect.TypeFor[Role](), "$defs/Ready": reflect.TypeFor[Ready](),
+	})
 }

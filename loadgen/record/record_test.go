@@ -1,13 +1,11 @@
 package record
 
 import (
-	"encoding/json"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/loadgen/hist"
 	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/sample"
@@ -15,81 +13,51 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/stats"
 )
 
-// keys are the keys that a struct has in a file, those of embedded structs among them.
-func keys(of reflect.Type, format string) (out []string) {
-	for f := range of.Fields() {
-		key, _, _ := strings.Cut(f.Tag.Get(format), ",")
-		switch {
-		case f.Anonymous:
-			out = append(out, keys(f.Type, format)...)
-		case key != "-":
-			out = append(out, key)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
 // The schema and the program know the same keys.
 func TestTheSchemaHasTheKeysOfTheProgram(t *testing.T) {
-	type object struct{ Properties map[string]any }
-	var file struct {
-		object
-		Defs map[string]object `json:"$defs"`
-	}
-	if err := json.Unmarshal(Schema, &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name   string
-		of     reflect.Type
-		schema object
-	}{
-		{"record", reflect.TypeFor[Record](), file.object},
-		{"scenario", reflect.TypeFor[scenario.Scenario](), file.Defs["scenario"]},
-		{"limit", reflect.TypeFor[scenario.Limit](), file.Defs["limit"]},
-		{"cell", reflect.TypeFor[scenario.Cell](), file.Defs["cell"]},
-		{"setting", reflect.TypeFor[scenario.Setting](), file.Defs["setting"]},
-		{"load", reflect.TypeFor[scenario.Group](), file.Defs["load"]},
-		{"link", reflect.TypeFor[scenario.Link](), file.Defs["link"]},
-		{"stall", reflect.TypeFor[scenario.Stall](), file.Defs["stall"]},
-		{"event", reflect.TypeFor[scenario.Event](), file.Defs["event"]},
-		{"slow", reflect.TypeFor[Slow](), file.Defs["slow"]},
-		{"finding", reflect.TypeFor[Finding](), file.Defs["finding"]},
-		{"slope", reflect.TypeFor[Slope](), file.Defs["slope"]},
-		{"apart", reflect.TypeFor[Apart](), file.Defs["apart"]},
-		{"sought", reflect.TypeFor[scenario.Search](), file.Defs["sought"]},
-		{"search", reflect.TypeFor[Search](), file.Defs["search"]},
-		{"probe", reflect.TypeFor[Probe](), file.Defs["probe"]},
-		{"series", reflect.TypeFor[Series](), file.Defs["series"]},
-		{"wire", reflect.TypeFor[Wire](), file.Defs["wire"]},
-		{"happened", reflect.TypeFor[Event](), file.Defs["happened"]},
-		{"subject", reflect.TypeFor[Subject](), file.Defs["subject"]},
-		{"worker", reflect.TypeFor[Worker](), file.Defs["worker"]},
-		{"program", reflect.TypeFor[Program](), file.Defs["program"]},
-		{"certificate", reflect.TypeFor[Certificate](), file.Defs["certificate"]},
-		{"system", reflect.TypeFor[sample.System](), file.Defs["system"]},
-		{"environment", reflect.TypeFor[sample.Environment](), file.Defs["environment"]},
-		{"block", reflect.TypeFor[Block](), file.Defs["block"]},
-		{"group", reflect.TypeFor[Group](), file.Defs["group"]},
-		{"dist", reflect.TypeFor[hist.Dist](), file.Defs["dist"]},
-		{"usage", reflect.TypeFor[sample.Usage](), file.Defs["usage"]},
-		{"host", reflect.TypeFor[sample.Host](), file.Defs["host"]},
-		{"summary", reflect.TypeFor[Summary](), file.Defs["summary"]},
-		{"ratio", reflect.TypeFor[Ratio](), file.Defs["ratio"]},
-		{"floor", reflect.TypeFor[Floor](), file.Defs["floor"]},
-		{"validity", reflect.TypeFor[Validity](), file.Defs["validity"]},
-		{"reason", reflect.TypeFor[Reason](), file.Defs["reason"]},
-		{"verdict", reflect.TypeFor[Threshold](), file.Defs["verdict"]},
-		{"threshold", reflect.TypeFor[scenario.Threshold](), file.Defs["threshold"]},
-		{"comparison", reflect.TypeFor[Comparison](), file.Defs["comparison"]},
-		{"estimate", reflect.TypeFor[stats.Estimate](), file.Defs["estimate"]},
-		{"fault", reflect.TypeFor[payload.Fault](), file.Defs["fault"]},
-	} {
-		if got, want := slices.Sorted(maps.Keys(tt.schema.Properties)), keys(tt.of, "json"); !slices.Equal(got, want) {
-			t.Errorf("%s: the schema has %v; the program %v", tt.name, got, want)
-		}
-	}
+	schematest.SameKeys(t, Schema, "json", map[string]reflect.Type{
+		"":                  reflect.TypeFor[Record](),
+		"$defs/scenario":    reflect.TypeFor[scenario.Scenario](),
+		"$defs/limit":       reflect.TypeFor[scenario.Limit](),
+		"$defs/cell":        reflect.TypeFor[scenario.Cell](),
+		"$defs/setting":     reflect.TypeFor[scenario.Setting](),
+		"$defs/load":        reflect.TypeFor[scenario.Group](),
+		"$defs/link":        reflect.TypeFor[scenario.Link](),
+		"$defs/stall":       reflect.TypeFor[scenario.Stall](),
+		"$defs/event":       reflect.TypeFor[scenario.Event](),
+		"$defs/socket":      reflect.TypeFor[sample.Socket](),
+		"$defs/slow":        reflect.TypeFor[Slow](),
+		"$defs/finding":     reflect.TypeFor[Finding](),
+		"$defs/slope":       reflect.TypeFor[Slope](),
+		"$defs/apart":       reflect.TypeFor[Apart](),
+		"$defs/sought":      reflect.TypeFor[scenario.Search](),
+		"$defs/search":      reflect.TypeFor[Search](),
+		"$defs/probe":       reflect.TypeFor[Probe](),
+		"$defs/series":      reflect.TypeFor[Series](),
+		"$defs/wire":        reflect.TypeFor[Wire](),
+		"$defs/happened":    reflect.TypeFor[Event](),
+		"$defs/subject":     reflect.TypeFor[Subject](),
+		"$defs/worker":      reflect.TypeFor[Worker](),
+		"$defs/program":     reflect.TypeFor[Program](),
+		"$defs/certificate": reflect.TypeFor[Certificate](),
+		"$defs/system":      reflect.TypeFor[sample.System](),
+		"$defs/environment": reflect.TypeFor[sample.Environment](),
+		"$defs/block":       reflect.TypeFor[Block](),
+		"$defs/group":       reflect.TypeFor[Group](),
+		"$defs/dist":        reflect.TypeFor[hist.Dist](),
+		"$defs/usage":       reflect.TypeFor[sample.Usage](),
+		"$defs/host":        reflect.TypeFor[sample.Host](),
+		"$defs/summary":     reflect.TypeFor[Summary](),
+		"$defs/ratio":       reflect.TypeFor[Ratio](),
+		"$defs/floor":       reflect.TypeFor[Floor](),
+		"$defs/validity":    reflect.TypeFor[Validity](),
+		"$defs/reason":      reflect.TypeFor[Reason](),
+		"$defs/verdict":     reflect.TypeFor[Threshold](),
+		"$defs/threshold":   reflect.TypeFor[scenario.Threshold](),
+		"$defs/comparison":  reflect.TypeFor[Comparison](),
+		"$defs/estimate":    reflect.TypeFor[stats.Estimate](),
+		"$defs/fault":       reflect.TypeFor[payload.Fault](),
+	})
 }
 
 func TestRecordsOfAnotherVersionAreRefused(t *testing.T) {

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"html"
@@ -13,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/loadgen/hist"
 	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
@@ -31,19 +29,6 @@ func parseScenario(t *testing.T, text string) *scenario.Scenario {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func schema(t *testing.T, text []byte) *jsonschema.Schema {
-	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	return c.MustCompile("schema.json")
 }
 
 func read(t *testing.T, name string) []byte {
@@ -134,7 +119,7 @@ func TestThePublishedResultsAreThoseOfTheirRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, sch := string(read(t, "../../results/README.md")), schema(t, record.Schema)
+	readme, sch := string(read(t, "../../results/README.md")), schematest.Compile(t, record.Schema)
 	for i, r := range records {
 		if r.Interrupted || r.Faulty() {
 			t.Errorf("%s: interrupted %v, faulty %v", names[i], r.Interrupted, r.Faulty())
@@ -142,11 +127,7 @@ func TestThePublishedResultsAreThoseOfTheirRecords(t *testing.T) {
 		if r.Tool != records[0].Tool || !reflect.DeepEqual(r.Subjects, records[0].Subjects) {
 			t.Errorf("%s: %s measured %v; the others differ: run make bench for all of them", names[i], r.Tool, r.Subjects)
 		}
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(read(t, names[i])))
-		if err == nil {
-			err = sch.Validate(doc)
-		}
-		if err != nil {
+		if err := sch.JSON(t, read(t, names[i])); err != nil {
 			t.Errorf("%s against the schema: %v", names[i], err)
 		}
 		dir := filepath.Dir(names[i])

@@ -1,30 +1,19 @@
 package run
 
 import (
-	"bytes"
 	"encoding/json"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/conformance/subject"
 )
 
 // Every notice suits the schema, they come in order, and intervals say about what the block then says.
 func TestARunTellsWhatItDoes(t *testing.T) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(NoticeSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("notice.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema := c.MustCompile("notice.json")
+	schema := schematest.Compile(t, NoticeSchema)
 	s := parseScenario(t, `
 groups:
   - {name: up, mode: upload, connections: 1, size: 64KiB}
@@ -41,11 +30,7 @@ paths: [direct]
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
-		if err == nil {
-			err = schema.Validate(v)
-		}
-		if err != nil {
+		if err := schema.JSON(t, line); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
 		if n.Event == Interval {
@@ -73,30 +58,7 @@ paths: [direct]
 }
 
 func TestTheSchemaOfNoticesHasTheKeysOfTheProgram(t *testing.T) {
-	type object struct {
-		Properties map[string]json.RawMessage
-		Items      *struct{ Properties map[string]json.RawMessage }
-	}
-	var file object
-	if err := json.Unmarshal(NoticeSchema, &file); err != nil {
-		t.Fatal(err)
-	}
-	var groups object
-	if err := json.Unmarshal(file.Properties["groups"], &groups); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		of     reflect.Type
-		schema map[string]json.RawMessage
-	}{{reflect.TypeFor[Notice](), file.Properties}, {reflect.TypeFor[Going](), groups.Items.Properties}} {
-		var keys []string
-		for f := range tt.of.Fields() {
-			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			keys = append(keys, key)
-		}
-		slices.Sort(keys)
-		if got := slices.Sorted(maps.Keys(tt.schema)); !slices.Equal(got, keys) {
-			t.Errorf("%v: the schema has %v; the program %v", tt.of, got, keys)
-		}
-	}
+	schematest.SameKeys(t, NoticeSchema, "json", map[string]reflect.Type{
+		"": reflect.TypeFor[Notice](), "properties/groups/items": reflect.TypeFor[Going](),
+	})
 }

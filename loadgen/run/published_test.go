@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
@@ -41,7 +43,7 @@ func TestEveryPublishedScenarioRuns(t *testing.T) {
 			}
 			data, err := json.Marshal(rec)
 			if err == nil {
-				err = checked(t, data)
+				err = schematest.Compile(t, record.Schema).JSON(t, data)
 			}
 			if err != nil {
 				t.Errorf("record against its schema: %v", err)

@@ -1,11 +1,8 @@
 package scenario_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,50 +11,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
-
-func schema(t *testing.T, text []byte) *jsonschema.Schema {
-	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// valid validates YAML as the schema sees it.
-func valid(t *testing.T, s *jsonschema.Schema, text []byte) error {
-	t.Helper()
-	js, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return err
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(js))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Validate(doc)
-}
 
 func TestThePublishedScenariosAreRight(t *testing.T) {
 	names, err := filepath.Glob("../../scenarios/*.yaml")
 	if err != nil || len(names) < 5 {
 		t.Fatalf("scenarios: %v, %v; want five or more", names, err)
 	}
-	sch := schema(t, scenario.Schema)
+	sch := schematest.Compile(t, scenario.Schema)
 	for _, name := range names {
 		s, err := scenario.Load(name)
 		if err != nil {
@@ -67,7 +31,7 @@ func TestThePublishedScenariosAreRight(t *testing.T) {
 		if want := strings.TrimSuffix(filepath.Base(name), ".yaml"); s.Name != want || !strings.HasSuffix(s.Question, "?") {
 			t.Errorf("%s: scenario %q asks %q; want %s and a question", name, s.Name, s.Question, want)
 		}
-		if err := valid(t, sch, read(t, name)); err != nil {
+		if err := sch.YAML(t, read(t, name)); err != nil {
 			t.Errorf("%s against the schema: %v", name, err)
 		}
 	}
@@ -82,52 +46,21 @@ func TestThePublishedScenariosAreRight(t *testing.T) {
 	}
 }
 
-// keys are the keys that a struct has in a file, those of embedded structs among them.
-func keys(of reflect.Type, format string) (out []string) {
-	for f := range of.Fields() {
-		key, _, _ := strings.Cut(f.Tag.Get(format), ",")
-		switch {
-		case f.Anonymous:
-			out = append(out, keys(f.Type, format)...)
-		case key != "-":
-			out = append(out, key)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
 // The schema and the program know the same keys.
 func TestTheSchemaHasTheKeysOfTheProgram(t *testing.T) {
-	type object struct{ Properties map[string]any }
-	var file struct {
-		object
-		Defs map[string]object `json:"$defs"`
-	}
-	if err := json.Unmarshal(scenario.Schema, &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name   string
-		of     reflect.Type
-		schema object
-	}{
-		{"scenario", reflect.TypeFor[scenario.Scenario](), file.object},
-		{"group", reflect.TypeFor[scenario.Group](), file.Defs["group"]},
-		{"link", reflect.TypeFor[scenario.Link](), file.Defs["link"]},
-		{"stall", reflect.TypeFor[scenario.Stall](), file.Defs["stall"]},
-		{"search", reflect.TypeFor[scenario.Search](), file.Defs["search"]},
-		{"event", reflect.TypeFor[scenario.Event](), file.Defs["event"]},
-		{"limit", reflect.TypeFor[scenario.Limit](), file.Defs["limit"]},
-	} {
-		if got, want := slices.Sorted(maps.Keys(tt.schema.Properties)), keys(tt.of, "yaml"); !slices.Equal(got, want) {
-			t.Errorf("%s: the schema has %v; the program %v", tt.name, got, want)
-		}
-	}
+	schematest.SameKeys(t, scenario.Schema, "yaml", map[string]reflect.Type{
+		"":             reflect.TypeFor[scenario.Scenario](),
+		"$defs/group":  reflect.TypeFor[scenario.Group](),
+		"$defs/link":   reflect.TypeFor[scenario.Link](),
+		"$defs/stall":  reflect.TypeFor[scenario.Stall](),
+		"$defs/search": reflect.TypeFor[scenario.Search](),
+		"$defs/event":  reflect.TypeFor[scenario.Event](),
+		"$defs/limit":  reflect.TypeFor[scenario.Limit](),
+	})
 }
 
 func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
-	sch := schema(t, scenario.Schema)
+	sch := schematest.Compile(t, scenario.Schema)
 	for _, tt := range []struct {
 		text, want string
 		schema     bool // the schema sees it, too
@@ -213,7 +146,7 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		if fe, ok := errors.AsType[*subject.FileError](err); !ok || fe.Error() != tt.want {
 			t.Errorf("scenario.Parse(%q)\n got %v\nwant %s", tt.text, err, tt.want)
 		}
-		if err := valid(t, sch, []byte(tt.text)); (err != nil) != tt.schema {
+		if err := sch.YAML(t, []byte(tt.text)); (err != nil) != tt.schema {
 			t.Errorf("%q against the schema: %v; want an error: %v", tt.text, err, tt.schema)
 		}
 	}

@@ -8,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/loadgen/hist"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/sample"
@@ -206,18 +205,7 @@ func TestTheRecordIsAsItsSchemaSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parse := func(text []byte) any {
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return doc
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("schema.json", parse(record.Schema)); err != nil {
-		t.Fatal(err)
-	}
-	if err := compiler.MustCompile("schema.json").Validate(parse(data)); err != nil {
+	if err := schematest.Compile(t, record.Schema).JSON(t, data); err != nil {
 		t.Error(err)
 	}
 	again := &record.Record{}

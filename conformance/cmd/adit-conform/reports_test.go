@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/adit-tunnel/adit/conformance/report"
+	"github.com/adit-tunnel/adit/conformance/schematest"
 )
 
 // failing is the JSON report of a run that fails, with whatever args ask for beside it.
@@ -40,23 +39,7 @@ func TestReportFollowsThePublishedSchema(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("schema report exits %d", code)
 	}
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(stdout)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("schema.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(read(t, failing(t))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Validate(doc); err != nil {
+	if err := schematest.Compile(t, []byte(stdout)).JSON(t, read(t, failing(t))); err != nil {
 		t.Errorf("the report of a run does not follow the schema: %v", err)
 	}
 	if _, stderr, code := conform(t, "schema", "nonsense"); code != report.ExitUsage || stderr == "" {
