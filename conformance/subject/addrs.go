@@ -17,36 +17,61 @@ type Addrs struct {
 }
 
 // Free ports are taken from below the range that systems use for outgoing
-// connections, so that none of those takes one before it is listened on.
-const firstPort, ports = 20000, 12000
+// connections, so that none of those takes one before it is listened on. They
+// come in blocks: whoever listens on the first port of a block has the others,
+// so that several runs on one machine never give the same one.
+const firstPort, blocks, blockSize, mostBlocks = 20000, 120, 100, 8
 
-// given remembers the ports that freeAddr gave to instances: one that is about
-// to listen must not find its port given to the next.
-var given struct {
-	sync.Mutex
-	ports map[int]bool
+// An allotment is the ports that a process gives to instances: those of its
+// blocks in turn, each again only after all others.
+type allotment struct {
+	mu     sync.Mutex     // guards the following
+	blocks []int          // first ports
+	held   []net.Listener // on them, until the process ends
+	next   int            // which port of all those in blocks
 }
 
-// give reports whether the port was not given before. When a quarter is gone all may come again.
-func give(port int) bool {
-	given.Lock()
-	defer given.Unlock()
-	if given.ports == nil || len(given.ports) > ports/4 {
-		given.ports = map[int]bool{}
+var ours allotment
+
+// port is one that was not given lately, here or to another process.
+func (a *allotment) port() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.next == len(a.blocks)*(blockSize-1) && !a.claim() {
+		a.next = 0
 	}
-	fresh := !given.ports[port]
-	given.ports[port] = true
-	return fresh
+	first := a.blocks[a.next/(blockSize-1)]
+	port := first + 1 + a.next%(blockSize-1)
+	a.next++
+	return port
 }
+
+// claim takes one more block; false when there are enough, or no more. The caller holds mu.
+func (a *allotment) claim() bool {
+	if len(a.blocks) == mostBlocks {
+		return false
+	}
+	order := rand.Perm(blocks)
+	for _, b := range order {
+		first := firstPort + b*blockSize
+		if l, err := net.Listen("tcp", local(first)); err == nil {
+			a.blocks, a.held = append(a.blocks, first), append(a.held, l)
+			return true
+		}
+	}
+	if len(a.blocks) == 0 { // all are held: share one
+		a.blocks = append(a.blocks, firstPort+order[0]*blockSize)
+		return true
+	}
+	return false
+}
+
+func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // freeAddr is a loopback address on which nothing listens now.
 func freeAddr(taken map[string]bool) (string, error) {
-	for range 200 {
-		port := firstPort + rand.IntN(ports)
-		if !give(port) {
-			continue
-		}
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	for range mostBlocks * blockSize {
+		addr := local(ours.port())
 		l, err := net.Listen("tcp", addr)
 		if err != nil || taken[addr] {
 			if l != nil {
@@ -57,7 +82,7 @@ func freeAddr(taken map[string]bool) (string, error) {
 		taken[addr] = true
 		return addr, l.Close()
 	}
-	return "", fmt.Errorf("no free port found between %d and %d on 127.0.0.1", firstPort, firstPort+ports-1)
+	return "", fmt.Errorf("no free port found between %d and %d on 127.0.0.1", firstPort, firstPort+blocks*blockSize-1)
 }
 
 // resolve decides the addresses of one instance: those of o, then those of the file, then free ones.
