@@ -12,9 +12,7 @@ const flood = 96 << 20
 // pour sends Data for c, in all n octets.
 func pour(t *T, c *Conn, n int) {
 	chunk := t.Octets(FairPayload)
-	for range n / len(chunk) {
-		c.Send(chunk)
-	}
+	c.Pour(chunk, n/len(chunk))
 }
 
 // s12 proves section 12.

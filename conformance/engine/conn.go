@@ -19,6 +19,17 @@ type Conn struct {
 // Send sends Data for the connection.
 func (c *Conn) Send(octets []byte) { c.Tun.Send(Data(c.ID, octets)) }
 
+// Pour sends the same Data so many times. Its octets are in memory once,
+// however far the subject is behind.
+func (c *Conn) Pour(octets []byte, times int) {
+	f := Data(c.ID, octets)
+	b := f.Bytes()
+	for range times {
+		c.Tun.sends(f)
+		c.Tun.sendAs(b, f)
+	}
+}
+
 // Respond sends the ConnectResponse that a client owes.
 func (c *Conn) Respond(status byte) { c.Tun.Send(Response(c.ID, status)) }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -133,9 +134,16 @@ func (l *link) next() (piece, bool) {
 	}
 	p := l.queue[0]
 	l.queue = l.queue[1:]
-	for l.cut == Joined && !p.asIs && !p.finish && len(l.queue) > 0 && !l.queue[0].asIs && !l.queue[0].finish && len(p.b) < 1<<20 {
-		p.b = append(p.b[:len(p.b):len(p.b)], l.queue[0].b...)
+	if l.cut != Joined || p.asIs || p.finish {
+		return p, true
+	}
+	all, size := [][]byte{p.b}, len(p.b)
+	for len(l.queue) > 0 && !l.queue[0].asIs && !l.queue[0].finish && size < 1<<20 {
+		all, size = append(all, l.queue[0].b), size+len(l.queue[0].b)
 		l.queue = l.queue[1:]
+	}
+	if len(all) > 1 {
+		p.b = slices.Concat(all...)
 	}
 	return p, true
 }

@@ -49,6 +49,43 @@ func TestStarvedMachineGetsAnotherTry(t *testing.T) {
 	}
 }
 
+// So is what could not be told at first.
+func TestWhatCannotBeToldGetsAnotherTry(t *testing.T) {
+	runs := 0
+	once := Case{ID: "X-001", Role: Server, Run: func(t *T) {
+		if runs++; runs == 1 {
+			t.Inconclusive("a port could not be kept free")
+		}
+	}}
+	never := Case{ID: "X-002", Role: Server, Run: func(t *T) { t.Inconclusive("somebody else is here") }}
+	got, err := runCases(t, &Runner{Subject: &peerSubject{role: Server, owned: true}, Role: Server}, []Case{once, never})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := got["X-001"]; res.Verdict != Pass || res.Attempts != 2 {
+		t.Errorf("verdict %s after %d attempts; want pass after 2", res.Verdict, res.Attempts)
+	}
+	if res := got["X-002"]; res.Verdict != Inconclusive || res.Attempts != attempts || res.Reason != "somebody else is here" {
+		t.Errorf("verdict %s, %q, after %d attempts; want inconclusive after %d", res.Verdict, res.Reason, res.Attempts, attempts)
+	}
+}
+
+// Another client of a server that runs elsewhere is still there the next time.
+func TestWhatStaysSoIsNotTriedAgain(t *testing.T) {
+	r := &Runner{Subject: &peerSubject{role: Server, owned: true}, Role: Server}
+	taken := Case{ID: "X-001", Role: Server, Run: func(t *T) {
+		r.taken = "another client is attached"
+		t.Inconclusive("%s", r.taken)
+	}}
+	got, err := runCases(t, r, []Case{taken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := got["X-001"]; res.Verdict != Inconclusive || res.Attempts != 1 {
+		t.Errorf("verdict %s after %d attempts; want inconclusive after 1", res.Verdict, res.Attempts)
+	}
+}
+
 func TestMonitorWorst(t *testing.T) {
 	now := time.Now()
 	m := &monitor{late: []lateness{{now.Add(-time.Minute), 5 * time.Second}, {now.Add(-time.Second), time.Second}, {now, 2 * time.Second}}}

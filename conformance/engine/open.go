@@ -81,6 +81,7 @@ func (t *T) Visitor() *Socket {
 	defer t.inSetup()()
 	who := t.nextLocal("visitor")
 	t.did(Step{Do: "visitor", On: who})
+	t.rec.note(who, "connects to %s", t.At.Visitor) // a ConnectRequest may come before connect returns
 	conn, err := t.connect(t.At.Visitor)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET): // accepted, and reset before connect returned

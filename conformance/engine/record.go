@@ -85,11 +85,11 @@ func (r *Recorder) wake() {
 	r.changed = make(chan struct{})
 }
 
-// Events is a copy of the record so far.
+// Events is the record so far; what happens later is not in it.
 func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]Event(nil), r.events...)
+	return r.events[:len(r.events):len(r.events)]
 }
 
 // snapshot is the outline of the record so far.

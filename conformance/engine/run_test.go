@@ -394,3 +394,24 @@ func TestStartsOnceMore(t *testing.T) {
 		t.Errorf("%+v, %v; want a pass", got, err)
 	}
 }
+
+// A flood of 96 MiB takes the memory of one frame: a run has a dozen of them under way.
+func TestAFloodIsInMemoryOnce(t *testing.T) {
+	places, queued := map[*byte]bool{}, 0
+	flood := Case{ID: "DATA-001", Role: Server, Run: func(t *T) {
+		c := t.Open()
+		c.Local.Sink()
+		c.Pour(t.Octets(FairPayload), 6000)
+		t.rec.mu.Lock()
+		for _, p := range c.Tun.queue {
+			places[&p.b[0]] = true
+		}
+		queued = len(c.Tun.queue)
+		t.rec.mu.Unlock()
+		c.Tun.ExpectSent("the subject takes all of it")
+	}}
+	got, err := runCases(t, &Runner{Subject: &peerSubject{role: Server, owned: true}, Role: Server}, []Case{flood})
+	if err != nil || got["DATA-001"].Verdict != Pass || len(places) != 1 {
+		t.Errorf("%d frames queued, of them %d different, %v, %s; want the same one, and a pass", queued, len(places), err, explain(got["DATA-001"]))
+	}
+}

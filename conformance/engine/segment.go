@@ -56,6 +56,9 @@ func (k *collector) post(t task, res Result) {
 	}
 	all[t.cut] = res
 	complete := len(all) == len(k.r.cuts(t.c))
+	if complete {
+		delete(k.got, t.c.Name())
+	}
 	k.mu.Unlock()
 	if complete {
 		k.done(join(all))

@@ -75,7 +75,7 @@ func (s *Socket) take(b []byte) {
 	s.t.rec.add(Event{Who: s.who, Kind: Octets, Size: len(b), Text: clip(b)})
 }
 
-// Write sends octets; it never blocks.
+// Write sends octets; it never blocks. They are not copied: they must stay as they are.
 func (s *Socket) Write(b []byte) {
 	s.t.did(Step{Do: "write", On: s.who}, b)
 	s.t.rec.mu.Lock()
@@ -86,7 +86,7 @@ func (s *Socket) Write(b []byte) {
 // write is Write with mu held.
 func (s *Socket) write(b []byte) {
 	s.t.rec.add(Event{Who: s.who, Kind: Wrote, Size: len(b), Text: clip(b)})
-	s.push(piece{b: bytes.Clone(b)})
+	s.push(piece{b: b})
 }
 
 // Sink forgets what is received, from now on.

@@ -40,10 +40,17 @@ func (n *Tunnel) Send(frames ...Frame) {
 // send is Send without a place in the script.
 func (n *Tunnel) send(frames ...Frame) {
 	var b []byte
+	for _, f := range frames {
+		b = append(b, f.Bytes()...)
+	}
+	n.sendAs(b, frames...)
+}
+
+// sendAs queues octets that are these frames, and records them.
+func (n *Tunnel) sendAs(b []byte, frames ...Frame) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
 	for _, f := range frames {
-		b = append(b, f.Bytes()...)
 		if f.Type == TypeKeepAlive && len(f.Payload) == 0 {
 			n.asked++
 		}

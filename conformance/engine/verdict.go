@@ -77,7 +77,7 @@ type Result struct {
 	Started  time.Time
 	Closed   string   // how the subject ended its last tunnel: "clean", "reset" or "" when it did not
 	Ports    []string // the suite's local addresses, to find the case in the subject's log
-	Trace    []Event  // the whole record of the last attempt
+	Trace    []Event  // the record of the last attempt, rows of small Data shortened
 	Log      []string // the subject's last lines, when the suite started it
 	Script   *Script  // what the case did, when the runner records
 	Died     bool     // the subject did, in this case
