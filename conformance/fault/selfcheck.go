@@ -338,12 +338,25 @@ func (d *display) done() {
 	}
 }
 
+// why is what a result says of its verdict, in a line.
+func why(e report.Entry) string {
+	text := e.Reason
+	if len(e.Findings) > 0 {
+		text = e.Findings[0].Req + " " + e.Findings[0].String()
+	}
+	if text == "" {
+		return ""
+	}
+	first, _, _ := strings.Cut(text, "\n")
+	return "(" + first + ")"
+}
+
 // baselineFailures names the cases that the peer without a mutant does not pass.
 func baselineFailures(f report.File) []string {
 	var out []string
 	for _, e := range f.Results {
 		if failed(e) || e.Verdict == engine.Inconclusive || e.Verdict == engine.SuiteError {
-			out = append(out, e.Case+" "+string(e.Verdict))
+			out = append(out, strings.TrimSpace(e.Case+" "+string(e.Verdict)+" "+why(e)))
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/adit-tunnel/adit/conformance/cases"
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
 
@@ -179,6 +181,7 @@ func (f File) WriteCertificate(w io.Writer, color bool) {
 	}
 	fmt.Fprintln(w)
 	f.writeClasses(w, p)
+	f.writeFailed(w, p)
 	f.writeLeftOut(w, p)
 	meaning, head, rest := f.conclusion()
 	fmt.Fprintf(w, "\n%s%s\n", p(meaning, head), rest)
@@ -215,6 +218,28 @@ func newTable() table.Writer {
 	t.Style().Options.SeparateColumns = false
 	t.Style().Format.Header = text.FormatDefault
 	return t
+}
+
+// writeFailed gathers failures by requirement: several are often one fault.
+func (f File) writeFailed(w io.Writer, p paint) {
+	n, order := map[string]int{}, []string(nil)
+	for _, e := range f.Results {
+		if !failed(e.Verdict) || e.Unscored != "" {
+			continue
+		}
+		if n[e.ID]++; n[e.ID] == 1 {
+			order = append(order, e.ID)
+		}
+	}
+	if f.failures() < 2 {
+		return
+	}
+	ids := cases.IDs()
+	slices.SortFunc(order, func(a, b string) int { return cmp.Compare(slices.Index(ids, a), slices.Index(ids, b)) })
+	fmt.Fprintf(w, "\n  %s\n", p("faint", "failed, in the order of PROTOCOL.md; later sections build on earlier ones, so begin with the first:"))
+	for _, id := range order {
+		fmt.Fprintf(w, "    %s, %s\n", id, Count(n[id], "case"))
+	}
 }
 
 // manyNames is from where on a list of names says less than their number; the JSON report has them all.
@@ -291,5 +316,9 @@ func (f File) conclusion() (meaning, head, rest string) {
 	case ExitInconclusive:
 		return "warn", "INCONCLUSIVE", ": nothing failed, but not everything could be told; run again on a quieter machine"
 	}
-	return "warn", "NOTHING SCORED", ": no case that was selected could be run"
+	text := ": no case that was selected could be run"
+	if len(f.Selection) > 0 {
+		text += "; adit-conform list ID says what tests a requirement, and in whom"
+	}
+	return "warn", "NOTHING SCORED", text
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/adit-tunnel/adit/conformance/cases"
 	"github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/conformance/report"
 )
@@ -104,6 +105,24 @@ func refusing(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+func TestASelectionThatTestsNothingSaysWhy(t *testing.T) {
+	t.Parallel()
+	addr := server(t, false)
+	_, reason, ok := cases.Excuse("ALIVE-007", engine.Server)
+	if !ok {
+		t.Fatal("a server is tested for ALIVE-007; choose another ID")
+	}
+	for id, want := range map[string]string{
+		"ALIVE-007": reason,
+		"OPEN-006":  "adit-conform list ID says",
+	} {
+		stdout, stderr, code := conform(t, "run", "--server", addr, "--visitor", addr, "--id", id)
+		if code != report.ExitNothing || !strings.Contains(stdout, want) {
+			t.Errorf("run --id %s exits %d; want %d, and %q\n%s%s", id, code, report.ExitNothing, want, stdout, stderr)
+		}
+	}
 }
 
 func TestExitCodes(t *testing.T) {

@@ -360,13 +360,17 @@ func (f *runFlags) parts(subjects []roleSubject) []part {
 	return parts
 }
 
-// untested is what the set has no case for, in the roles of the run.
+// untested is what the set has no case for, in the roles of the run: a part of
+// the set claims nothing about what was not asked for.
 func (f *runFlags) untested(subjects []roleSubject) []report.Untested {
-	if len(f.selection()) > 0 {
-		return nil // a part of the set claims nothing about the rest
+	if f.labels != "" {
+		return nil
 	}
 	var out []report.Untested
 	for _, frozen := range f.set.Requirements {
+		if len(f.ids) > 0 && !slices.ContainsFunc(f.ids, func(p string) bool { return cases.MatchesID(p, frozen.ID) }) {
+			continue
+		}
 		r, _ := cases.Lookup(frozen.ID)
 		for _, role := range cases.Roles(r) {
 			how, reason, excused := cases.Excuse(r.ID, role)

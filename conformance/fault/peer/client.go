@@ -86,7 +86,7 @@ func (c *conn) connect(ctx context.Context, host string, port int) {
 		hasty := time.AfterFunc(time.Second, c.answerHastily)
 		defer hasty.Stop()
 	}
-	if t.odd("slow") {
+	if t.odd(Slow) {
 		rest(ctx, lateness)
 	}
 	sock, status := t.reach(ctx, host, port)

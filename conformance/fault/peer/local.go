@@ -157,7 +157,7 @@ func (c *conn) feed() {
 			return
 		}
 		piece := c.queue[0][:min(len(c.queue[0]), pieceSize/2)]
-		if c.took.IsZero() && t.odd("slow") {
+		if c.took.IsZero() && t.odd(Slow) {
 			t.idle(lateness)
 			c.took = time.Now()
 			continue

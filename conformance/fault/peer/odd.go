@@ -20,11 +20,14 @@ var Odds = map[string]string{
 	"newest":     "keeps the newest tunnel alone, and closes the one before",
 	"resets":     "closes tunnels by reset, and local sockets in order",
 	"short":      "sends the short form of ConnectRequest",
-	"slow":       "does and says everything 600 ms late",
+	Slow:         "does and says everything 600 ms late",
 	"unknown":    "sends HELLO, and frames for private use between all others",
 }
 
-// lateness is how late the peer with the odd "slow" is, in each of its steps.
+// Slow is the odd that takes its time.
+const Slow = "slow"
+
+// lateness is how late the peer with the odd Slow is, in each of its steps.
 const lateness = 600 * time.Millisecond
 
 // odd reports whether the peer has the odd of that name.

@@ -238,7 +238,7 @@ func (t *tunnel) writer() {
 		switch {
 		case t.odd("coalesce"):
 			t.idle(40 * time.Millisecond)
-		case t.odd("slow"):
+		case t.odd(Slow):
 			t.idle(lateness)
 		}
 		if t.lost {
