@@ -47,14 +47,14 @@ type Server struct {
 	} `yaml:"database"`
 	Security struct {
 		API struct {
-			EnableAuth bool     `yaml:"enable_auth" help:"not implemented yet: true stops the start"`
+			EnableAuth bool     `yaml:"enable_auth" help:"true is refused: there are no API keys; limit who reaches the API with allowed_ips or api.listen_host"`
 			AllowedIPs []string `yaml:"allowed_ips" help:"addresses or CIDRs that may use the API; empty: any"`
 		} `yaml:"api"`
 		Tunnel struct {
-			EnableTLS bool   `yaml:"enable_tls" help:"not implemented yet: true stops the start"`
-			CertFile  string `yaml:"cert_file" help:"not implemented yet: a value stops the start"`
-			KeyFile   string `yaml:"key_file" help:"not implemented yet: a value stops the start"`
-			ClientCA  string `yaml:"client_ca" help:"not implemented yet: a value stops the start"`
+			EnableTLS bool   `yaml:"enable_tls" help:"true is refused: there is no TLS; carry the tunnel over a VPN or ssh where the path is not trusted"`
+			CertFile  string `yaml:"cert_file" help:"a value is refused, as enable_tls is"`
+			KeyFile   string `yaml:"key_file" help:"a value is refused, as enable_tls is"`
+			ClientCA  string `yaml:"client_ca" help:"a value is refused, as enable_tls is"`
 		} `yaml:"tunnel"`
 		PortRange struct {
 			Blacklist []int `yaml:"blacklist" help:"ports that cannot be mapped"`
@@ -196,14 +196,14 @@ func (c *Server) check(k *checker) {
 	}
 	s := &c.Security
 	if s.API.EnableAuth {
-		k.fail("security.api.enable_auth", "is not implemented yet, and never ignored; set it to false and limit who reaches the API with security.api.allowed_ips or api.listen_host")
+		k.fail("security.api.enable_auth", "is not implemented: there are no API keys; set it to false and limit who reaches the API with security.api.allowed_ips or api.listen_host")
 	}
 	if s.Tunnel.EnableTLS {
-		k.fail("security.tunnel.enable_tls", "is not implemented yet, and never ignored; set it to false and carry the tunnel over a VPN or ssh where the path is not trusted")
+		k.fail("security.tunnel.enable_tls", "is not implemented: there is no TLS; set it to false and carry the tunnel over a VPN or ssh where the path is not trusted")
 	}
 	for key, value := range map[string]string{"cert_file": s.Tunnel.CertFile, "key_file": s.Tunnel.KeyFile, "client_ca": s.Tunnel.ClientCA} {
 		if value != "" {
-			k.fail("security.tunnel."+key, "is not implemented yet, and never ignored; remove it")
+			k.fail("security.tunnel."+key, "is not implemented: there is no TLS; remove it, and carry the tunnel over a VPN or ssh where the path is not trusted")
 		}
 	}
 	k.prefixes("security.api.allowed_ips", s.API.AllowedIPs)
