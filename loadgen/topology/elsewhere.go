@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/adit-tunnel/adit/conformance/subject"
@@ -78,6 +79,9 @@ func (e Elsewhere) Check(s *scenario.Scenario, subjects []*subject.File) error {
 		if f.Server != nil && f.Server.Address != "" && f.Visitor == "" {
 			return fmt.Errorf("subject %s: visitor: is missing: say where visitors of the server at %s connect, like visitor: host:10022", f.Name, f.Server.Address)
 		}
+		if f.Server != nil && f.Server.Address != "" && f.Client == nil && s.Linked() {
+			return fmt.Errorf("subject %s: runs already, both ends of it: the line of link: has no place between them: leave link: out of scenario %s", f.Name, s.Name)
+		}
 		if e.Target != "" && f.Server != nil && f.Server.Address == "" && fixed(f.Target) == "" && e.Direct == "" {
 			return fmt.Errorf("subject %s: is to be started here, but nothing says where it reaches the target: give --direct, or target: host:port in its file", f.Name)
 		}
@@ -89,6 +93,9 @@ func (e Elsewhere) Check(s *scenario.Scenario, subjects []*subject.File) error {
 		}
 		if here {
 			continue
+		}
+		if e.Direct != "" && s.Linked() && slices.Contains(s.Paths, scenario.Direct) {
+			return fmt.Errorf("--worker %s: cannot reach the line of path direct, which would run here: leave link: out of scenario %s, or --direct", w, s.Name)
 		}
 		if e.Target == "" {
 			return fmt.Errorf("--worker %s: cannot reach a target on the loopback of this machine: give --target-control, and the address in --direct if generators reach it", w)

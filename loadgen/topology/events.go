@@ -10,6 +10,7 @@ import (
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/control"
 	"github.com/adit-tunnel/adit/loadgen/link"
+	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
@@ -49,26 +50,26 @@ func (t *Topology) Do(ctx context.Context, r record.Route, e scenario.Event, usu
 				return err
 			}
 		}
-		return sleep(ctx, long)
+		return pace.Sleep(ctx, long)
 	case scenario.LinkSet:
 		if err := t.SetLink(ctx, r, *e.To); err != nil {
 			return err
 		}
-		return errors.Join(sleep(ctx, long), t.SetLink(ctx, r, usual))
+		return errors.Join(pace.Sleep(ctx, long), t.SetLink(ctx, r, usual))
 	}
 	p := t.process(r, e)
 	if strings.HasSuffix(e.Do, ".freeze") {
 		if err := p.Freeze(); err != nil {
 			return err
 		}
-		return errors.Join(sleep(ctx, long), p.Thaw())
+		return errors.Join(pace.Sleep(ctx, long), p.Thaw())
 	}
 	p.End(strings.HasSuffix(e.Do, ".kill"))
-	if err := sleep(ctx, long); err != nil {
+	if err := pace.Sleep(ctx, long); err != nil {
 		return err
 	}
 	if err := p.Again(ctx); err != nil {
-		return &StartError{err}
+		return &StartError{r.Subject, err}
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ func (t *Topology) Do(ctx context.Context, r record.Route, e scenario.Event, usu
 // Ready waits until a route carries packets, after its processes were started again.
 func (t *Topology) Ready(ctx context.Context, r record.Route) error {
 	if err := t.carries(ctx, r, t.within); err != nil {
-		return &StartError{errors.Join(err, t.Ended())}
+		return &StartError{r.Subject, errors.Join(err, t.Ended())}
 	}
 	return nil
 }
@@ -114,20 +115,8 @@ func (t *Topology) Renew(ctx context.Context, r record.Route) error {
 	}
 	for _, p := range own {
 		if err := p.Again(ctx); err != nil {
-			return &StartError{err}
+			return &StartError{r.Subject, err}
 		}
 	}
 	return t.Ready(ctx, r)
-}
-
-// sleep lets time pass.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

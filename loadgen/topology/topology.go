@@ -21,6 +21,7 @@ import (
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/control"
 	"github.com/adit-tunnel/adit/loadgen/link"
+	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
@@ -60,7 +61,10 @@ type routed struct {
 }
 
 // StartError says that the topology did not come up, or did not stay up.
-type StartError struct{ Err error }
+type StartError struct {
+	Subject string // whose processes did not; empty: others
+	Err     error
+}
 
 func (e *StartError) Error() string { return e.Err.Error() }
 
@@ -86,7 +90,11 @@ func Start(ctx context.Context, o Options) (*Topology, error) {
 		subjects: map[string]*subject.Instance{}, links: map[record.Route][]*line{},
 	}
 	if err := t.start(ctx, o); err != nil {
-		return nil, &StartError{errors.Join(err, t.Close())}
+		whose := ""
+		if e, ok := errors.AsType[*StartError](err); ok {
+			whose = e.Subject
+		}
+		return nil, &StartError{whose, errors.Join(err, t.Close())}
 	}
 	return t, nil
 }
@@ -109,10 +117,10 @@ func (t *Topology) start(ctx context.Context, o Options) error {
 	t.Routes = record.Routes(o.Paths, names)
 	for _, r := range t.Routes {
 		if err := t.route(ctx, o, r); err != nil {
-			return err
+			return &StartError{r.Subject, err}
 		}
 		if err := t.carries(ctx, r, o.Within); err != nil {
-			return fmt.Errorf("path %v: %w%s", r, err, t.LastLines(r))
+			return &StartError{r.Subject, fmt.Errorf("path %v: %w%s", r, err, t.LastLines(r))}
 		}
 	}
 	return nil
@@ -164,7 +172,7 @@ func (t *Topology) near(ctx context.Context, o Options) error {
 // front of the target; for a tunnel between its client and its server.
 func (t *Topology) route(ctx context.Context, o Options, r record.Route) error {
 	to := []string{t.direct}
-	linked := slices.ContainsFunc(o.Scenario.Cells, func(c scenario.Cell) bool { return !c.Link.Bare() })
+	linked := o.Scenario.Linked()
 	i := slices.IndexFunc(o.Subjects, func(f *subject.File) bool { return f.Name == r.Subject })
 	if linked && (r.Path != scenario.Tunnel || o.Subjects[i].Client == nil) {
 		n := 1
@@ -361,12 +369,8 @@ func (t *Topology) probe(ctx context.Context, w *worker.Remote, addr string, str
 		if err == nil {
 			return nil
 		}
-		pause := time.NewTimer(20 * time.Millisecond)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
+		if cause := pace.Sleep(ctx, 20*time.Millisecond); cause != nil {
+			if !errors.Is(cause, context.DeadlineExceeded) {
 				return cause
 			}
 			return fmt.Errorf("no packet came through to the target and back within %v: %w", within, err)
@@ -381,10 +385,19 @@ const probes = uint64(1) << 63
 func (t *Topology) Ended() error {
 	for _, p := range t.processes {
 		if !p.Running() {
-			return &StartError{fmt.Errorf("%s ended during the run: %s%s", strings.TrimSpace(p.route.Subject+" "+p.role), p.Status(), t.LastLines(p.route))}
+			return &StartError{p.route.Subject, fmt.Errorf("%s ended during the run: %s%s", strings.TrimSpace(p.route.Subject+" "+p.role), p.Status(), t.LastLines(p.route))}
 		}
 	}
 	return nil
+}
+
+// Drop ends a subject, and its routes are measured no more.
+func (t *Topology) Drop(name string) error {
+	in := t.subjects[name]
+	delete(t.subjects, name)
+	t.Routes = slices.DeleteFunc(t.Routes, func(r record.Route) bool { return r.Subject == name })
+	t.processes = slices.DeleteFunc(t.processes, func(p routed) bool { return p.route.Subject == name }) // its links wait for Close
+	return in.Close()
 }
 
 // LastLines is what the processes of a route wrote last, for an error message.

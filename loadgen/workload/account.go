@@ -11,6 +11,7 @@ import (
 
 	"github.com/adit-tunnel/adit/loadgen/hist"
 	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/series"
 )
@@ -72,7 +73,8 @@ type Result struct {
 	Connect        hist.Part        `json:"connect"`
 	First          hist.Part        `json:"first"`
 
-	Slowest []Slow `json:"slowest,omitempty"`
+	Slowest []Slow          `json:"slowest,omitempty"`
+	Sockets []sample.Socket `json:"sockets,omitempty"` // of some connections, at the end of the measured time
 
 	Series *series.Part `json:"series,omitempty"` // absent when the measured time was not over
 
@@ -175,6 +177,29 @@ func (c *Crew) Stand() []Standing {
 	return out
 }
 
+// socketsAsked is how many connections of a crew the kernel is asked about:
+// all of 10,000 would be a load of their own.
+const socketsAsked = 16
+
+// askSockets asks the kernel about some of the living connections, spread evenly.
+func (c *Crew) askSockets() {
+	every := max(len(c.visitors)/socketsAsked, 1)
+	for i := 0; i < len(c.visitors) && len(c.sockets) < socketsAsked; i += every {
+		w := c.visitors[i]
+		w.mu.Lock()
+		conn, stream := w.conn, w.stream
+		w.mu.Unlock()
+		tcp, ok := conn.(*net.TCPConn)
+		if !ok {
+			continue // between two connections
+		}
+		if s, ok := sample.ReadSocket(tcp); ok {
+			s.Stream = stream
+			c.sockets = append(c.sockets, s)
+		}
+	}
+}
+
 // A timing goes into a part of a result.
 type timing struct {
 	out *hist.Part
@@ -185,7 +210,7 @@ type timing struct {
 func (c *Crew) Result() (*Result, error) {
 	r := &Result{
 		Seconds: time.Duration(c.took.Load()).Seconds(), OK: c.ok.Load(), Late: c.late.Load(),
-		Down: c.within.Load() - c.before.Load(), Dials: int64(c.next.Load()), FailedConnects: c.failedDials, Ends: c.ends, Faults: c.faults, Series: c.series,
+		Down: c.within.Load() - c.before.Load(), Dials: int64(c.next.Load()), FailedConnects: c.failedDials, Ends: c.ends, Faults: c.faults, Sockets: c.sockets, Series: c.series,
 	}
 	for _, w := range c.visitors {
 		r.Overdue += w.overdue()

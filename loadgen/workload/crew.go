@@ -10,6 +10,7 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/hist"
 	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/series"
 )
@@ -68,8 +69,9 @@ type Crew struct {
 
 	service, response, lag, wake, connect, first hist.Timing // of what was complete in the measured time
 
-	series  *series.Part // of the measured time, once it is over
-	witness *witness     // nil: there is no time line
+	series  *series.Part    // of the measured time, once it is over
+	sockets []sample.Socket // of some connections then
+	witness *witness        // nil: there is no time line
 
 	ok, late atomic.Int64 // packets, churn: connections, complete in the measured time; in the drain
 
@@ -133,6 +135,7 @@ func (c *Crew) turnPhases(after, warmup, measure time.Duration) {
 	if !c.follow(c.began+warmup, c.began+warmup+measure) {
 		return
 	}
+	c.askSockets() // within the time that it takes from the load
 	c.within.Store(c.received.Load())
 	c.over.Store(int64(c.began + warmup + measure))
 	c.took.Store(int64(c.now() - from))
@@ -171,14 +174,7 @@ func (c *Crew) follow(at, end time.Duration) bool {
 
 // until waits for an instant since epoch; false when the crew ends before.
 func (c *Crew) until(at time.Duration) bool {
-	t := time.NewTimer(at - c.now())
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-c.ctx.Done():
-		return false
-	}
+	return pace.Sleep(c.ctx, at-c.now()) == nil
 }
 
 // zero is when the measured time begins, since epoch.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
@@ -234,12 +235,7 @@ func (w *visitor) stall() {
 	if w.Group.Mode == scenario.Download {
 		w.progress.Store(0)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-w.ctx.Done():
-	}
+	_ = pace.Sleep(w.ctx, d)
 	w.life.Last = w.now()
 }
 
