@@ -209,7 +209,7 @@ func verdict(c *record.Comparison) (verdict, reason string) {
 			return record.Better, ""
 		}
 		return record.Worse, ""
-	case change < c.Stated && far <= c.Effect:
+	case far <= c.Stated: // the whole interval; that the machine is noisy makes nothing the same
 		return record.Same, ""
 	case change >= c.Stated && change < c.Effect:
 		return record.Inconclusive, fmt.Sprintf("below the noise floor of %.1f %%: use a quieter machine, or measure for longer", 100*c.Effect)

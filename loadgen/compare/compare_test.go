@@ -77,6 +77,7 @@ func TestVerdicts(t *testing.T) {
 		{"faster by more than the noise floor", around(100, 0.01, 10), around(85, 0.01, 10), 0.1, record.Better, ""},
 		{"a tenth slower, all over the place", around(100, 0.9, 10), back(around(110, 0.9, 10)), 0, record.Inconclusive, "not significant"},
 		{"the same, all over the place", around(100, 0.5, 10), back(around(100, 0.5, 10)), 0, record.Inconclusive, "known too loosely"},
+		{"the same, as far as a noisy machine can tell", around(100, 0.12, 10), back(around(100, 0.12, 10)), 0.2, record.Inconclusive, "known too loosely"},
 		{"three times as slow, but three repetitions", around(100, 0.01, 3), around(300, 0.01, 3), 0, record.Inconclusive, "3 repetitions are too few"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -63,31 +63,17 @@ func Of(s *scenario.Scenario, subjects []string, e sample.Environment) *Plan {
 		p.Routes = append(p.Routes, r.String())
 	}
 	linked := false
-	var kernel error // what keeps it from making the line
-	if s.Link.Backend == scenario.ByTBF {
-		kernel = link.CanTBF()
-	}
-	for i := range s.Cells {
-		c := &s.Cells[i]
-		if kernel != nil && !c.Link.Bare() {
-			p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: kernel.Error()})
-			continue
-		}
+	var cells []*scenario.Cell
+	cells, p.NotRun = Fit(s, e)
+	for _, c := range cells {
 		linked = linked || !c.Link.Bare()
-		if reason := s.Unfit(c, e.OpenFiles); reason != "" {
-			p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
-			continue
-		}
-		if e.System != nil {
-			if reason := c.Portless(e.System.PortCount(), e.System.PortsKept()); reason != "" {
-				p.NotRun = append(p.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
-				continue
-			}
-		}
 		p.Cells = append(p.Cells, c.Name)
-		often := s.RepeatOf(c)
-		p.Blocks.Least += float64(len(p.Routes) * int(often.Min))
-		p.Blocks.Most += float64(len(p.Routes) * int(often.Max))
+		often, least, most := s.RepeatOf(c), 1, 1
+		if s.Search != nil {
+			least, most = s.Search.Blocks()
+		}
+		p.Blocks.Least += float64(len(p.Routes) * int(often.Min) * least)
+		p.Blocks.Most += float64(len(p.Routes) * int(often.Max) * most)
 		p.Ports.Connections = max(p.Ports.Connections, c.Connections())
 		p.Ports.PerSecond = max(p.Ports.PerSecond, c.Ends())
 	}
@@ -102,6 +88,28 @@ func Of(s *scenario.Scenario, subjects []string, e sample.Environment) *Plan {
 		p.Ports.Limit = e.System.PortCount()
 	}
 	return p
+}
+
+// Fit is the cells that a machine can run, and why it cannot run the others.
+func Fit(s *scenario.Scenario, e sample.Environment) (cells []*scenario.Cell, not []record.NotRun) {
+	var kernel error // what keeps it from making the line
+	if s.Link.Backend == scenario.ByTBF {
+		kernel = link.CanTBF()
+	}
+	for i := range s.Cells {
+		c, reason := &s.Cells[i], ""
+		if kernel != nil && !c.Link.Bare() {
+			reason = kernel.Error()
+		} else if reason = s.Unfit(c, e.OpenFiles); reason == "" && e.System != nil {
+			reason = c.Portless(e.System.PortCount(), e.System.PortsKept())
+		}
+		if reason != "" {
+			not = append(not, record.NotRun{Cell: c.Name, Reason: reason})
+			continue
+		}
+		cells = append(cells, c)
+	}
+	return cells, not
 }
 
 func roleOf(s *scenario.Scenario, role string, files uint64) Role {

@@ -8,6 +8,25 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
+// A search takes many blocks, how many is known when it ends.
+func TestAPlanCountsTheBlocksOfASearch(t *testing.T) {
+	s, err := scenario.Parse("x.yaml", []byte(`# where is the knee?
+scenario: x
+load: {mode: pingpong, connections: 10, size: 1KiB}
+search: {of: rate, from: 100/s, to: 100000/s, keep: response.p99 < 10ms, precision: 5%}
+warmup: 1s
+measure: 2s
+repeat: 2
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 100/s fails twice; or ten values keep the goal, the next one fails, and so do four halvings of 100 % to 5 %, all twice.
+	if p := Of(s, nil, sample.Environment{}); p.Blocks != (Range{2 * 2 * 2, 2 * 2 * (10 + 2 + 8)}) {
+		t.Errorf("blocks %v; want 8 to 80", p.Blocks)
+	}
+}
+
 func TestAPlanSaysWhatARunTakes(t *testing.T) {
 	s, err := scenario.Parse("x.yaml", []byte(`# how many?
 scenario: x

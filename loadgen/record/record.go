@@ -169,7 +169,8 @@ type Group struct {
 	During   *hist.Dist `json:"during,omitempty"`   // response, without a rate service, of what was due in an event of the time line
 	After    *hist.Dist `json:"after,omitempty"`    // of what was due after all of them
 
-	Slowest []Slow `json:"slowest,omitempty"` // packets of up to 16 connections that echo as fast as they can, 8 of each
+	Slowest []Slow          `json:"slowest,omitempty"` // packets of up to 16 connections that echo as fast as they can, 8 of each
+	Sockets []sample.Socket `json:"sockets,omitempty"` // of up to 16 connections of each generator, at the end of the measured time; on Linux
 
 	Knee    *float64 `json:"knee,omitempty"`                    // of a search: the highest rate, or number of connections, that kept the goal; 0: none did
 	Jain    *Jain    `json:"jain,omitempty"`                    // two or more connections that take what they can get

@@ -101,7 +101,7 @@ func (d *drawing) recovery() {
 		}
 	}
 	if len(drawn) > 0 {
-		f := plot.Dots{Title: "Until octets flow again", Sub: "seconds after the fault began; no dot: never", Rows: rows[:min(len(rows), mostRows)], Lines: drawn}
+		f := plot.Dots{Title: "Until octets flow again", Sub: "seconds after the fault began; no dot: not in the block", Rows: rows[:min(len(rows), mostRows)], Lines: drawn}
 		d.add(partAnswer, "recovery", f.SVG)
 	}
 }

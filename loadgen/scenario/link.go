@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,11 @@ func (s Stall) String() string {
 		return fmt.Sprintf("stall %s every %s", short(s.For), short(s.Every))
 	}
 	return fmt.Sprintf("stall %s for %v of the packets", short(s.For), s.P)
+}
+
+// Linked reports whether a cell has a line in the way.
+func (s *Scenario) Linked() bool {
+	return slices.ContainsFunc(s.Cells, func(c Cell) bool { return !c.Link.Bare() })
 }
 
 // Bare reports whether the link changes nothing.

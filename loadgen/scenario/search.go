@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -52,6 +53,16 @@ func (s *Search) Bounds() (from, to float64) {
 	from, _ = bound(s.From, s.rate())
 	to, _ = bound(s.To, s.rate())
 	return from, to
+}
+
+// Blocks is how many blocks it takes to find the value: at least, when From
+// already breaks the goal or everything up to To keeps it, and about at most,
+// when it lies just below To. A value that breaks the goal is measured twice.
+func (s *Search) Blocks() (least, most int) {
+	from, to := s.Bounds()
+	doublings := int(math.Ceil(math.Log2(to / from)))
+	halvings := max(int(math.Ceil(math.Log2(math.Ln2/math.Log1p(float64(s.Precision))))), 0)
+	return min(2, doublings+1), doublings + 2 + 2*halvings
 }
 
 func (s *Search) rate() bool { return s.Of == "rate" || strings.HasSuffix(s.Of, ".rate") }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
@@ -60,7 +61,7 @@ func TestThresholdsAreRefusedByLineAndRemedy(t *testing.T) {
 	if s.Thresholds[0].Gate != scenario.GateFail {
 		t.Errorf("gate %q; want fail", s.Thresholds[0].Gate)
 	}
-	if err := valid(t, schema(t, scenario.Schema), []byte("scenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nthresholds: [{expect: failed == 0}, {expect: goodput > 3MiB/s, gate: warn}]")); err != nil {
+	if err := schematest.Compile(t, scenario.Schema).YAML(t, []byte("scenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nthresholds: [{expect: failed == 0}, {expect: goodput > 3MiB/s, gate: warn}]")); err != nil {
 		t.Error(err)
 	}
 }

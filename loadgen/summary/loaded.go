@@ -19,17 +19,25 @@ func inflation(r *record.Record, t *Table) (out []record.Apart) {
 			if load == "" {
 				continue
 			}
-			for _, s := range t.Series {
-				if s.Cell != cell.Name || s.Group == load || s.Group == "" || !strings.HasPrefix(s.Metric, "response.") && !strings.HasPrefix(s.Metric, "service.") {
-					continue
-				}
-				of := s.Of
-				of.Cell = base.Name
-				if without := t.by[of]; without != nil {
-					if e := stats.Of(s.over(without)); e.N > 0 {
-						out = append(out, record.Apart{Route: s.Route, Cell: cell.Name, Group: s.Group, Metric: s.Metric, Estimate: e})
-					}
-				}
+			out = append(out, t.apart(cell.Name, base.Name, func(s *Series) bool {
+				return s.Group != load && s.Group != "" && (strings.HasPrefix(s.Metric, "response.") || strings.HasPrefix(s.Metric, "service."))
+			})...)
+		}
+	}
+	return out
+}
+
+// apart is what the wanted series of a cell are of those of another, within the repetition.
+func (t *Table) apart(cell, base string, wanted func(*Series) bool) (out []record.Apart) {
+	for _, s := range t.Series {
+		if s.Cell != cell || !wanted(s) {
+			continue
+		}
+		of := s.Of
+		of.Cell = base
+		if without := t.by[of]; without != nil {
+			if e := stats.Of(s.over(without)); e.N > 0 {
+				out = append(out, record.Apart{Route: s.Route, Cell: cell, Group: s.Group, Metric: s.Metric, Estimate: e})
 			}
 		}
 	}

@@ -136,18 +136,7 @@ func isolation(r *record.Record, t *Table) (out []record.Apart) {
 			if stalledIn(base) != stalled || connections(base, stalled) != 0 || !sameBut(cell, base, stalled) {
 				continue
 			}
-			for _, s := range t.Series {
-				if s.Cell != cell.Name || s.Metric != "during.p99" || s.Group == stalled {
-					continue
-				}
-				of := s.Of
-				of.Cell = base.Name
-				if without := t.by[of]; without != nil {
-					if e := stats.Of(s.over(without)); e.N > 0 {
-						out = append(out, record.Apart{Route: s.Route, Cell: cell.Name, Group: s.Group, Metric: s.Metric, Estimate: e})
-					}
-				}
-			}
+			out = append(out, t.apart(cell.Name, base.Name, func(s *Series) bool { return s.Metric == "during.p99" && s.Group != stalled })...)
 		}
 	}
 	return out
