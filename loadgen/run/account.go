@@ -9,6 +9,7 @@ import (
 
 	"github.com/adit-tunnel/adit/loadgen/control"
 	"github.com/adit-tunnel/adit/loadgen/hist"
+	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
@@ -54,7 +55,7 @@ func settle(ctx context.Context, t *topology.Topology, drain time.Duration) ([]r
 		if len(left) == 0 || last {
 			return left, far, nil
 		}
-		if err := until(ctx, time.Now().Add(look)); err != nil {
+		if err := pace.Sleep(ctx, look); err != nil {
 			return nil, far, err
 		}
 	}
@@ -176,6 +177,7 @@ func group(g *scenario.Group, parts []*workload.Result, from, to target.Marked, 
 		for _, s := range p.Slowest {
 			out.Slowest = append(out.Slowest, record.Slow(s))
 		}
+		out.Sockets = append(out.Sockets, p.Sockets...)
 		if g.Mode == scenario.Churn {
 			out.Calls += p.OK
 		}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/adit-tunnel/adit/loadgen/control"
+	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/target"
@@ -59,7 +60,7 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	defer silence()
 	events := play(ctx, t, st, begin.Add(warmup))
 	defer events.stop()
-	if err := until(ctx, begin.Add(warmup)); err != nil {
+	if err := pace.Sleep(ctx, time.Until(begin.Add(warmup))); err != nil {
 		return nil, err
 	}
 	before, err := t.Wire(ctx, st.route)
@@ -69,7 +70,7 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	usage.Start()
 	from, err := control.Ask[target.Marked](ctx, t.Target, target.Mark, control.None{})
 	if err == nil { // while the load still runs: a pause would count as slowness
-		err = until(ctx, begin.Add(warmup+long-min(early, long/20)))
+		err = pace.Sleep(ctx, time.Until(begin.Add(warmup+long-min(early, long/20))))
 	}
 	var to target.Marked
 	if err == nil {
@@ -93,7 +94,7 @@ func measure(ctx context.Context, t *topology.Topology, s *scenario.Scenario, st
 	if wire != nil {
 		b.Wire = &record.Wire{Up: wire.Up - before.Up, Down: wire.Down - before.Down}
 	}
-	if err := until(ctx, begin.Add(warmup+long)); err != nil {
+	if err := pace.Sleep(ctx, time.Until(begin.Add(warmup+long))); err != nil {
 		return nil, err
 	}
 	left, far, err := settle(ctx, t, time.Duration(s.Drain))
@@ -136,7 +137,7 @@ func counted(ctx context.Context, t *topology.Topology, long time.Duration, want
 		if err != nil || wanted(n) || time.Now().After(over) {
 			return err
 		}
-		if err := until(ctx, time.Now().Add(look)); err != nil {
+		if err := pace.Sleep(ctx, look); err != nil {
 			return err
 		}
 	}
@@ -163,16 +164,4 @@ func share(t *topology.Topology, s *scenario.Scenario, st step, number uint64, i
 		})
 	}
 	return b
-}
-
-// until waits for an instant.
-func until(ctx context.Context, at time.Time) error {
-	t := time.NewTimer(time.Until(at))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

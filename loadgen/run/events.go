@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/adit-tunnel/adit/loadgen/control"
+	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
@@ -44,7 +45,7 @@ func play(ctx context.Context, t *topology.Topology, st step, start time.Time) *
 		out.again = out.again || e.On("server") || e.On("client")
 		if e.Do == scenario.ReaderStall { // the generators do it
 			g.Go(func() (err error) {
-				if err = until(ctx, start.Add(time.Duration(e.At+e.For)-beforeEnd)); err == nil {
+				if err = pace.Sleep(ctx, time.Until(start.Add(time.Duration(e.At+e.For)-beforeEnd))); err == nil {
 					out.events[i].Held, err = held(ctx, t, byte(groupOf(st.cell, e.Group)))
 				}
 				return err
@@ -52,7 +53,7 @@ func play(ctx context.Context, t *topology.Topology, st step, start time.Time) *
 			continue
 		}
 		g.Go(func() error {
-			if err := until(ctx, start.Add(time.Duration(e.At))); err != nil {
+			if err := pace.Sleep(ctx, time.Until(start.Add(time.Duration(e.At)))); err != nil {
 				return err
 			}
 			begun := time.Since(start)

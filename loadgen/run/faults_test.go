@@ -2,8 +2,6 @@ package run
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,12 +11,6 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
-
-// cleanRuns is how often a scenario runs on what is right: once, or as often as ADIT_LOAD_CLEAN says.
-func cleanRuns() int {
-	n, _ := strconv.Atoi(os.Getenv("ADIT_LOAD_CLEAN"))
-	return max(n, 1)
-}
 
 // ailing measures a subject with a fault beside the direct path.
 func ailing(t *testing.T, fault, text string) *record.Record {
@@ -37,7 +29,7 @@ func twice(t *testing.T, fault, text string, found func(*record.Record) string) 
 	if what := found(ailing(t, fault, text)); what == "" {
 		t.Errorf("%s: not found", fault)
 	}
-	for range cleanRuns() {
+	for range faulty.Clean() {
 		rec := ailing(t, faulty.Nothing, text)
 		if what := found(rec); what != "" || rec.Failed() > 0 || rec.Faulty() {
 			t.Errorf("%s is found where nothing is wrong: %s, %d failed packets", fault, what, rec.Failed())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/adit-tunnel/adit/loadgen/control"
 	"github.com/adit-tunnel/adit/loadgen/hist"
+	"github.com/adit-tunnel/adit/loadgen/pace"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 	"github.com/adit-tunnel/adit/loadgen/target"
@@ -130,13 +131,13 @@ func (st *step) follow(ctx context.Context, t *topology.Topology, measure, over 
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		st.teller.say(st, Notice{Event: Phase, Phase: "warmup"})
-		if until(ctx, measure) != nil {
+		if pace.Sleep(ctx, time.Until(measure)) != nil {
 			return
 		}
 		st.teller.say(st, Notice{Event: Phase, Phase: "measure"})
 		last, err := st.read(ctx, t)
 		for at := measure.Add(lookEvery); err == nil && at.Before(over); at = at.Add(lookEvery) {
-			if until(ctx, at) != nil {
+			if pace.Sleep(ctx, time.Until(at)) != nil {
 				return
 			}
 			var now reading

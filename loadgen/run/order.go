@@ -27,7 +27,7 @@ type order struct {
 }
 
 func newOrder(s *scenario.Scenario, routes []record.Route) *order {
-	return &order{rand: rand.New(rand.NewPCG(uint64(s.Seed), 1)), routes: routes}
+	return &order{rand: rand.New(rand.NewPCG(uint64(s.Seed), 1)), routes: slices.Clone(routes)}
 }
 
 // watch makes the last route, a tunnel when there is one, of the cell that is
@@ -37,6 +37,14 @@ func (o *order) watch(s *scenario.Scenario, cells []*scenario.Cell) {
 	most := slices.MaxFunc(cells, func(a, b *scenario.Cell) int { return int(s.RepeatOf(a).Max - s.RepeatOf(b).Max) })
 	if s.RepeatOf(most).Max > 1 {
 		o.canary = &step{cell: most, route: o.routes[len(o.routes)-1], canary: true}
+	}
+}
+
+// drop leaves a subject out of the repetitions to come.
+func (o *order) drop(subject string) {
+	o.routes = slices.DeleteFunc(o.routes, func(r record.Route) bool { return r.Subject == subject })
+	if o.canary != nil && o.canary.route.Subject == subject {
+		o.canary = nil
 	}
 }
 

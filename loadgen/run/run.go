@@ -4,6 +4,7 @@
 //	run.go      Runner: the blocks of a scenario
 //	order.go    in which order
 //	block.go    one block
+//	lost.go     subjects that it goes on without
 //	notice.go   what it tells while it runs
 //	search.go   many blocks, to find the knee
 //	events.go   what a time line did to it
@@ -20,7 +21,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/conformance/subject"
-	"github.com/adit-tunnel/adit/loadgen/link"
+	"github.com/adit-tunnel/adit/loadgen/plan"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
@@ -51,7 +52,8 @@ func (e *LimitError) Error() string { return e.Problem }
 
 // Run measures one scenario. When ctx is cancelled it returns the record of
 // what was complete, with the context's error. A topology that does not come
-// up is a *topology.StartError; a machine that is too small a *LimitError.
+// up is a *topology.StartError, in a *LostError when it is that of one subject
+// and there are others; a machine that is too small a *LimitError.
 func (r *Runner) Run(ctx context.Context, s *scenario.Scenario) (*record.Record, error) {
 	rec := &record.Record{
 		Version: record.Version, Scenario: s, Profile: r.Profile, Command: r.Command, Tool: r.Tool,
@@ -69,7 +71,7 @@ func (r *Runner) Run(ctx context.Context, s *scenario.Scenario) (*record.Record,
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	rec.Interrupted = err != nil
+	rec.Interrupted = interrupts(err)
 	verdict.Complete(rec)
 	return rec, err
 }
@@ -78,20 +80,22 @@ func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Reco
 	if len(subjects) == 0 && len(rec.NotRun) > 0 && slices.Contains(s.Paths, scenario.Tunnel) {
 		return &LimitError{rec.NotRun[0].String()}
 	}
-	cells := fit(s, rec)
+	cells, not := plan.Fit(s, rec.Environment)
+	rec.NotRun = append(rec.NotRun, not...)
 	if len(cells) == 0 {
 		return &LimitError{fmt.Sprintf("scenario %s: no cell can be run: %s", s.Name, rec.NotRun[len(rec.NotRun)-1].Reason)}
 	}
 	paths, not := r.Elsewhere.Paths(s)
 	rec.NotRun = append(rec.NotRun, not...)
-	t, err := topology.Start(ctx, topology.Options{
+	gone := &lost{rec: rec, left: len(subjects)}
+	t, err := gone.start(ctx, topology.Options{
 		Scenario: s, Subjects: subjects, Paths: paths, Self: r.Self, Executable: r.Executable,
 		Within: cmp.Or(r.Within, 10*time.Second), OpenFiles: rec.Environment.OpenFiles, Elsewhere: r.Elsewhere,
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.Close()) }()
+	defer func() { err = gone.with(errors.Join(err, t.Close())) }()
 	rec.Subjects, rec.Workers = t.Subjects, t.Clocks()
 	o := newOrder(s, t.Routes)
 	if r.Profile != scenario.Smoke && s.Search == nil {
@@ -99,10 +103,13 @@ func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Reco
 	}
 	tell := &teller{tell: r.Tell, scenario: s.Name, began: time.Now()}
 	defer func() {
-		rec.Interrupted = err != nil
+		rec.Interrupted = interrupts(err)
 		tell.verdict(rec)
 	}()
-	done := 0
+	done, per := 0, 1 // per: blocks in a step
+	if s.Search != nil {
+		per, _ = s.Search.Blocks()
+	}
 	for rep := 1; ; rep++ {
 		cells = due(rec, cells, rep)
 		steps := o.round(rep, cells)
@@ -111,8 +118,11 @@ func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Reco
 		}
 		later := o.least(s, cells, rep)
 		for i, st := range steps {
+			if !slices.Contains(t.Routes, st.route) {
+				continue // its subject is lost
+			}
 			left := len(steps) - i + later
-			tell.done, tell.of, tell.left = done, done+left, s.Least(left)
+			tell.done, tell.of, tell.left = done, done+left, s.Least(left*per)
 			st.teller = tell
 			if done == 0 {
 				tell.say(nil, Notice{Event: Planned})
@@ -121,18 +131,26 @@ func (r *Runner) run(ctx context.Context, s *scenario.Scenario, rec *record.Reco
 			if found != nil {
 				rec.Searches = append(rec.Searches, *found)
 			}
-			if err != nil {
-				return errors.Join(err, t.Ended())
-			}
 			done++
-			tell.done, tell.left = done, s.Least(left-1)
-			tell.complete(&st, b)
-			if st.canary {
+			tell.done, tell.left = done, s.Least((left-1)*per)
+			switch {
+			case err != nil:
+			case st.canary:
+				tell.complete(&st, b)
 				rec.Canary = append(rec.Canary, *b)
-			} else {
+			default:
+				tell.complete(&st, b)
 				rec.Blocks = append(rec.Blocks, *b)
 			}
-			if err := t.Ended(); err != nil {
+			if err = errors.Join(err, t.Ended()); err == nil {
+				continue
+			}
+			name := gone.subject(ctx, err, fmt.Sprintf("in repetition %d of %s: ", rep, st.cell.Name))
+			if name == "" {
+				return err
+			}
+			o.drop(name)
+			if err := t.Drop(name); err != nil {
 				return err
 			}
 		}
@@ -160,31 +178,4 @@ func due(rec *record.Record, cells []*scenario.Cell, repetition int) []*scenario
 		r := rec.Scenario.RepeatOf(c)
 		return repetition > int(r.Min) && (repetition > int(r.Max) || t.Tight(c, float64(r.Width)))
 	})
-}
-
-// fit is the cells that this machine can run; the others go into the record.
-func fit(s *scenario.Scenario, rec *record.Record) (out []*scenario.Cell) {
-	var kernel error // what keeps it from making the line
-	if s.Link.Backend == scenario.ByTBF {
-		kernel = link.CanTBF()
-	}
-	for i := range s.Cells {
-		c := &s.Cells[i]
-		if kernel != nil && !c.Link.Bare() {
-			rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: kernel.Error()})
-			continue
-		}
-		if reason := s.Unfit(c, rec.Environment.OpenFiles); reason != "" {
-			rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
-			continue
-		}
-		if sys := rec.Environment.System; sys != nil {
-			if reason := c.Portless(sys.PortCount(), sys.PortsKept()); reason != "" {
-				rec.NotRun = append(rec.NotRun, record.NotRun{Cell: c.Name, Reason: reason})
-				continue
-			}
-		}
-		out = append(out, c)
-	}
-	return out
 }

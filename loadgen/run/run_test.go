@@ -1,20 +1,19 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/adit-tunnel/adit/conformance/schematest"
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
 	"github.com/adit-tunnel/adit/loadgen/payload"
@@ -92,6 +91,9 @@ measure: 300ms
 		if d := g.Service; d != nil && (d.N != int64(g.Packets) || d.Min <= 0 || d.Min > d.Mean || d.Mean > d.Max || d.HDR == "") {
 			t.Errorf("%s: %v packets, service %+v", what, g.Packets, d)
 		}
+		if n := int(load.Connections); runtime.GOOS == "linux" && (len(g.Sockets) != n || g.Sockets[0].Stream == 0 || g.Sockets[0].RTT <= 0 || g.Sockets[0].Window <= 0) {
+			t.Errorf("%s: sockets %+v; want %d", what, g.Sockets, n)
+		}
 		var roles []string
 		for _, u := range b.Processes {
 			roles = append(roles, u.Role)
@@ -116,7 +118,7 @@ measure: 300ms
 	}
 	data, err := os.ReadFile(filepath.Join(saved, record.File))
 	if err == nil {
-		err = checked(t, data)
+		err = schematest.Compile(t, record.Schema).JSON(t, data)
 	}
 	if err != nil {
 		t.Errorf("record against its schema: %v", err)
@@ -450,23 +452,6 @@ func TestASubjectThatCannotBeMeasuredIsReported(t *testing.T) {
 	}
 }
 
-// checked is what is wrong with a record by its schema.
-func checked(t *testing.T, data []byte) error {
-	t.Helper()
-	parse := func(text []byte) any {
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return doc
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("schema.json", parse(record.Schema)); err != nil {
-		t.Fatal(err)
-	}
-	return c.MustCompile("schema.json").Validate(parse(data))
-}
-
 // all are the cells of a scenario.
 func all(s *scenario.Scenario) (out []*scenario.Cell) {
 	for i := range s.Cells {
@@ -511,5 +496,40 @@ link: {rtt: 4ms, rate: 1Gbit/s}
 		if roles["generator"] != 3 || roles["link"] != 1 {
 			t.Errorf("%v: processes %v; want 3 generators and a link", b.Route, roles)
 		}
+	}
+}
+
+// A rival that does not stand takes only its own numbers with it.
+func TestARunGoesOnWithoutALostSubject(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\npaths: [relay, tunnel]\nmeasure: 50ms\nwarmup: 10ms\nrepeat: 3\ntimeout: 300ms")
+	for name, tt := range map[string]struct{ rival, want string }{
+		"exits at once":       {`{name: rival, server: {command: "SELF relay --listen nowhere", ready: {tcp: "{visitor}"}}}`, "server ended too early"},
+		"ends during the run": {`{name: rival, server: {command: "SELF faulty --fault exit --after 3000 --listen {visitor} --to {target}", ready: {tcp: "{visitor}"}}}`, "rival server ended during the run: exit status 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var last Notice
+			r := &Runner{
+				Subjects: []*subject.File{parseSubject(t, tt.rival), parseSubject(t, pair)}, Self: self(), Within: 3 * time.Second,
+				Tell: func(n Notice) { last = n },
+			}
+			rec, err := r.Run(t.Context(), s)
+			lost, ok := errors.AsType[*LostError](err)
+			if !ok || len(lost.Subjects) != 1 || lost.Subjects[0].Subject != "rival" || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("Run: %v; want *LostError of the rival with %q", err, tt.want)
+			}
+			if _, ok := errors.AsType[*topology.StartError](err); !ok || rec.Interrupted || last.Event != Verdict || last.Verdict == "stopped" {
+				t.Errorf("%T, interrupted %v, told %q; want a *StartError in it, and all else complete", err, rec.Interrupted, last.Verdict)
+			}
+			n := map[string]int{}
+			for _, b := range rec.Blocks {
+				n[b.Route.String()]++
+			}
+			if n["relay"] != 3 || n["tunnel pair"] != 3 || n["tunnel rival"] > 2 {
+				t.Errorf("blocks: %v; want 3 of all but the rival", n)
+			}
+			if len(rec.NotRun) != 1 || rec.NotRun[0].Subject != "rival" || !strings.Contains(rec.NotRun[0].Reason, tt.want) || strings.Contains(rec.NotRun[0].Reason, "\n") {
+				t.Errorf("not run: %q; want the rival, in a line", rec.NotRun)
+			}
+		})
 	}
 }

@@ -114,16 +114,20 @@ func stalls(blocks []*record.Block, group int, size int64, at record.Finding) (o
 	return out
 }
 
-// leakLeast is what each connection has to leave behind at least: an allocator
-// at work makes a process wander by less.
-var leakLeast = map[string]float64{"rss": 256, "files": 0.05, "threads": 0.05}
+// leakLeast is what each connection has to leave behind at least, and all of
+// them together: an allocator at work makes a process wander by less, however
+// few connections a busy machine makes.
+var leakLeast = map[string]struct{ each, all float64 }{
+	"rss": {256, 512 << 10}, "files": {0.05, 16}, "threads": {0.05, 16},
+}
 
 // leaks are the processes that grow with each connection, as far as that is
 // known: by the lower end of the interval.
 func leaks(r *record.Record) (out []record.Finding) {
 	for _, s := range r.Slopes {
 		low, high, ok := s.Interval()
-		if s.Per != record.PerMade || !ok || low < leakLeast[s.What] {
+		least := leakLeast[s.What]
+		if s.Per != record.PerMade || !ok || low < least.each || low*dials(r, s.Route) < least.all {
 			continue
 		}
 		what := map[string]string{"rss": "octets of memory"}[s.What]
@@ -136,4 +140,16 @@ func leaks(r *record.Record) (out []record.Finding) {
 		})
 	}
 	return out
+}
+
+// dials is how many connections there ever were on a route.
+func dials(r *record.Record, route record.Route) (n float64) {
+	for _, b := range r.All() {
+		for k := range b.Groups {
+			if b.Route == route {
+				n += float64(b.Groups[k].Dials)
+			}
+		}
+	}
+	return n
 }

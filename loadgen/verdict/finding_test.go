@@ -26,11 +26,11 @@ func TestFindings(t *testing.T) {
 		}
 		return out
 	}
-	grows := func(by int64) func(b *record.Block, g *record.Group) {
+	grows := func(dials, by int64) func(b *record.Block, g *record.Group) {
 		return each(func(b *record.Block, g *record.Group) {
-			g.Dials = 1000
+			g.Dials = dials
 			wander := []int64{0, 300, -200, 500, 100, 400, -100, 200}[b.Repetition-1]
-			b.Processes = append(b.Processes, sample.Usage{Role: "server", RSS: 10<<20 + int64(b.Repetition)*1000*by + 1000*wander})
+			b.Processes = append(b.Processes, sample.Usage{Role: "server", RSS: 10<<20 + dials*(int64(b.Repetition)*by+wander)})
 		})
 	}
 	for _, tt := range []struct {
@@ -59,9 +59,10 @@ func TestFindings(t *testing.T) {
 				g.Slowest = []record.Slow{slow(120, stop)}
 			}
 		}), nil},
-		{"a leak", churn, grows(2000), []record.Finding{{Code: record.Leak, Role: "server"}}},
-		{"memory that wanders", churn, grows(0), nil},
-		{"memory that wanders upwards", churn, grows(100), nil},
+		{"a leak", churn, grows(1000, 2000), []record.Finding{{Code: record.Leak, Role: "server"}}},
+		{"memory that wanders", churn, grows(1000, 0), nil},
+		{"memory that wanders upwards", churn, grows(1000, 100), nil},
+		{"memory that grows by little, which is much for a few connections", churn, grows(10, 2000), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := made(t, tt.text, tt.change)

@@ -20,8 +20,9 @@ func compareCommand() *cobra.Command {
 		Use: "compare OLD NEW", Short: "say what has changed between two records, or two folders of them", Args: cobra.ExactArgs(2),
 		Long: `compare says of each number whether it got better, worse, stayed the same, or whether that cannot be known: a
 change counts when it is significant (Mann–Whitney, made good for the number of comparisons with Holm's method), and
-at least as large as --effect and as the noise floors of both records. Two subjects of one run are compared by run itself,
-and better, as their blocks alternate. benchstat reads the bench.txt beside each record.
+at least as large as --effect and as the noise floors of both records; a number is the same when the whole interval of
+its change lies within --effect. Two subjects of one run are compared by run itself, and better, as their blocks
+alternate. benchstat reads the bench.txt beside each record.
 
 Exit codes: 0 nothing got worse, 2 wrong usage or file, 7 something got worse, 8 something is inconclusive and nothing got worse.`,
 		RunE: func(c *cobra.Command, args []string) error {

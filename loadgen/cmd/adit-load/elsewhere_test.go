@@ -71,6 +71,24 @@ func TestARunUsesWhatRunsAlready(t *testing.T) {
 	}
 }
 
+// A line that stands where nothing passes would be no line.
+func TestALineNeedsItsPlace(t *testing.T) {
+	b := newBench(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nlink: {rtt: 2ms}", "")
+	b.write("token", "0123456789abcdef")
+	b.write("far.yaml", "{name: far, server: {address: '127.0.0.1:9000'}, visitor: '127.0.0.1:10022'}\n")
+	for args, want := range map[string]string{
+		"--subject " + b.path("far.yaml"): "subject far: runs already, both ends of it",
+		"--subject " + b.path("subject.yaml") + " --token-file " + b.path("token") +
+			" --worker 192.0.2.77:7000 --target-control 127.0.0.1:7 --direct 192.0.2.77:7 --allow-remote": "--worker 192.0.2.77:7000: cannot reach the line of path direct",
+	} {
+		var stdout, stderr bytes.Buffer
+		code := execute(t.Context(), append([]string{"adit-load", "run", b.path("x.yaml")}, strings.Fields(args)...), &stdout, &stderr)
+		if code != exitUsage || !strings.Contains(stderr.String(), want) {
+			t.Errorf("run %s: exit code %d, %q; want %d and %q", args, code, stderr.String(), exitUsage, want)
+		}
+	}
+}
+
 func TestAddressesBeyondThisMachineAreRefusedUnlessAllowed(t *testing.T) {
 	b := newBench(t, "load: {mode: pingpong, connections: 1, size: 1KiB}", "")
 	b.write("token", "0123456789abcdef")

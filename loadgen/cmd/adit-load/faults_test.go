@@ -11,16 +11,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
 	"github.com/adit-tunnel/adit/loadgen/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
-
-// cleanRuns is how often a scenario runs on what is right: once, or as often as ADIT_LOAD_CLEAN says.
-func cleanRuns() int {
-	n, _ := strconv.Atoi(os.Getenv("ADIT_LOAD_CLEAN"))
-	return max(n, 1)
-}
 
 // An injection is a fault in a process that adit-load runs with, or one in the
 // generator, and what the record has to say. adit-load is told nothing.
@@ -132,6 +127,9 @@ func TestAnInjectedFaultIsFound(t *testing.T) {
 	}
 	for _, in := range injections {
 		t.Run(in.name, func(t *testing.T) {
+			if in.found == record.Leak && raceEnabled {
+				t.Skip("the race detector itself keeps about 1 KiB of each connection: make load-faults does without")
+			}
 			b, r, code := in.run(t, true)
 			if codes := codesOf(r); code != in.code || !slices.Equal(codes, slices.DeleteFunc([]string{in.found}, func(s string) bool { return s == "" })) {
 				t.Fatalf("exit code %d, found %q; want %d, %q", code, codes, in.code, in.found)
@@ -142,13 +140,21 @@ func TestAnInjectedFaultIsFound(t *testing.T) {
 			if in.check != nil {
 				in.check(t, b, r)
 			}
-			for range cleanRuns() {
+			for range faulty.Clean() {
 				if _, r, code := in.run(t, false); code != exitOK || len(r.Findings) > 0 || in.slow && late(r) {
-					t.Errorf("without it: exit code %d, findings %+v, %+v", code, r.Findings, r.Validity)
+					t.Errorf("without it: exit code %d, findings %s, %+v", code, details(r), r.Validity)
 				}
 			}
 		})
 	}
+}
+
+// details is what was found, in words.
+func details(r *record.Record) (out []string) {
+	for _, f := range r.Findings {
+		out = append(out, f.Code+" "+f.Detail)
+	}
+	return out
 }
 
 // codesOf is what was found.

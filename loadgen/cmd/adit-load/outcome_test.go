@@ -49,7 +49,7 @@ func TestTheExitCodeIsThatOfTheGravestOutcome(t *testing.T) {
 			t.Errorf("%s: %d; want %d", tt.name, got, tt.want)
 		}
 	}
-	for _, tt := range [][3]int{{0, 0, 0}, {0, 8, 8}, {8, 6, 6}, {6, 5, 5}, {5, 8, 5}, {7, 6, 6}, {8, 7, 7}, {6, 4, 4}, {3, 5, 3}} {
+	for _, tt := range [][3]int{{0, 0, 0}, {0, 8, 8}, {8, 6, 6}, {6, 5, 5}, {5, 8, 5}, {7, 6, 6}, {8, 7, 7}, {6, 4, 4}, {3, 5, 5}, {5, 4, 5}} {
 		if got := worse(tt[0], tt[1]); got != tt[2] {
 			t.Errorf("worse(%d, %d) = %d; want %d", tt[0], tt[1], got, tt[2])
 		}

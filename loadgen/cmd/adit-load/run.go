@@ -40,9 +40,10 @@ percentiles of the block so far), fault, cell and verdict.
 Exit codes: 0 all packets ok, 1 adit-load itself failed, 2 wrong usage or file, 3 a limit of the machine is too low,
 4 a subject did not start or ended, 5 wrong octets were received, 6 packets were not ok, or a threshold was not met, 7 of several
 subjects one is significantly worse in something than the first, 8 a threshold could not be judged, 130 interrupted (what was
-complete is written). Of several the lowest that is not 0: after 3 and 4 the next scenario is measured. A noisy or invalid row without
-a threshold on it is marked, and the code is 0; so is it with subjects of which nothing can be said: no threshold asked. A subject whose
-programs are not installed is not run, which is no failure as long as another one is.`,
+complete is written). Of several 5, or else the lowest that is not 0: after 3 and 4 the next scenario is measured, after 4 first the
+subjects that are left. A noisy or invalid row without a threshold on it is marked, and the code is 0; so is it with subjects of which
+nothing can be said: no threshold asked. A subject whose programs are not installed is not run, which is no failure as long as
+another one is.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			return f.run(c.Context(), files, c.OutOrStdout(), c.ErrOrStderr())
@@ -174,16 +175,23 @@ func outcome(rec *record.Record) int {
 
 // codeOf is the exit code of a scenario that ended with err, or without.
 func codeOf(rec *record.Record, err error) int {
-	if e, ok := errors.AsType[*exitError](err); ok {
-		return e.code
+	e, ok := errors.AsType[*exitError](err)
+	switch {
+	case !ok:
+		return outcome(rec)
+	case e.code == exitStart: // several subjects: the others have their outcome
+		return worse(e.code, outcome(rec))
 	}
-	return outcome(rec)
+	return e.code
 }
 
-// worse is the graver of two outcomes: limits, start, integrity, failures, regression, inconclusive, in this order.
+// worse is the graver of two outcomes: integrity, limits, start, failures, regression, inconclusive, in this order.
 func worse(a, b int) int {
-	if a == exitOK || b == exitOK {
+	switch {
+	case a == exitOK || b == exitOK:
 		return max(a, b)
+	case a == exitIntegrity || b == exitIntegrity:
+		return exitIntegrity
 	}
 	return min(a, b)
 }
