@@ -47,15 +47,22 @@ containers: build ## certify the reference as container images, where a Docker e
 self-check: build ## prove that the suite can fail: the kill matrix
 	$(BIN)/adit-conform self-check $(ARGS)
 
-bench: build ## standard scenarios against the reference, tables in results/
-	$(BIN)/adit-load run scenarios/speed.yaml scenarios/reliability.yaml scenarios/concurrency.yaml scenarios/packet-size.yaml scenarios/bandwidth.yaml --out results $(ARGS)
+# What bench measures is certified first, and its results name the bundle.
+CERTIFICATE := build/reference.json
+
+$(CERTIFICATE): build
+	@mkdir -p $(@D)
+	$(BIN)/adit-conform run --subject scenarios/subjects/reference.yaml --bundle $@
+
+bench: $(CERTIFICATE) ## certify the reference, then the standard scenarios, tables in results/: 10 minutes
+	$(BIN)/adit-load run scenarios/speed.yaml scenarios/reliability.yaml scenarios/concurrency.yaml scenarios/packet-size.yaml scenarios/bandwidth.yaml --certificate $(CERTIFICATE) --out results $(ARGS)
 
 # What bench-full compares the reference with; one that is not installed is not run.
 RIVALS  ?= frp chisel ssh
 PROFILE ?= full
 
-bench-full: build ## all scenarios against the reference and RIVALS, tables in build/bench-full: 20 hours; PROFILE=ci: two
-	$(BIN)/adit-load run $(wildcard scenarios/*.yaml) $(foreach s,reference $(RIVALS),--subject scenarios/subjects/$(s).yaml) --profile $(PROFILE) --out build/bench-full $(ARGS) \
+bench-full: $(CERTIFICATE) ## all scenarios against the reference and RIVALS, tables in build/bench-full: 20 hours; PROFILE=ci: two
+	$(BIN)/adit-load run $(wildcard scenarios/*.yaml) $(foreach s,reference $(RIVALS),--subject scenarios/subjects/$(s).yaml) --profile $(PROFILE) --certificate $(CERTIFICATE) --out build/bench-full $(ARGS) \
 	|| test $$? -eq 4 -o $$? -ge 6 # that a rival is slower, or ends, is an answer
 
 bench-selftest: build ## prove that comparisons tell changes from noise: 20 to 30 minutes on a quiet machine

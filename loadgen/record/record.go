@@ -272,7 +272,7 @@ const File = "record.json"
 // Save writes the record into a folder of the scenario's name under dir, which it returns.
 func (r *Record) Save(dir string) (string, error) {
 	dir = filepath.Join(dir, r.Scenario.Name)
-	data, err := json.MarshalIndent(r, "", "  ")
+	data, err := json.Marshal(r)
 	if err != nil {
 		return "", err
 	}
