@@ -12,14 +12,22 @@ type Service byte
 const (
 	Echo     Service = iota // send each packet back once it is complete
 	Sink                    // take octets
-	Source                  // send packets until told to stop
+	Source                  // send packets from Go on, until told to stop
 	Exchange                // both at once
 )
+
+// Go is the octet behind the preface that lets a target send. So no load
+// begins before all connections stand: a tunnel that gives way to one whose
+// generator does not read yet could not open the others.
+const Go = 'g'
+
+// Waits reports whether a target waits for Go.
+func (s Service) Waits() bool { return s == Source || s == Exchange }
 
 // A Preface opens every connection of a generator: it says what the target
 // does with it. It is no payload.
 //
-//	octets 0–7 "adit-ld2" | 8 service | 9 group | 10–11 zero | 12–15 packet size | 16–23 stream | 24–31 seed
+//	octets 0–7 "adit-ld3" | 8 service | 9 group | 10–11 zero | 12–15 packet size | 16–23 stream | 24–31 seed
 type Preface struct {
 	Service Service
 	Group   byte   // of the scenario, by its place in the list
@@ -31,7 +39,7 @@ type Preface struct {
 // PrefaceSize is the octets of a Preface.
 const PrefaceSize = 32
 
-const magic = "adit-ld2"
+const magic = "adit-ld3"
 
 // Bytes is the preface as it is sent.
 func (p Preface) Bytes() []byte {

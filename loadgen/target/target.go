@@ -171,6 +171,11 @@ func (t *Target) serve(c net.Conn) {
 	s, v, stop := t.enter(p, c)
 	check := v.Checker(p.Stream, payload.Up)
 	defer v.Done(check)
+	if p.Service.Waits() {
+		if _, err := io.ReadFull(c, b[:1]); err != nil || b[0] != payload.Go {
+			return
+		}
+	}
 	switch p.Service {
 	case payload.Echo:
 		if echo(c, p, s, check) {

@@ -14,6 +14,11 @@ import (
 
 // run keeps the connection busy until the drain (nil), or until it fails.
 func (w *visitor) run(c net.Conn) error {
+	if w.Group.Service().Waits() {
+		if _, err := c.Write([]byte{payload.Go}); err != nil {
+			return err
+		}
+	}
 	switch w.Group.Mode {
 	case scenario.PingPong:
 		return w.pingpong(c)

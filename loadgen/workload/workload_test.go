@@ -115,6 +115,46 @@ func TestEachModeAgainstATarget(t *testing.T) {
 	}
 }
 
+// A target that sends before all connections stand fills a tunnel in which the others are still to be opened.
+func TestNoLoadBeginsBeforeTheCrewDoes(t *testing.T) {
+	tg := target.New(listen(t), listen(t), "")
+	t.Cleanup(func() { _ = tg.Close() })
+	for _, mode := range []string{scenario.Download, scenario.Both} {
+		told := make(chan *net.TCPConn, 2)
+		addr := service(t, func(c *net.TCPConn) {
+			b := make([]byte, payload.PrefaceSize+1)
+			if _, err := io.ReadFull(c, b); err == nil && b[payload.PrefaceSize] == payload.Go {
+				told <- c
+			}
+		})
+		c := NewCrew(t.Context(), Job{Group: scenario.Group{Mode: mode, Size: 64, Connections: 2}, Addrs: []string{addr}, Timeout: patient, Of: 1},
+			payload.NewVerifier(payload.NewRing(seed), "generator"))
+		c.Open()
+		c.Begin(50*time.Millisecond, time.Minute, time.Minute)
+		for range 2 {
+			defer func(c *net.TCPConn) { _ = c.Close() }(<-told)
+			select {
+			case <-c.start:
+			default:
+				t.Errorf("%s: the target is let send before the warm-up begins", mode)
+			}
+		}
+		c.Close()
+
+		p := payload.Preface{Service: (&scenario.Group{Mode: mode}).Service(), Size: 64, Stream: 7, Seed: seed}
+		conn, err := net.Dial("tcp", tg.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Write(p.Bytes())
+		_ = conn.(*net.TCPConn).CloseWrite()
+		if n, err := conn.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+			t.Errorf("%s: the target sends to a generator that did not let it: %d octets, %v", mode, n, err)
+		}
+		_ = conn.Close()
+	}
+}
+
 // Each packet that is not ok says why, and how far its stream had come.
 func TestEachOutcome(t *testing.T) {
 	gone := listen(t)
