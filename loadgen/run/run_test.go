@@ -289,6 +289,9 @@ func TestAFaultIsFoundAndNamed(t *testing.T) {
 			after := where
 			if tt.way == "to" {
 				after += payload.PrefaceSize
+				if s.Cells[0].Groups[0].Service().Waits() {
+					after++ // payload.Go
+				}
 			}
 			f := parseSubject(t, fmt.Sprintf(`{name: faulty, server: {command: "SELF faulty --fault %s --back=%v --after %d --listen {visitor} --to {target}", ready: {tcp: "{visitor}"}}}`,
 				tt.fault, tt.way == "back", after))
