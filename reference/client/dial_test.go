@@ -46,7 +46,7 @@ func (n *network) lookup(_ context.Context, _, host string) ([]netip.Addr, error
 	return addrs, nil
 }
 
-func (n *network) connect(ctx context.Context, _ string, _, remote netip.AddrPort) (*net.TCPConn, error) {
+func (n *network) connect(ctx context.Context, remote netip.AddrPort) (*net.TCPConn, error) {
 	n.dialled = append(n.dialled, remote.String())
 	err, answers := n.answers[remote.Addr().String()]
 	if !answers {
@@ -57,6 +57,19 @@ func (n *network) connect(ctx context.Context, _ string, _, remote netip.AddrPor
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
 	}
 	return new(net.TCPConn), nil
+}
+
+// A port that is bound before connecting is taken for a minute after the connection has ended, whatever its destination was.
+func TestTheLocalPortIsLeftToTheSystem(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close() // so that the error says how it was dialled
+	_, err = newDialer(Policy{}, "").connect(t.Context(), netip.MustParseAddrPort(l.Addr().String()))
+	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Source != nil {
+		t.Errorf("dial = %v; want an error that names no local address", err)
+	}
 }
 
 func TestRequestsAreDialledOrAnsweredWithTheReason(t *testing.T) {
