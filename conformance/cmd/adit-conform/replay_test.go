@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -179,8 +180,10 @@ func TestNC(t *testing.T) {
 				break
 			}
 		}
-		got <- all
 		_, _ = conn.Write(engine.KeepAlive().Bytes())
+		_ = conn.(*net.TCPConn).CloseWrite()
+		rest, _ := io.ReadAll(conn) // closing before nc's last octets came would reset what it has not read
+		got <- append(all, rest...)
 	}()
 	host, port, _ := net.SplitHostPort(l.Addr().String())
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script, "sh", host, port)
