@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -222,22 +223,21 @@ func newTable() table.Writer {
 
 // writeFailed gathers failures by requirement: several are often one fault.
 func (f File) writeFailed(w io.Writer, p paint) {
-	n, order := map[string]int{}, []string(nil)
-	for _, e := range f.Results {
-		if !failed(e.Verdict) || e.Unscored != "" {
-			continue
-		}
-		if n[e.ID]++; n[e.ID] == 1 {
-			order = append(order, e.ID)
-		}
-	}
 	if f.failures() < 2 {
 		return
 	}
+	n := map[string]int{}
+	for _, e := range f.Results {
+		if failed(e.Verdict) && e.Unscored == "" {
+			n[e.ID]++
+		}
+	}
 	ids := cases.IDs()
-	slices.SortFunc(order, func(a, b string) int { return cmp.Compare(slices.Index(ids, a), slices.Index(ids, b)) })
+	place := func(a, b string) int { // an ID of another version comes first
+		return cmp.Or(cmp.Compare(slices.Index(ids, a), slices.Index(ids, b)), cmp.Compare(a, b))
+	}
 	fmt.Fprintf(w, "\n  %s\n", p("faint", "failed, in the order of PROTOCOL.md; later sections build on earlier ones, so begin with the first:"))
-	for _, id := range order {
+	for _, id := range slices.SortedFunc(maps.Keys(n), place) {
 		fmt.Fprintf(w, "    %s, %s\n", id, Count(n[id], "case"))
 	}
 }

@@ -82,7 +82,7 @@ func freeAddr(taken map[string]bool) (string, error) {
 		taken[addr] = true
 		return addr, l.Close()
 	}
-	return "", fmt.Errorf("no free port found between %d and %d on 127.0.0.1", firstPort, firstPort+blocks*blockSize-1)
+	return "", fmt.Errorf("no free port found between %d and %d on 127.0.0.1: end programs that listen there", firstPort, firstPort+blocks*blockSize-1)
 }
 
 // resolve decides the addresses of one instance: those of o, then those of the file, then free ones.
