@@ -61,8 +61,8 @@ bench: $(CERTIFICATE) ## certify the reference, then the standard scenarios, tab
 RIVALS  ?= frp chisel ssh
 PROFILE ?= full
 
-bench-full: $(CERTIFICATE) ## all scenarios against the reference and RIVALS, tables in build/bench-full: 20 hours; PROFILE=ci: two to four
-	$(BIN)/adit-load run $(wildcard scenarios/*.yaml) $(foreach s,reference $(RIVALS),--subject scenarios/subjects/$(s).yaml) --profile $(PROFILE) --certificate $(CERTIFICATE) --out build/bench-full $(ARGS) \
+bench-full: $(CERTIFICATE) ## all scenarios against the reference and RIVALS, tables in results/full: 20 hours; PROFILE=ci: two to four
+	$(BIN)/adit-load run $(wildcard scenarios/*.yaml) $(foreach s,reference $(RIVALS),--subject scenarios/subjects/$(s).yaml) --profile $(PROFILE) --certificate $(CERTIFICATE) --out results/full $(ARGS) \
 	|| case $$? in 4|6|7|8) ;; *) exit $$? ;; esac # that a rival is slower, or ends, is an answer
 
 bench-selftest: build ## prove that comparisons tell changes from noise: 20 to 30 minutes on a quiet machine
