@@ -61,8 +61,7 @@ type Level struct {
 // A Stop is a place on the X axis that matters for one route.
 type Stop struct {
 	Route
-	At    float64
-	Label string
+	At float64
 }
 
 // Lines is a figure of lines over one axis. Y has a logarithmic scale when the values ask for it.
@@ -175,10 +174,9 @@ func (l Lines) matters(area draw.Canvas, p *plot.Plot) {
 		style := label("fault", font.WeightNormal)
 		area.FillText(style, vg.Point{X: area.Min.X + 4, Y: y + 4}, level.Label)
 	}
-	for i, s := range l.Stops {
+	for _, s := range l.Stops {
 		x := tx(min(max(s.At, p.X.Min), p.X.Max))
 		area.StrokeLine2(stroke(Class(s.Index), 1.4, 2, 2), x, area.Min.Y, x, area.Max.Y)
-		beside(area, label(Class(s.Index), font.WeightBold), x, area.Max.Y-textSize*vg.Length(i+1)-2*vg.Length(i), s.Label)
 	}
 	for _, f := range l.Fits {
 		var way []vg.Point

@@ -33,8 +33,8 @@ func figures() map[string]string {
 		"series": Lines{Title: "Rate", Sub: "1/s", XLabel: "s", Lines: []Line{flat}, FromZero: true, Plain: true, Marks: []Mark{{2, 4, "freeze"}, {6, 6, "kill"}}}.SVG(false),
 		"knee": Lines{
 			Title: "Search", Sub: "ms", XLabel: "packets/s", XLog: true, Scatter: true,
-			Lines:  []Line{{Route{0, "direct"}, []Point{{X: 100, Y: 1, Low: 1, High: 1}, {X: 1000, Y: 20, Low: 20, High: 20, Hollow: true}}}},
-			Levels: []Level{{10, "below 10 ms"}}, Stops: []Stop{{Route{0, "direct"}, 100, "direct 100/s"}, {Route{2, "tunnel x"}, 1000, "tunnel x 1000/s"}},
+			Lines:  []Line{{Route{0, "direct 100/s"}, []Point{{X: 100, Y: 1, Low: 1, High: 1}, {X: 1000, Y: 20, Low: 20, High: 20, Hollow: true}}}},
+			Levels: []Level{{10, "below 10 ms"}}, Stops: []Stop{{Route{0, "direct"}, 100}, {Route{2, "tunnel x"}, 1000}},
 		}.SVG(true),
 		"fit": Lines{
 			Title: "Memory", Sub: "MiB", XLabel: "idle connections", FromZero: true, Scatter: true,

@@ -70,11 +70,10 @@ func speedGiven(r *record.Record) bool {
 }
 
 // answer is what the tunnels cost, in a sentence or two each, made from the numbers alone.
-func answer(r *record.Record) string {
-	if text := asked(r); text != "" {
-		return text
+func answer(r *record.Record) (out []string) {
+	if out = asked(r); len(out) > 0 {
+		return out
 	}
-	var out []string
 	given := speedGiven(r)
 	say := func(h headline, one func(Spread) string, reaching func(Spread) string) (of map[string][]string) {
 		of = map[string][]string{}
@@ -106,7 +105,18 @@ func answer(r *record.Record) string {
 			out = append(out, fmt.Sprintf("Through %s %s.", s.Name, strings.Join(parts, "; ")))
 		}
 	}
-	return strings.Join(append(out, growing(r)...), " ")
+	return append(out, growing(r)...)
+}
+
+// told is an answer in Markdown: a paragraph, or a list when there are several to tell of.
+func told(answer []string) string {
+	switch len(answer) {
+	case 0:
+		return ""
+	case 1:
+		return answer[0] + "\n\n"
+	}
+	return "- " + strings.Join(answer, "\n- ") + "\n\n"
 }
 
 // arrived says how many packets came back through a tunnel, of those that were to.

@@ -47,11 +47,12 @@ func (d *drawing) knees() {
 					})
 				}
 			}
+			if knee := spread(found); knee.Median > 0 { // its number stands in the key: knees are close to each other
+				line.Name += " " + plot.Number(knee.Median) + d.Scenario.Search.Unit()
+				f.Stops = append(f.Stops, plot.Stop{Route: line.Route, At: knee.Median})
+			}
 			if len(line.Points) > 0 {
 				f.Lines = append(f.Lines, line)
-			}
-			if knee := spread(found); knee.Median > 0 {
-				f.Stops = append(f.Stops, plot.Stop{Route: line.Route, At: knee.Median, Label: plot.Number(knee.Median) + d.Scenario.Search.Unit()})
 			}
 		}
 		if len(f.Lines) > 0 {
@@ -210,13 +211,13 @@ func spreadOf(e stats.Estimate) Spread {
 }
 
 // asked is the answer to such a question; empty when the scenario asks something else.
-func asked(r *record.Record) string {
+func asked(r *record.Record) []string {
 	for _, of := range []func(*record.Record) []string{atKnee, afterFaults, whenShared, besideLoad, whenIdle} {
 		if out := of(r); len(out) > 0 {
-			return strings.Join(append(out, growing(r)...), " ")
+			return append(out, growing(r)...)
 		}
 	}
-	return ""
+	return nil
 }
 
 // atKnee says how much each tunnel takes.
@@ -249,7 +250,7 @@ func atKnee(r *record.Record) (out []string) {
 			if len(of) > 0 {
 				text += ": " + strings.Join(of, ", ")
 			}
-			out = append(out, text+".")
+			text += "."
 			ended, all := map[string]int{}, 0
 			for _, s := range r.Searches {
 				if s.Cell == cell.Name && s.Route == route {
@@ -258,11 +259,12 @@ func atKnee(r *record.Record) (out []string) {
 				}
 			}
 			if n := ended[record.LimitedByGenerator]; n > 0 {
-				out = append(out, fmt.Sprintf("In %d of %d repetitions the generator gave up first: the knee lies higher.", n, all))
+				text += fmt.Sprintf(" In %d of %d repetitions the generator gave up first: the knee lies higher.", n, all)
 			}
 			if n := ended[record.LimitedByRange]; n > 0 {
-				out = append(out, fmt.Sprintf("In %d of %d repetitions even %s kept it: the knee lies higher.", n, all, r.Scenario.Search.To))
+				text += fmt.Sprintf(" In %d of %d repetitions even %s kept it: the knee lies higher.", n, all, r.Scenario.Search.To)
 			}
+			out = append(out, text)
 		}
 	}
 	return out

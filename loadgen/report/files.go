@@ -88,17 +88,19 @@ func renewFile(name, folder string, r *record.Record, changed *[]string) error {
 }
 
 // renew puts what is made of a record between its marks in a text, where the
-// text has them; folder leads from the text to the record:
+// text has them; the marks name the folder that leads from the text to the
+// record, since two records may answer the same scenario:
 //
-//	<!-- adit-load: SCENARIO --> … <!-- adit-load: end -->
-//	<!-- adit-load: SCENARIO, circumstances --> … <!-- adit-load: end -->
-//	<!-- adit-load: SCENARIO, plot --> … <!-- adit-load: end -->
-//	<!-- adit-load: SCENARIO, table --> … <!-- adit-load: end -->
+//	<!-- adit-load: FOLDER --> … <!-- adit-load: end -->
+//	<!-- adit-load: FOLDER, answer --> … <!-- adit-load: end -->
+//	<!-- adit-load: FOLDER, circumstances --> … <!-- adit-load: end -->
+//	<!-- adit-load: FOLDER, plot --> … <!-- adit-load: end -->
+//	<!-- adit-load: FOLDER, table --> … <!-- adit-load: end -->
 func renew(r *record.Record, folder, text string) string {
 	for what, content := range map[string]string{
-		"": Summary(r, folder), ", circumstances": circumstances(r), ", plot": hero(r, folder), ", table": overview(r),
+		"": Summary(r, folder), ", answer": inShort(r, folder), ", circumstances": circumstances(r), ", plot": hero(r, folder), ", table": overview(r),
 	} {
-		begin, end := "<!-- adit-load: "+r.Scenario.Name+what+" -->", "<!-- adit-load: end -->"
+		begin, end := "<!-- adit-load: "+folder+what+" -->", "<!-- adit-load: end -->"
 		before, rest, ok := strings.Cut(text, begin)
 		_, after, closed := strings.Cut(rest, end)
 		if ok && closed {

@@ -67,9 +67,10 @@ type (
 		Footnotes       []string
 	}
 	card struct {
-		Link, Name, Question, Answer, When string
-		Badges                             []badge
-		Plot                               template.HTML
+		Link, Name, Question, When string
+		Answer                     []string // a paragraph each
+		Badges                     []badge
+		Plot                       template.HTML
 	}
 )
 
@@ -191,7 +192,7 @@ func cardOf(r *record.Record) card {
 func tiles(r *record.Record) (out []tile) {
 	names := map[string]string{scenario.Direct: "direct", scenario.Relay: "one plain hop"}
 	given := speedGiven(r)
-	if asked(r) != "" {
+	if len(asked(r)) > 0 {
 		return nil // the answer is another
 	}
 	for _, c := range costs(r, headlines[speed]) {

@@ -278,7 +278,7 @@ func afterFaults(r *record.Record) (out []string) {
 				continue // a reader that stalls breaks nothing: what it does to its neighbours is asked
 			}
 			o := row.outage
-			if what := o.do + cmpOr(len(o.first) > 0, "", cmpOr(row.Label == o.do, "", " ("+row.Label+")")); len(o.first) > 0 {
+			if what := o.do + cmpOr(len(o.first) > 0, "", cmpOr(row.Label == o.do || len(r.Scenario.Cells) == 1, "", " ("+row.Label+")")); len(o.first) > 0 {
 				again = append(again, median(slices.Clone(o.first)))
 				back = append(back, what)
 			} else {
@@ -294,7 +294,7 @@ func afterFaults(r *record.Record) (out []string) {
 			parts = append(parts, fmt.Sprintf("octets flow again %s s after %s", v.write(func(v float64) string { return fmt.Sprintf("%.2f", v) }), list(back)))
 		}
 		if len(never) > 0 {
-			parts = append(parts, "no octet comes again after "+list(never))
+			parts = append(parts, fmt.Sprintf("no octet comes again after %s within the block of %v", list(never), r.Scenario.Measure))
 		}
 		out = append(out, fmt.Sprintf("Through %s %s; of %d streams %d are kept, %d reset, %d hung.",
 			s.Name, strings.Join(parts, ", and "), streams.Kept+streams.Reset+streams.Hung, streams.Kept, streams.Reset, streams.Hung))

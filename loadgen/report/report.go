@@ -170,7 +170,7 @@ func Console(r *record.Record, colour bool) string {
 	if in := runtime(r.Scenario); in != "" {
 		fmt.Fprintln(&b, "runtime: "+in)
 	}
-	if a := answer(r); a != "" {
+	for _, a := range answer(r) {
 		fmt.Fprintln(&b, a)
 	}
 	wrong := problems(r)
@@ -200,16 +200,19 @@ func brief(r *record.Record, most int) section {
 
 // overview is the answer and the rows of the tunnels, in Markdown.
 func overview(r *record.Record) string {
-	return strings.TrimPrefix(answer(r)+"\n\n", "\n\n") + brief(r, 0).markdown()
+	return told(answer(r)) + brief(r, 0).markdown()
+}
+
+// inShort is the question, the answer, a plot and where the rest is, in Markdown.
+func inShort(r *record.Record, folder string) string {
+	return fmt.Sprintf("%s\n\n%s%s[All tables and plots](%s/%s)", r.Scenario.Question, told(answer(r)), hero(r, folder), folder, reportFile)
 }
 
 // Markdown is the result as report.md.
 func Markdown(r *record.Record) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n\n", r.Scenario.Name, r.Scenario.Question)
-	if a := answer(r); a != "" {
-		fmt.Fprintf(&b, "%s\n\n", a)
-	}
+	b.WriteString(told(answer(r)))
 	if found := findings(r); len(found) > 0 {
 		fmt.Fprintf(&b, "## Findings\n\n- %s\n\n", strings.Join(found, "\n- "))
 	}
@@ -247,10 +250,7 @@ func gallery(r *record.Record) string {
 // Summary is the answer, a plot and the first table in Markdown; folder leads from the text to the record's.
 func Summary(r *record.Record, folder string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", r.Scenario.Question)
-	if a := answer(r); a != "" {
-		fmt.Fprintf(&b, "%s\n\n", a)
-	}
+	fmt.Fprintf(&b, "%s\n\n%s", r.Scenario.Question, told(answer(r)))
 	if found := findings(r); len(found) > 0 {
 		fmt.Fprintf(&b, "- %s\n\n", strings.Join(found, "\n- "))
 	}

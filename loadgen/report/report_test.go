@@ -115,11 +115,23 @@ func golden(t *testing.T, name, got string) {
 
 // The published tables are those of the published records; `adit-load report results` makes them so.
 func TestThePublishedResultsAreThoseOfTheirRecords(t *testing.T) {
-	records, names, err := record.Load("../../results")
+	areThoseOfTheirRecords(t, "results", Summary)
+}
+
+// So are those beside other tunnels; `adit-load report results/full` makes them so.
+func TestThePublishedComparisonsAreThoseOfTheirRecords(t *testing.T) {
+	areThoseOfTheirRecords(t, "results/full", inShort)
+}
+
+// areThoseOfTheirRecords holds what is kept in a folder against its records; its README.md shows so much of each.
+func areThoseOfTheirRecords(t *testing.T, folder string, shown func(r *record.Record, folder string) string) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	records, names, err := record.Load(filepath.Join(root, folder))
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, sch := string(read(t, "../../results/README.md")), schematest.Compile(t, record.Schema)
+	readme, sch := string(read(t, filepath.Join(root, folder, readmeFile))), schematest.Compile(t, record.Schema)
 	for i, r := range records {
 		if r.Interrupted || r.Faulty() {
 			t.Errorf("%s: interrupted %v, faulty %v", names[i], r.Interrupted, r.Faulty())
@@ -136,15 +148,15 @@ func TestThePublishedResultsAreThoseOfTheirRecords(t *testing.T) {
 				t.Errorf("%s/%s is not what its record says (%v)", dir, name, err)
 			}
 		}
-		if folder := filepath.Base(dir); !strings.Contains(readme, strings.TrimSpace(Summary(r, folder))) || renew(r, folder, readme) != readme {
+		if leads := filepath.Base(dir); !strings.Contains(readme, strings.TrimSpace(shown(r, leads))) || renew(r, leads, readme) != readme {
 			t.Errorf("README.md does not show %s", names[i])
 		}
-		if top := string(read(t, "../../README.md")); renew(r, "results/"+filepath.Base(dir), top) != top {
+		if top := string(read(t, filepath.Join(root, readmeFile))); renew(r, folder+"/"+filepath.Base(dir), top) != top {
 			t.Errorf("the README.md of the project does not show %s as it is", names[i])
 		}
 	}
 	for _, r := range records {
-		if _, err := os.Stat(filepath.Join("../../scenarios", r.Scenario.Name+".yaml")); err != nil {
+		if _, err := os.Stat(filepath.Join(root, "scenarios", r.Scenario.Name+".yaml")); err != nil {
 			t.Errorf("results without their scenario: %v", err)
 		}
 	}
@@ -354,15 +366,24 @@ func TestEveryReasonHasAMeaning(t *testing.T) {
 	}
 }
 
+// An answer of one tunnel is a paragraph; those of several are a list.
+func TestSeveralAnswersAreAList(t *testing.T) {
+	for want, answer := range map[string][]string{"": nil, "a\n\n": {"a"}, "- a\n- b\n\n": {"a", "b"}} {
+		if got := told(answer); got != want {
+			t.Errorf("told(%q) = %q; want %q", answer, got, want)
+		}
+	}
+}
+
 func TestTheAnswerComparesWithinARepetition(t *testing.T) {
 	const want = "Through some loads reach 25 % of the speed of a direct connection (12–50 %) and 50 % of the speed of one plain hop (25–100 %); " +
 		"the median latency is 1.0 × that of a direct connection and 1.0 × that of one plain hop."
 	r := sampleRecord(t)
-	if got := answer(r); got != want {
+	if got := strings.Join(answer(r), " "); got != want {
 		t.Errorf("answer = %s", got)
 	}
 	r.Validity = &record.Validity{Verdict: record.Invalid, Reasons: []record.Reason{{Cell: r.Scenario.Cells[0].Name, Route: record.Route{Path: scenario.Relay}, Verdict: record.Invalid}}}
-	if got := answer(r); strings.Contains(got, "plain hop") || !strings.Contains(got, "a direct connection") {
+	if got := strings.Join(answer(r), " "); strings.Contains(got, "plain hop") || !strings.Contains(got, "a direct connection") {
 		t.Errorf("answer with an invalid relay = %s", got)
 	}
 }

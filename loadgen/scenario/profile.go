@@ -11,7 +11,7 @@ import (
 // Profiles of a run, from the shortest to the file's own times.
 var Profiles = []string{Smoke, "ci", "full"}
 
-// Smoke shows that everything works; its numbers mean nothing.
+// Smoke shows that everything works; its numbers show differences of tens of per cent at best.
 const Smoke = "smoke"
 
 // Apply sets the times of a profile, those of the time line in proportion;
