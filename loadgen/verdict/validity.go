@@ -20,6 +20,7 @@ const (
 	busyShare     = 0.9                       // of the CPU time that a process could use
 	longEnough    = 0.9                       // of the time that a block is to be measured for
 	sustained     = 0.98                      // of the rate
+	chance        = 3                         // standard deviations of how many are due at random
 	stealShare    = 0.01                      // of all CPUs
 	pressureShare = 0.2                       // of the time
 	othersShare   = 0.1                       // of all CPUs; the load itself makes pressure, too
@@ -162,8 +163,12 @@ func (j *judge) group(cell *scenario.Cell, group int, blocks []*record.Block, at
 			if g.Mode == scenario.Churn {
 				speed = "connections"
 			}
-			due := float64(g.Rate)
-			if got, ok := of(speed, at.Route); ok && got < sustained*due-2/max(blocks[0].Groups[group].Seconds, 1e-3) {
+			due, seconds := float64(g.Rate), max(blocks[0].Groups[group].Seconds, 1e-3)
+			missing := 2.0 // on their way when the block ends
+			if g.Arrival == scenario.Poisson {
+				missing += chance * math.Sqrt(due*seconds)
+			}
+			if got, ok := of(speed, at.Route); ok && got < sustained*due-missing/seconds {
 				j.add(record.RateNotSustained, record.Invalid, at, "%.4g %s of %.4g a second: the times are those of a queue that grows; lower the rate", got, speed, due)
 			}
 		}

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	closed = "load: {mode: pingpong, connections: 1, size: 1KiB}\n"
-	paced  = "load: {mode: pingpong, connections: 1, size: 1KiB, rate: 100/s}\n"
-	upload = "load: {mode: upload, connections: 1, size: 64KiB}\n"
+	closed  = "load: {mode: pingpong, connections: 1, size: 1KiB}\n"
+	paced   = "load: {mode: pingpong, connections: 1, size: 1KiB, rate: 100/s}\n"
+	poisson = "load: {mode: pingpong, connections: 1, size: 1KiB, rate: 100/s, arrival: poisson}\n"
+	upload  = "load: {mode: upload, connections: 1, size: 64KiB}\n"
 )
 
 var tunnel = record.Route{Path: scenario.Tunnel, Subject: "some"}
@@ -88,6 +89,8 @@ func TestValidity(t *testing.T) {
 		{"the generator uses its CPU", upload, func(b *record.Block, _ *record.Group) { b.Processes[0].CPUSeconds = 0.95 }, record.GeneratorCPU, record.Invalid},
 		{"the target uses its CPU", upload, func(b *record.Block, _ *record.Group) { b.Processes[1].CPUSeconds = 0.95 }, record.GeneratorCPU, record.Invalid},
 		{"the rate is not reached", paced, each(func(_ *record.Block, g *record.Group) { g.Packets = 90 }), record.RateNotSustained, record.Invalid},
+		{"fewer are due at random", poisson, each(func(_ *record.Block, g *record.Group) { g.Packets = 75 }), "", record.Valid},
+		{"a random rate is not reached", poisson, each(func(_ *record.Block, g *record.Group) { g.Packets = 60 }), record.RateNotSustained, record.Invalid},
 		{"the last packet of a rate is still on its way", paced, each(func(_ *record.Block, g *record.Group) { g.Packets = 98 }), "", record.Valid},
 		{"steal", closed, each(func(b *record.Block, _ *record.Group) { b.Host.Steal = 0.02 }), record.Steal, record.Noisy},
 		{"other programs", closed, each(func(b *record.Block, _ *record.Group) { b.Host.Others = 0.3 }), record.Pressure, record.Noisy},
