@@ -176,6 +176,9 @@ func TestAReadmeIsRenewedBetweenItsMarksAlone(t *testing.T) {
 	if text := "<!-- adit-load: test -->\nno end"; renew(r, "test", text) != text {
 		t.Errorf("a mark without an end: %q", renew(r, "test", text))
 	}
+	if renew(r, "full/test", before) != before {
+		t.Errorf("a second record of a scenario takes the place of the first: %q", renew(r, "full/test", before))
+	}
 	dir := t.TempDir()
 	readme := filepath.Join(dir, readmeFile)
 	if err := os.WriteFile(readme, []byte(before), 0o644); err != nil {
