@@ -27,16 +27,19 @@ var policy = []struct {
 	{"spec/wire", "", "spec"},
 	{"spec/internal", "spec", ""}, // never the codec: a wrong field would pass on both sides
 	{"spec/wireshark", "", "spec"},
+	{"spec/model", "spec", ""},
 
-	{"reference/session", "spec spec/wire", "reference/session/memsocket"},
-	{"reference/session/memsocket", "reference/session", ""},
-	{"reference/forward", "", ""}, // knows no frames
-	{"reference/store", "spec", ""},
-	{"reference/api", "spec", ""},
-	{"reference/config", "spec", ""},
-	{"reference/daemon", "reference/config", ""},
-	{"reference/client", "spec spec/wire reference/session reference/forward", ""},
-	{"reference/server", "spec spec/wire reference/session reference/forward reference/api reference/store", "reference/client"},
+	{"reference", "", ""}, // a map of the room, no code
+	{"reference/sock", "", ""},
+	{"reference/session", "spec spec/wire reference/sock", ""},
+	{"reference/forward", "reference/sock", ""}, // knows no frames
+	{"reference/mapping", "spec/wire", ""},      // all who deal with mappings know it, and it what a host can be
+	{"reference/logging", "", ""},
+	{"reference/store", "reference/mapping", ""},
+	{"reference/api", "reference/mapping", ""},
+	{"reference/config", "spec reference/mapping", ""},
+	{"reference/client", "spec spec/wire reference/sock reference/session reference/mapping", ""},
+	{"reference/server", "reference/sock reference/session reference/forward reference/mapping reference/api", "reference/client reference/store spec/wire"},
 	{"reference/cmd", "reference/...", ""},
 	{"reference/e2e", "spec spec/wire", ""}, // runs the binaries
 	{"reference/deploy", "", "spec"},
@@ -44,9 +47,13 @@ var policy = []struct {
 	// Their own frame reader and writer, proven by the vectors alone. They run
 	// the reference's binaries, as they run anyone's.
 	{"conformance", "spec conformance/...", ""},
+	{"conformance/certify", "spec conformance/cases conformance/engine conformance/report conformance/subject", ""},
+	{"conformance/report", "spec conformance/cases conformance/engine conformance/subject", "conformance/schematest"},
+	{"conformance/codec", "spec conformance/report conformance/subject", ""},
 	{"conformance/subject", "spec", "conformance/schematest"},
 	{"conformance/schematest", "", ""},
-	{"loadgen", "spec conformance/subject loadgen/...", "conformance/schematest"},
+	{"loadgen", "spec conformance/subject scenarios loadgen/...", "conformance/schematest"},
+	{"scenarios", "", ""},
 }
 
 // mustNotLink says what a package's build, tests apart, keeps out.
@@ -54,11 +61,15 @@ var mustNotLink = []struct{ pkg, dep, because string }{
 	{"reference/cmd/adit-client", "modernc.org/sqlite", "the client has no database"},
 	{"reference/cmd/adit-client", module + "/reference/store", "the client has no database"},
 	{"reference/cmd/adit-client", module + "/reference/server", "the client listens for nobody"},
+	{"reference/mapping", "net/http", "what is decided about mappings is decided without HTTP"},
+	{"reference/mapping", "database/sql", "nor with a database"},
+	{"reference/mapping", "flag", "nor for a command line"},
+	{"reference/server", module + "/reference/store", "it is given a mapping.Store"},
 	{"reference/...", "github.com/onsi", "test frameworks stay in tests"},
 	{"reference/...", "github.com/testcontainers", "containers belong to the tools"},
 	{"reference/...", "github.com/shirou/gopsutil", "measuring belongs to the load generator"},
 	{"reference/...", "testing", "a shipped binary holds no test code"},
-	{"conformance/engine", "github.com/onsi", "the engine is plain Go; only the command hosts Ginkgo"},
+	{"conformance/engine", "github.com/onsi", "the engine is plain Go; certify hosts Ginkgo"},
 	{"conformance/cases", "github.com/onsi", "cases are values"},
 	{"conformance/...", module + "/spec/wire", "one wrong field would pass on both sides"},
 	{"conformance/...", module + "/reference", "the suite treats the reference as anyone's"},

@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"go/parser"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,5 +32,41 @@ func TestPackagesHaveComments(t *testing.T) {
 		if !ok {
 			t.Errorf("%s has no package comment; write one in %s", dir, filepath.Join(dir, "doc.go"))
 		}
+	}
+}
+
+// The root README lists every package with what it is for, and no other.
+func TestREADMEListsThePackages(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "<!-- packages -->")
+	block, _, found := strings.Cut(rest, "<!-- packages: end -->")
+	if !found {
+		t.Fatal("README.md has no list between <!-- packages --> and <!-- packages: end -->")
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(block) {
+		if !strings.HasPrefix(line, "    ") {
+			continue
+		}
+		name, purpose, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.TrimSpace(purpose) == "" {
+			t.Errorf("README.md: package %s has no purpose beside it", name)
+		}
+		if listed[name] {
+			t.Errorf("README.md lists package %s twice", name)
+		}
+		listed[name] = true
+	}
+	for _, p := range packages(t) {
+		if !listed[p.path] {
+			t.Errorf("README.md does not list package %s; add it with what it is for", p.path)
+		}
+		delete(listed, p.path)
+	}
+	for name := range listed {
+		t.Errorf("README.md lists package %s; the module has none of that name", name)
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A Limit is one row of section 17. Default, Min and Max count seconds or octets, as Unit says.
+// A Limit is one row of section 17. Default, Min and Max count what Unit says.
 type Limit struct {
 	Name         string   `json:"name"`
-	Unit         string   `json:"unit"` // s or octets
+	Unit         string   `json:"unit"` // s, octets or connections
 	Default      int64    `json:"default"`
 	Min          int64    `json:"min,omitempty"` // 0: no lower bound
 	Max          int64    `json:"max,omitempty"` // 0: no upper bound
-	Allowed      string   `json:"allowed"`       // exactly, at most, range, recommended or expected
+	Allowed      string   `json:"allowed"`       // exactly, at most, at least, range, recommended, any or expected
 	Who          string   `json:"who"`           // server, client, both, sender or receiver
 	What         string   `json:"what"`
 	Requirements []string `json:"requirements,omitempty"`
@@ -45,7 +45,7 @@ func (l Limit) MinTime() time.Duration { return l.seconds(l.Min) }
 
 func (l Limit) seconds(n int64) time.Duration {
 	if l.Unit != "s" {
-		panic("spec: internal error: limit " + l.Name + " is no time")
+		panic("spec: internal error: limit " + l.Name + " is not a time")
 	}
 	return time.Duration(n) * time.Second
 }

@@ -1,8 +1,12 @@
 package spec
 
 import (
+	"bytes"
 	"embed"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"path"
@@ -26,27 +30,57 @@ type Vector struct {
 	Twin         string   `json:"twin,omitempty"` // of an invalid vector: the valid one that differs least
 
 	// Kinds frame and stream; a dialogue has Error alone.
-	Octets Octets   `json:"octets,omitempty"` // frame: the frame, or as much of it as the receiver needs to see
-	Chunks []Octets `json:"chunks,omitempty"` // stream: what each read returns
-	Expect string   `json:"expect,omitempty"` // accept, skip (frame only) or reject
-	Frame  *Frame   `json:"frame,omitempty"`  // frame: decoded; absent when rejected below the payload
-	Frames []Frame  `json:"frames,omitempty"` // stream: whole frames, in order, before the end or the error
-	Rest   int      `json:"rest,omitempty"`   // stream: octets of an incomplete frame at its end
-	Error  *Failure `json:"error,omitempty"`  // of reject and skip, and of a dialogue whose peer is at fault
+	Octets Octets    `json:"octets,omitempty"` // frame: the frame, or as much of it as the receiver needs to see
+	Chunks []Octets  `json:"chunks,omitempty"` // stream: what each read returns
+	Expect string    `json:"expect,omitempty"` // accept, skip (frame only) or reject
+	Frame  *Decoded  `json:"frame,omitempty"`  // frame: decoded; absent when rejected below the payload
+	Frames []Decoded `json:"frames,omitempty"` // stream: whole frames, in order, before the end or the error
+	Rest   int       `json:"rest,omitempty"`   // stream: octets of an incomplete frame at its end
+	Error  *Failure  `json:"error,omitempty"`  // of reject and skip, and of a dialogue whose peer is at fault
 
 	// Kind dialogue.
 	Steps []Step `json:"steps,omitempty"`
+	Found *Found `json:"found,omitempty"` // what a run saw when it wrote the dialogue; no golden vector has it
 }
 
-// A Frame is a decoded frame. Fields that its type does not have are nil.
-type Frame struct {
-	Type   string  `json:"type"` // a name of section 6, or 0xNN
+// A Found is a failure that a dialogue repeats: its last step is what failed.
+type Found struct {
+	Suite    string `json:"suite"` // version
+	Set      string `json:"requirement_set"`
+	Case     string `json:"case"`
+	Seed     uint64 `json:"seed"`
+	Level    string `json:"level"` // of the vector's first requirement, which was broken
+	Clause   string `json:"clause"`
+	Sentence string `json:"sentence"` // what should have been seen; without Got, what was wrong
+	Expected string `json:"expected,omitempty"`
+	Got      string `json:"got,omitempty"`
+	Cut      string `json:"cut,omitempty"`       // how octets are handed to the network: octets, fields, joined; absent: as the steps say
+	Rule     bool   `json:"rule,omitempty"`      // the requirement holds in every dialogue: by that it fails, not by the last step
+	Dies     bool   `json:"dies,omitempty"`      // the subject does: by that it fails
+	RSS      int64  `json:"rss_above,omitempty"` // the subject holds more octets of memory: by that it fails
+}
+
+// A Decoded is one frame as values. Fields that its type does not have are nil.
+type Decoded struct {
+	Type   string  `json:"type"` // a name of section 6 or 24, or 0xNN
 	ID     *uint32 `json:"id,omitempty"`
 	Port   *uint16 `json:"port,omitempty"`
 	Form   string  `json:"form,omitempty"`   // of ConnectRequest: short or addressed
 	Host   *string `json:"host,omitempty"`   // of the addressed form, ASCII
 	Status *uint8  `json:"status,omitempty"` // of ConnectResponse
 	Octets *Octets `json:"octets,omitempty"` // of Data: after the ID; of an unknown type: the payload
+
+	Limit *uint64      `json:"limit,omitempty"` // of WINDOW
+	Code  *uint16      `json:"code,omitempty"`  // of RESET and GOAWAY
+	Text  *Octets      `json:"text,omitempty"`  // of RESET and GOAWAY: any octets
+	Mark  *Octets      `json:"mark,omitempty"`  // of PING and PONG
+	TLVs  []DecodedTLV `json:"tlvs,omitzero"`   // of HELLO, OPEN and OPENED
+}
+
+// A DecodedTLV is one TLV as values.
+type DecodedTLV struct {
+	Tag   string `json:"tag"` // 0xNNNN
+	Value Octets `json:"value"`
 }
 
 // A Failure is what is wrong with a frame and what that ends.
@@ -58,15 +92,24 @@ type Failure struct {
 
 // A Step of a dialogue has exactly one of From, Event and Expect.
 type Step struct {
-	From   string   `json:"from,omitempty"`   // server or client: sends Octets on the tunnel
-	Event  string   `json:"event,omitempty"`  // what the world does: "visitor connects"
-	Expect string   `json:"expect,omitempty"` // what the world sees of the subject: "visitor reads"
-	Octets Octets   `json:"octets,omitempty"`
-	Frame  *Frame   `json:"frame,omitempty"`  // the octets decoded; absent for what does not decode
-	Free   []string `json:"free,omitempty"`   // fields of Frame whose values the sender may choose otherwise
-	Or     []Frame  `json:"or,omitempty"`     // frames that are as good in the place of Frame
-	Within string   `json:"within,omitempty"` // a limit of section 17
-	Conn   string   `json:"conn,omitempty"`   // which of several local sockets: A or B; absent: the one without a name
+	From   string    `json:"from,omitempty"`   // server or client: sends Octets on the tunnel
+	Event  string    `json:"event,omitempty"`  // what the world does: "visitor connects"
+	Expect string    `json:"expect,omitempty"` // what the world sees of the subject: "visitor reads"
+	Octets Octets    `json:"octets,omitempty"`
+	Frame  *Decoded  `json:"frame,omitempty"`  // the octets decoded; absent for what does not decode
+	Free   []string  `json:"free,omitempty"`   // fields of Frame whose values the sender may choose otherwise
+	Or     []Decoded `json:"or,omitempty"`     // frames that are as good in the place of Frame
+	Within string    `json:"within,omitempty"` // a limit of section 17, or a time like 1.5s
+	Conn   string    `json:"conn,omitempty"`   // which of several local sockets, like A; absent: the one without a name
+	Tunnel int       `json:"tunnel,omitempty"` // which of several tunnels, in the order in which they began; absent: the latest
+
+	Times     int       `json:"times,omitempty"`      // of the peer's frame: so many of them; absent: one
+	Piece     int       `json:"piece,omitempty"`      // of the peer's octets: so many in a write; absent: all
+	Pause     string    `json:"pause,omitempty"`      // between two writes, like 1ms
+	NotBefore string    `json:"not_before,omitempty"` // of an expectation: a time before which it must not come
+	Others    bool      `json:"others,omitempty"`     // of the subject's frame: frames of other connections may come before it
+	Without   []Decoded `json:"without,omitempty"`    // with Others: these must not have come
+	Optional  bool      `json:"optional,omitempty"`   // it may be missing
 
 	Requirements []string `json:"requirements,omitempty"`
 	Note         string   `json:"note,omitempty"`
@@ -84,8 +127,8 @@ var vectors = sync.OnceValue(func() []Vector {
 		if err != nil {
 			panic("spec: internal error: " + err.Error())
 		}
-		var v Vector
-		if err := decode(b, &v); err != nil {
+		v, err := ParseVector(b)
+		if err != nil {
 			panic("spec: internal error: " + name + ": " + err.Error())
 		}
 		if v.ID+".json" != path.Base(name) {
@@ -96,11 +139,43 @@ var vectors = sync.OnceValue(func() []Vector {
 	return all
 })
 
-// Vectors walks the vectors of a kind, or all of them for "".
-func Vectors(kind string) iter.Seq[Vector] {
+// ParseVector reads one vector. An error says which field is wrong; what the
+// fields mean together is the business of who uses them.
+func ParseVector(b []byte) (v Vector, err error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err = d.Decode(&v); err != nil {
+		if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return v, fmt.Errorf("%s: must be a %s, is a %s", te.Field, te.Type, te.Value)
+		}
+		line := 1 + bytes.Count(b[:min(int(d.InputOffset()), len(b))], []byte("\n"))
+		return v, fmt.Errorf("line %d: %s", line, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return v, errors.New("something follows the document")
+	}
+	return v, nil
+}
+
+// VectorSchema is the JSON Schema of a vector.
+func VectorSchema() []byte {
+	b, err := vectorFiles.ReadFile("vectors/schema.json")
+	if err != nil {
+		panic("spec: internal error: " + err.Error())
+	}
+	return b
+}
+
+// Vectors walks the vectors of a kind that are about Core, or all of those for "".
+func Vectors(kind string) iter.Seq[Vector] { return vectorsOf("core", kind) }
+
+// ExtVectors walks the vectors of a kind that are about the Extended profile, or all of those for "".
+func ExtVectors(kind string) iter.Seq[Vector] { return vectorsOf("ext", kind) }
+
+func vectorsOf(profile, kind string) iter.Seq[Vector] {
 	return func(yield func(Vector) bool) {
 		for _, v := range vectors() {
-			if (kind == "" || v.Kind == kind) && !yield(v) {
+			if v.Profile == profile && (kind == "" || v.Kind == kind) && !yield(v) {
 				return
 			}
 		}

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+)
 
 // Status is a ConnectResponse's status (section 6.2). Every value but StatusSuccess is a failure.
 type Status uint8
@@ -30,12 +34,15 @@ type ConnectRequest struct {
 	ID    uint32
 	Port  uint16
 	Short bool   // the short form, which names no host
-	Host  string // at most 255 octets, as the peer sent them; "" in the short form
+	Host  string // at most 255 bytes, as the peer sent them; "" in the short form
 }
 
-// ParseConnectRequest reads a whole payload. The host's octets are copied.
+// ParseConnectRequest reads a whole payload. The host's bytes are copied.
 func ParseConnectRequest(p []byte) (ConnectRequest, error) {
-	if len(p) < 6 || len(p) > 6 && len(p) != 7+int(p[6]) {
+	if err := checkSize(TypeConnectRequest, len(p)); err != nil {
+		return ConnectRequest{}, err
+	}
+	if len(p) > 6 && len(p) != 7+int(p[6]) {
 		return ConnectRequest{}, badSize(TypeConnectRequest, len(p))
 	}
 	r := ConnectRequest{ID: binary.BigEndian.Uint32(p), Port: binary.BigEndian.Uint16(p[4:]), Short: len(p) == 6}
@@ -45,14 +52,35 @@ func ParseConnectRequest(p []byte) (ConnectRequest, error) {
 	return r, nil
 }
 
-// AppendConnectRequest appends the frame. A host has at most 255 octets.
+// ValidHost reports whether a host is an address or can be a DNS name (OPEN-009).
+func ValidHost(h string) bool {
+	if _, err := netip.ParseAddr(h); err == nil {
+		return true
+	}
+	h = strings.TrimSuffix(h, ".")
+	if len(h) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(h, ".") {
+		if len(label) == 0 || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.ContainsFunc(label, notInName) {
+			return false
+		}
+	}
+	return true
+}
+
+func notInName(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_')
+}
+
+// AppendConnectRequest appends the frame. A host has at most 255 bytes.
 func AppendConnectRequest(b []byte, r ConnectRequest) []byte {
 	if r.Short {
 		b = AppendHeader(b, TypeConnectRequest, 6)
 		return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, r.ID), r.Port)
 	}
 	if len(r.Host) > 255 {
-		panic("wire: internal error: host longer than 255 octets")
+		panic("wire: internal error: host longer than 255 bytes")
 	}
 	b = AppendHeader(b, TypeConnectRequest, 7+len(r.Host))
 	b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, r.ID), r.Port)
@@ -61,8 +89,8 @@ func AppendConnectRequest(b []byte, r ConnectRequest) []byte {
 
 // ParseConnectResponse reads a whole payload.
 func ParseConnectResponse(p []byte) (id uint32, status Status, err error) {
-	if len(p) != 5 {
-		return 0, 0, badSize(TypeConnectResponse, len(p))
+	if err := checkSize(TypeConnectResponse, len(p)); err != nil {
+		return 0, 0, err
 	}
 	return binary.BigEndian.Uint32(p), Status(p[4]), nil
 }
@@ -72,31 +100,31 @@ func AppendConnectResponse(b []byte, id uint32, status Status) []byte {
 	return append(binary.BigEndian.AppendUint32(AppendHeader(b, TypeConnectResponse, 5), id), byte(status))
 }
 
-// ParseData reads a whole payload. The octets are part of p.
-func ParseData(p []byte) (id uint32, octets []byte, err error) {
-	if len(p) < IDLen {
-		return 0, nil, badSize(TypeData, len(p))
+// ParseData reads a whole payload. The data is part of p.
+func ParseData(p []byte) (id uint32, data []byte, err error) {
+	if err := checkSize(TypeData, len(p)); err != nil {
+		return 0, nil, err
 	}
 	return binary.BigEndian.Uint32(p), p[IDLen:], nil
 }
 
-// AppendData appends the frame; octets are at most MaxPayload-IDLen.
-func AppendData(b []byte, id uint32, octets []byte) []byte {
-	return append(AppendDataHeader(b, id, len(octets)), octets...)
+// AppendData appends the frame; data has at most MaxPayload-IDLen bytes.
+func AppendData(b []byte, id uint32, data []byte) []byte {
+	return append(AppendDataHeader(b, id, len(data)), data...)
 }
 
-// AppendDataHeader appends what precedes the n octets of a Data frame: header and ID.
+// AppendDataHeader appends what precedes the n bytes of a Data frame: header and ID.
 func AppendDataHeader(b []byte, id uint32, n int) []byte {
 	return binary.BigEndian.AppendUint32(AppendHeader(b, TypeData, IDLen+n), id)
 }
 
-// PutData writes what precedes the n octets of a Data frame into the first HeaderLen+IDLen octets of b.
+// PutData writes what precedes the n bytes of a Data frame into the first HeaderLen+IDLen bytes of b.
 func PutData(b []byte, id uint32, n int) { AppendDataHeader(b[:0], id, n) }
 
 // ParseClose reads a whole payload.
 func ParseClose(p []byte) (id uint32, err error) {
-	if len(p) != IDLen {
-		return 0, badSize(TypeClose, len(p))
+	if err := checkSize(TypeClose, len(p)); err != nil {
+		return 0, err
 	}
 	return binary.BigEndian.Uint32(p), nil
 }

@@ -25,7 +25,7 @@ func (s Scope) String() string {
 type Violation struct {
 	Req    string // requirement of PROTOCOL.md, like FRAME-002
 	Scope  Scope  // what it ends
-	Reason string // what the peer did, for people; never contains octets of the peer unquoted
+	Reason string // what the peer did, for people; never contains bytes of the peer unquoted
 }
 
 func (v *Violation) Error() string {

@@ -27,35 +27,30 @@ func decode(b []byte) (again, rest []byte, err error) {
 		return nil, nil, wire.ErrShort
 	}
 	p, rest := b[wire.HeaderLen:][:h.Length], b[wire.HeaderLen+int(h.Length):]
-	switch h.Type {
+	again, err = encodeAgain(h.Type, p)
+	return again, rest, err
+}
+
+// encodeAgain parses a payload and encodes the frame again.
+func encodeAgain(typ wire.Type, p []byte) ([]byte, error) {
+	switch typ {
 	case wire.TypeConnectRequest:
 		r, err := wire.ParseConnectRequest(p)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		return wire.AppendConnectRequest(nil, r), rest, nil
+		return wire.AppendConnectRequest(nil, r), nil
 	case wire.TypeConnectResponse:
 		id, status, err := wire.ParseConnectResponse(p)
-		if err != nil {
-			return nil, nil, err
-		}
-		return wire.AppendConnectResponse(nil, id, status), rest, nil
+		return wire.AppendConnectResponse(nil, id, status), err
 	case wire.TypeData:
-		id, octets, err := wire.ParseData(p)
-		if err != nil {
-			return nil, nil, err
-		}
-		return wire.AppendData(nil, id, octets), rest, nil
+		id, data, err := wire.ParseData(p)
+		return wire.AppendData(nil, id, data), err
 	case wire.TypeClose:
 		id, err := wire.ParseClose(p)
-		if err != nil {
-			return nil, nil, err
-		}
-		return wire.AppendClose(nil, id), rest, nil
-	case wire.TypeKeepAlive:
-		return wire.AppendKeepAlive(nil), rest, nil
+		return wire.AppendClose(nil, id), err
 	}
-	return append(wire.AppendHeader(nil, h.Type, len(p)), p...), rest, nil
+	return append(wire.AppendHeader(nil, typ, len(p)), p...), nil
 }
 
 var images = []struct {
@@ -88,7 +83,7 @@ func TestImages(t *testing.T) {
 		}
 		for n := range want {
 			if _, _, err := decode(want[:n]); err == nil {
-				t.Errorf("%s: the first %d octets decode; every truncation is an error", c.name, n)
+				t.Errorf("%s: the first %d bytes decode; every truncation is an error", c.name, n)
 			}
 		}
 	}
@@ -124,11 +119,11 @@ func TestViolations(t *testing.T) {
 }
 
 func TestNoAllocationOnTheDataPath(t *testing.T) {
-	octets := make([]byte, 1000)
+	data := make([]byte, 1000)
 	buf := make([]byte, 0, 2000)
 	if n := testing.AllocsPerRun(100, func() {
-		buf = wire.AppendData(buf[:0], 7, octets)
-		wire.PutData(buf[:10], 7, len(octets))
+		buf = wire.AppendData(buf[:0], 7, data)
+		wire.PutData(buf[:10], 7, len(data))
 		h, err := wire.ParseHeader(buf)
 		if err != nil || h.CheckLength() != nil {
 			t.Fatal(err)
@@ -158,7 +153,7 @@ func addSeeds(f *testing.F) {
 	}
 }
 
-// FuzzMalleability: whatever parses encodes to the same octets again, every
+// FuzzMalleability: whatever parses encodes to the same bytes again, every
 // truncation of it is an error, and what does not parse says which requirement it breaks.
 func FuzzMalleability(f *testing.F) {
 	addSeeds(f)
@@ -177,7 +172,7 @@ func FuzzMalleability(f *testing.F) {
 		}
 		for n := range frame {
 			if _, _, err := decode(frame[:n]); err == nil {
-				t.Fatalf("the first %d octets of %x decode", n, frame)
+				t.Fatalf("the first %d bytes of %x decode", n, frame)
 			}
 		}
 	})
@@ -200,7 +195,7 @@ func FuzzAllocation(f *testing.F) {
 			t.Fatalf("ParseHeader(%x) accepts a length of %d", b, h.Length)
 		}
 		if n := after.TotalAlloc - before.TotalAlloc; n > wire.MaxPayload {
-			t.Fatalf("parsing %x allocates %d octets", b, n)
+			t.Fatalf("parsing %x allocates %d bytes", b, n)
 		}
 	})
 }
@@ -208,7 +203,22 @@ func FuzzAllocation(f *testing.F) {
 func ExampleParseHeader() {
 	b := wire.AppendData(nil, 7, []byte("hello"))
 	h, _ := wire.ParseHeader(b)
-	id, octets, _ := wire.ParseData(b[wire.HeaderLen:][:h.Length])
-	fmt.Println(h.Type, h.Length, id, string(octets))
+	id, data, _ := wire.ParseData(b[wire.HeaderLen:][:h.Length])
+	fmt.Println(h.Type, h.Length, id, string(data))
 	// Output: Data 9 7 hello
+}
+
+// OPEN-009.
+func TestHostsThatCanBeDialled(t *testing.T) {
+	label := strings.Repeat("a", 63)
+	for host, want := range map[string]bool{
+		"127.0.0.1": true, "::1": true, "localhost": true, "db.example.": true, "_sip.a-b.C9": true, "1.2.3": true, "256.1.1.1": true, label: true,
+		strings.Join([]string{label, label, label, label[:61]}, "."): true, strings.Join([]string{label, label, label, label[:61]}, ".") + ".": true,
+		"": false, ".": false, "a..b": false, "a..": false, ".a": false, "-a": false, "a-": false, "a b": false, "a\n": false, "h\u00f4te": false, "[::1]": false,
+		label + "a": false, strings.Join([]string{label, label, label, label[:62]}, "."): false,
+	} {
+		if got := wire.ValidHost(host); got != want {
+			t.Errorf("ValidHost(%q) = %v; want %v", host, got, want)
+		}
+	}
 }

@@ -1,46 +1,153 @@
--- A Wireshark dissector of the adit tunnel protocol (PROTOCOL.md, sections 4 to 6).
+-- A Wireshark dissector of the adit tunnel protocol (PROTOCOL.md, sections 4 to 6 and 24).
 --
 -- It is asked for TCP port 9000 (a preference), for TLS with ALPN adit/1, by
 -- "Decode As", and by a heuristic. Filters: adit.type == "Data", adit.id == 7,
--- adit.status != 0, adit.requirement == "FRAME-004".
+-- adit.status != 0, adit.code == "over-budget", adit.requirement == "FRAME-004".
 
-local VERSION, HEADER, MAX_PAYLOAD = 0x01, 6, 1048576
-local REQUEST, RESPONSE, DATA, CLOSE, KEEPALIVE = 0x01, 0x02, 0x03, 0x04, 0x05
+local VERSION, HEADER = 0x01, 6
 
--- Section 5, and the types that section 19 sets aside.
+-- Generated from the JSON files of this folder's parent: go generate ./spec
+local MAX_PAYLOAD = 1048576
+local frames = {
+  [0x01] = { name = "ConnectRequest", from = "server", ext = false, forms = {
+    { min = 6, max = 6, { "id", 4 }, { "port", 2 } },
+    { min = 7, max = 262, { "id", 4 }, { "port", 2 }, { "n", 1, counts = true }, { "host", "n" } },
+  } },
+  [0x02] = { name = "ConnectResponse", from = "client", ext = false, forms = {
+    { min = 5, max = 5, { "id", 4 }, { "status", 1 } },
+  } },
+  [0x03] = { name = "Data", from = "both", ext = false, forms = {
+    { min = 4, max = 1048576, { "id", 4 }, { "octets" } },
+  } },
+  [0x04] = { name = "Close", from = "both", ext = false, forms = {
+    { min = 4, max = 4, { "id", 4 } },
+  } },
+  [0x05] = { name = "KeepAlive", from = "both", ext = false, forms = {
+    { min = 0, max = 0 },
+  } },
+  [0x10] = { name = "HELLO", from = "both", ext = true, forms = {
+    { min = 0, max = 4096, { "tlvs" } },
+  } },
+  [0x11] = { name = "WINDOW", from = "both", ext = true, forms = {
+    { min = 12, max = 12, { "id", 4 }, { "limit", 8 } },
+  } },
+  [0x12] = { name = "FIN", from = "both", ext = true, forms = {
+    { min = 4, max = 4, { "id", 4 } },
+  } },
+  [0x13] = { name = "RESET", from = "both", ext = true, forms = {
+    { min = 6, max = 262, { "id", 4 }, { "code", 2 }, { "text" } },
+  } },
+  [0x14] = { name = "OPEN", from = "server", ext = true, forms = {
+    { min = 4, max = 4096, { "id", 4 }, { "tlvs" } },
+  } },
+  [0x16] = { name = "GOAWAY", from = "both", ext = true, forms = {
+    { min = 2, max = 258, { "code", 2 }, { "text" } },
+  } },
+  [0x17] = { name = "PING", from = "both", ext = true, forms = {
+    { min = 8, max = 8, { "mark", 8 } },
+  } },
+  [0x18] = { name = "PONG", from = "both", ext = true, forms = {
+    { min = 8, max = 8, { "mark", 8 } },
+  } },
+  [0x1D] = { name = "OPENED", from = "client", ext = true, forms = {
+    { min = 4, max = 4096, { "id", 4 }, { "tlvs" } },
+  } },
+}
+local options = {
+  [0x15] = "DATAGRAM",
+  [0x19] = "AUTH",
+  [0x1A] = "BIND",
+  [0x1B] = "BOUND",
+  [0x1C] = "UNBIND",
+  [0x1E] = "ACK",
+}
+local statuses = {
+  [0x00] = "success",
+  [0x01] = "general",
+  [0x02] = "refused",
+  [0x03] = "timed-out",
+  [0x04] = "unreachable",
+  [0x05] = "not-resolved",
+  [0x06] = "denied",
+  [0x07] = "too-many",
+}
+local codes = {
+  [0x0000] = "ok",
+  [0x0001] = "general",
+  [0x0002] = "refused",
+  [0x0003] = "timed-out",
+  [0x0004] = "unreachable",
+  [0x0005] = "not-resolved",
+  [0x0006] = "denied",
+  [0x0007] = "too-many",
+  [0x0008] = "unsupported",
+  [0x0009] = "unknown-service",
+  [0x000A] = "in-use",
+  [0x0010] = "reset",
+  [0x0011] = "cancelled",
+  [0x0012] = "idle",
+  [0x0013] = "over-budget",
+  [0x0020] = "drain",
+  [0x0021] = "done",
+  [0x0022] = "protocol",
+  [0x0023] = "flow-control",
+  [0x0024] = "dead",
+  [0x0025] = "replaced",
+}
+local tags = {
+  [0x0001] = "agent",
+  [0x0002] = "name",
+  [0x0003] = "instance",
+  [0x0004] = "window",
+  [0x0005] = "max-connections",
+  [0x0010] = "auth",
+  [0x0011] = "udp",
+  [0x0012] = "bind",
+  [0x0013] = "resume",
+  [0x0020] = "network",
+  [0x0021] = "host",
+  [0x0022] = "port",
+  [0x0023] = "service",
+  [0x0024] = "origin",
+  [0x0025] = "local",
+  [0x0026] = "text",
+}
+-- End of the generated part
+
+-- Section 5.
 local types = {}
 for t = 0x00, 0xFF do
   types[t] = t >= 0x80 and "Private" or t >= 0x10 and t <= 0x3F and "Extended" or "Reserved"
 end
-types[REQUEST], types[RESPONSE], types[DATA] = "ConnectRequest", "ConnectResponse", "Data"
-types[CLOSE], types[KEEPALIVE] = "Close", "KeepAlive"
-for i, name in ipairs({
-  "HELLO", "WINDOW", "FIN", "RESET", "OPEN", "DATAGRAM", "GOAWAY", "PING", "PONG", "AUTH", "BIND", "BOUND", "UNBIND",
-}) do
-  types[0x0F + i] = "Extended " .. name
+for t, name in pairs(options) do
+  types[t] = "Extended " .. name
+end
+for t, frame in pairs(frames) do
+  types[t] = frame.name
 end
 
--- Section 6.2. Those that are not here are failures, too.
-local statuses = {
-  [0x00] = "success", [0x01] = "general", [0x02] = "refused", [0x03] = "timed-out",
-  [0x04] = "unreachable", [0x05] = "not-resolved", [0x06] = "denied", [0x07] = "too-many",
-}
-
 local adit = Proto("adit", "adit tunnel protocol")
+-- Fields of a payload stand here under their names in sections 6 and 24.
 local f = {
   version = ProtoField.uint8("adit.version", "Version", base.HEX),
   type = ProtoField.uint8("adit.type", "Type", base.HEX, types),
   length = ProtoField.uint32("adit.length", "Length", base.DEC),
   id = ProtoField.uint32("adit.id", "Connection ID", base.DEC),
   port = ProtoField.uint16("adit.port", "Port", base.DEC),
-  host_length = ProtoField.uint8("adit.host_length", "Length of the host", base.DEC),
+  n = ProtoField.uint8("adit.host_length", "Length of the host", base.DEC),
   host = ProtoField.string("adit.host", "Host", base.ASCII),
   status = ProtoField.uint8("adit.status", "Status", base.HEX, statuses),
-  data = ProtoField.bytes("adit.data", "Data"),
+  octets = ProtoField.bytes("adit.data", "Data"),
+  limit = ProtoField.uint64("adit.limit", "Limit", base.DEC),
+  code = ProtoField.uint16("adit.code", "Code", base.HEX, codes),
+  text = ProtoField.string("adit.text", "Text", base.ASCII),
+  mark = ProtoField.bytes("adit.mark", "Mark"),
+  tag = ProtoField.uint16("adit.tag", "Tag", base.HEX, tags),
+  value = ProtoField.bytes("adit.value", "Value"),
   payload = ProtoField.bytes("adit.payload", "Payload"),
-  rest = ProtoField.bytes("adit.rest", "Octets that nobody acts on"),
+  rest = ProtoField.bytes("adit.rest", "Bytes that no side acts on"),
   requirement = ProtoField.string("adit.requirement", "Broken requirement", base.ASCII),
-  request = ProtoField.framenum("adit.request", "ConnectRequest in", base.NONE, frametype.REQUEST),
+  request = ProtoField.framenum("adit.request", "Requested in", base.NONE, frametype.REQUEST),
 }
 adit.fields = f
 
@@ -54,8 +161,14 @@ local broken = {
   ["FRAME-009"] = rule("reserved", "FRAME-009: a reserved type is never sent"),
   ["OPEN-010"] = rule("request", "OPEN-010: a client never sends ConnectRequest"),
   ["OPEN-011"] = rule("response", "OPEN-011: a server never sends ConnectResponse"),
+  ["XOPEN-016"] = rule("open", "XOPEN-016: a client never sends OPEN, nor a server OPENED"),
+  ["HELLO-006"] = rule("option", "HELLO-006: the option that this type belongs to was not agreed"),
+  ["HELLO-012"] = rule("hello", "HELLO-012: a HELLO has at most 4096 bytes"),
+  ["TLV-001"] = rule("tlvs", "TLV-001: the TLVs do not end where the payload does"),
 }
-local cut = ProtoExpert.new("adit.expert.cut", "The capture lacks octets, so where the next frame begins is unknown", expert.group.UNDECODED, expert.severity.NOTE)
+-- What a frame breaks that its sender's role never sends.
+local misplaced = { ConnectRequest = "OPEN-010", ConnectResponse = "OPEN-011", OPEN = "XOPEN-016", OPENED = "XOPEN-016" }
+local cut = ProtoExpert.new("adit.expert.cut", "The capture lacks bytes, so where the next frame begins is unknown", expert.group.UNDECODED, expert.severity.NOTE)
 local after = ProtoExpert.new("adit.expert.after", "The tunnel ended with an error in an earlier packet", expert.group.PROTOCOL, expert.severity.NOTE)
 adit.experts = { after, cut }
 for _, e in pairs(broken) do
@@ -65,11 +178,11 @@ end
 adit.prefs.port = Pref.uint("TCP port", 9000, "The port on which the server accepts tunnels")
 
 -- What is remembered of a capture: the packet in which each direction of a
--- tunnel broke a rule, or was lost since the capture lacks octets, and the
--- packets in which connections were requested.
-local dead, lost, requests
+-- tunnel broke a rule, or was lost since the capture lacks bytes, and the
+-- packets in which connections were requested, and in which each direction said HELLO.
+local dead, lost, requests, hellos
 function adit.init()
-  dead, lost, requests = {}, {}, {}
+  dead, lost, requests, hellos = {}, {}, {}, {}
 end
 
 local stream = Field.new("tcp.stream")
@@ -80,10 +193,72 @@ local function tunnel()
   return s and s.value or 0
 end
 
--- violation says which rule a frame breaks, in the order of section 15, and how many of its octets it takes to tell.
+-- sender is the role that sent a packet, or nil where the ports do not tell.
+local function sender(pinfo)
+  local from, to = pinfo.src_port == adit.prefs.port, pinfo.dst_port == adit.prefs.port
+  return from ~= to and (from and "server" or "client") or nil
+end
+
+-- layout is the fields of a payload of n bytes, each with its name, place
+-- and size. It returns nothing for a size that the type does not allow, and
+-- nil and a number for a payload of which it has to see so many bytes first.
+local function layout(tvb, at, type, n)
+  for _, form in ipairs(frames[type].forms) do
+    if n >= form.min and n <= form.max then
+      local fields, counts, pos = {}, {}, 0
+      for _, field in ipairs(form) do
+        local size = counts[field[2]] or field[2] or n - pos
+        if field.counts then
+          if at + pos + size > tvb:len() then
+            return nil, pos + size
+          end
+          counts[field[1]] = tvb(at + pos, size):uint()
+        end
+        table.insert(fields, { name = field[1], at = at + pos, size = size })
+        pos = pos + size
+      end
+      return pos == n and fields or nil
+    end
+  end
+end
+
+-- tlvs are the TLVs of n bytes, each with its tag, place and size, or nothing when they do not end there.
+local function tlvs(tvb, at, n)
+  local all, last = {}, at + n
+  while at < last do
+    local size = at + 4 <= last and tvb(at + 2, 2):uint()
+    if not size or at + 4 + size > last then
+      return
+    end
+    table.insert(all, { tag = tvb(at, 2):uint(), at = at + 4, size = size })
+    at = at + 4 + size
+  end
+  return all
+end
+
+-- extended reports whether both sides have said HELLO by this packet.
+local function extended(pinfo)
+  local directions = 0
+  for _, packet in pairs(hellos[tunnel()] or {}) do
+    if packet <= pinfo.number then
+      directions = directions + 1
+    end
+  end
+  return directions == 2
+end
+
+-- misformed says which rule of section 24 a frame breaks whose size is right.
+local function misformed(tvb, at, fields)
+  local last = fields[#fields]
+  if last and last.name == "tlvs" and not tlvs(tvb, last.at, last.size) then
+    return "TLV-001"
+  end
+end
+
+-- violation says which rule a frame breaks, in the order of sections 15 and 29, and how many of its bytes it takes to tell.
+-- Before both sides have said HELLO a tunnel is Core's, which skips the frames of section 24.
 local function violation(tvb, offset, pinfo)
-  local left = tvb:len() - offset
-  if left < HEADER then
+  if tvb:len() - offset < HEADER then
     return nil, HEADER
   end
   local type, n = tvb(offset + 1, 1):uint(), tvb(offset + 2, 4):uint()
@@ -91,20 +266,30 @@ local function violation(tvb, offset, pinfo)
     return "FRAME-002", HEADER
   elseif n > MAX_PAYLOAD then
     return "FRAME-004", HEADER
-  elseif type == REQUEST and pinfo.dst_port == adit.prefs.port and pinfo.src_port ~= adit.prefs.port then
-    return "OPEN-010", HEADER
-  elseif type == RESPONSE and pinfo.src_port == adit.prefs.port and pinfo.dst_port ~= adit.prefs.port then
-    return "OPEN-011", HEADER
+  elseif options[type] and extended(pinfo) then
+    return "HELLO-006", HEADER
+  elseif not frames[type] then
+    return nil, HEADER
+  elseif frames[type].name == "HELLO" and n > frames[type].forms[1].max then
+    return "HELLO-012", HEADER
+  elseif frames[type].ext and not extended(pinfo) then
+    return nil, HEADER
   end
-  local bad = type == RESPONSE and n ~= 5 or type == DATA and n < 4 or type == CLOSE and n ~= 4 or type == KEEPALIVE and n ~= 0
-  if type == REQUEST and n ~= 6 then
-    bad = n < 7 or n > 7 + 255
-    if not bad and left < HEADER + 7 then
-      return nil, HEADER + 7
-    end
-    bad = bad or n ~= 7 + tvb(offset + HEADER + 6, 1):uint()
+  local from, by = frames[type].from, sender(pinfo)
+  if by and from ~= "both" and from ~= by then
+    return misplaced[frames[type].name], HEADER
   end
-  return bad and "FRAME-008" or nil, HEADER
+  local fields, needed = layout(tvb, offset + HEADER, type, n)
+  if needed then
+    return nil, HEADER + needed
+  elseif not fields then
+    return "FRAME-008", HEADER
+  elseif not frames[type].ext then
+    return nil, HEADER
+  elseif tvb:len() - offset < HEADER + n then
+    return nil, HEADER + n
+  end
+  return misformed(tvb, offset + HEADER, fields), HEADER
 end
 
 -- charge marks an item with the requirement that it breaks.
@@ -127,7 +312,7 @@ local function connection(tvb, offset, pinfo, tree, type)
   local key = tunnel() .. "/" .. id
   local list = requests[key] or {}
   requests[key] = list
-  if type == REQUEST then
+  if frames[type].name == "ConnectRequest" or frames[type].name == "OPEN" then
     if not pinfo.visited then
       table.insert(list, pinfo.number)
     end
@@ -144,37 +329,44 @@ end
 
 -- frame adds a frame that breaks no rule of its format, and returns what the Info column says of it.
 local function frame(tvb, offset, pinfo, tree, type, n)
-  local name, at = types[type], offset + HEADER
-  if type == KEEPALIVE then
-    return name
-  elseif type > KEEPALIVE or type == 0x00 then
+  local fields = frames[type] and layout(tvb, offset + HEADER, type, n)
+  if not fields then -- unknown, or of section 24 on a tunnel of Core, which skips it
     if n > 0 then
-      tree:add(f.payload, tvb(at, n))
+      tree:add(f.payload, tvb(offset + HEADER, n))
     end
-    return string.format("%s 0x%02X", name, type)
+    return frames[type] and types[type] or string.format("%s 0x%02X", types[type], type)
   end
-  local id = connection(tvb, at, pinfo, tree, type)
-  local text = name .. " " .. id
-  if type == REQUEST then
-    local port = tvb(at + 4, 2):uint()
-    tree:add(f.port, tvb(at + 4, 2))
-    if n == 6 then
-      return text .. " :" .. port
+  local text, at = types[type], {}
+  for _, field in ipairs(fields) do
+    at[field.name] = field
+    if field.name == "id" then
+      text = text .. " " .. connection(tvb, field.at, pinfo, tree, type)
+    elseif field.name == "tlvs" then
+      for _, tlv in ipairs(tlvs(tvb, field.at, field.size) or {}) do
+        local item = tree:add(f.tag, tvb(tlv.at - 4, 2))
+        if tlv.size > 0 then
+          item:add(f.value, tvb(tlv.at, tlv.size))
+        end
+      end
+    elseif field.size > 0 then
+      tree:add(f[field.name], tvb(field.at, field.size))
     end
-    tree:add(f.host_length, tvb(at + 6, 1))
-    if n == 7 then
-      return text .. " :" .. port
-    end
-    tree:add(f.host, tvb(at + 7, n - 7))
-    return text .. " " .. printable(tvb:raw(at + 7, n - 7)) .. ":" .. port
-  elseif type == RESPONSE then
-    tree:add(f.status, tvb(at + 4, 1))
-    return text .. " " .. (statuses[tvb(at + 4, 1):uint()] or "failure")
-  elseif type == DATA then
-    if n > 4 then
-      tree:add(f.data, tvb(at + 4, n - 4))
-    end
-    return string.format("%s, %d octets", text, n - 4)
+  end
+  if at.port then
+    local host = at.host and at.host.size > 0 and printable(tvb:raw(at.host.at, at.host.size)) or ""
+    text = text .. " " .. host .. ":" .. tvb(at.port.at, 2):uint()
+  end
+  if at.status then
+    text = text .. " " .. (statuses[tvb(at.status.at, 1):uint()] or "failure")
+  end
+  if at.code then
+    text = text .. " " .. (codes[tvb(at.code.at, 2):uint()] or "general")
+  end
+  if at.limit then
+    text = text .. " " .. tostring(tvb(at.limit.at, 8):uint64())
+  end
+  if at.octets then
+    text = string.format("%s, %d bytes", text, at.octets.size)
   end
   return text
 end
@@ -187,7 +379,7 @@ local function ended(tvb, offset, root)
   return tvb:len()
 end
 
--- unknown shows octets of which nobody knows what they are.
+-- unknown shows bytes that cannot be dissected.
 local function unknown(tvb, offset, pinfo, root, text, why)
   pinfo.cols.protocol = "adit"
   local item = root:add(adit, tvb(offset), "adit, " .. text)
@@ -209,7 +401,7 @@ local function show(pinfo, texts)
   end
 end
 
--- more asks TCP for n octets behind those that there are, or for any with
+-- more asks TCP for n bytes behind those that there are, or for any with
 -- nil. It returns nothing when TCP cannot give them: the capture is cut.
 local function more(tvb, offset, pinfo, n)
   if pinfo.can_desegment == 0 then
@@ -225,7 +417,7 @@ function adit.dissector(tvb, pinfo, root)
   if dead[direction] and dead[direction] < pinfo.number then
     return unknown(tvb, 0, pinfo, root, "after a tunnel error", after)
   elseif lost[direction] and lost[direction] < pinfo.number then
-    return unknown(tvb, 0, pinfo, root, "after octets that were not captured", cut)
+    return unknown(tvb, 0, pinfo, root, "after bytes that were not captured", cut)
   end
   local offset, texts = 0, {}
   while offset < tvb:len() do
@@ -272,6 +464,14 @@ function adit.dissector(tvb, pinfo, root)
       show(pinfo, texts)
       return ended(tvb, offset + HEADER, item)
     end
+    if types[type] == "HELLO" then
+      local said = hellos[tunnel()] or {}
+      hellos[tunnel()] = said
+      said[direction] = said[direction] or pinfo.number
+      if not tlvs(tvb, offset + HEADER, n) then -- a Core peer skips it all the same
+        charge(item, length, "TLV-001")
+      end
+    end
     local text = frame(tvb, offset, pinfo, item, type, n)
     item:set_text("adit " .. text)
     table.insert(texts, text)
@@ -288,7 +488,7 @@ local function guess(tvb, pinfo, root)
   while offset + HEADER <= tvb:len() do
     local type, n = tvb(offset + 1, 1):uint(), tvb(offset + 2, 4):uint()
     local requirement, needed = violation(tvb, offset, pinfo)
-    if requirement or needed > tvb:len() - offset or offset == 0 and (type < REQUEST or type > KEEPALIVE) then
+    if requirement or needed > tvb:len() - offset or offset == 0 and not frames[type] then
       return false
     end
     offset = offset + HEADER + n

@@ -9,10 +9,10 @@ import (
 type capture struct {
 	buf     bytes.Buffer
 	packets uint32
-	snap    int // octets kept of a packet; 0: all
+	snap    int // bytes kept of a packet; 0: all
 }
 
-// maxSegment is the most octets of a segment; an IPv4 packet has at most 65,535.
+// maxSegment is the most bytes of a segment; an IPv4 packet has at most 65,535.
 const maxSegment = 60000
 
 func newCapture() *capture {
@@ -44,27 +44,27 @@ func (c *capture) connection(client, server uint16) *tcp {
 	return &tcp{c, client, server, map[string]uint32{"client": 1000, "server": 5000}}
 }
 
-// send adds segments from one side; octets above maxSegment are split.
-func (t *tcp) send(from string, octets []byte) {
-	for len(octets) > 0 {
-		n := min(len(octets), maxSegment)
-		t.segment(from, octets[:n])
-		octets = octets[n:]
+// send adds segments from one side; bytes above maxSegment are split.
+func (t *tcp) send(from string, data []byte) {
+	for len(data) > 0 {
+		n := min(len(data), maxSegment)
+		t.segment(from, data[:n])
+		data = data[n:]
 	}
 }
 
-func (t *tcp) segment(from string, octets []byte) {
+func (t *tcp) segment(from string, data []byte) {
 	src, dst, to := t.client, t.server, "server"
 	srcIP, dstIP := [4]byte{192, 0, 2, 1}, [4]byte{192, 0, 2, 2}
 	if from == "server" {
 		src, dst, to = dst, src, "client"
 		srcIP, dstIP = dstIP, srcIP
 	}
-	size := 20 + 20 + len(octets)
+	size := 20 + 20 + len(data)
 	c := t.c
-	kept := octets
+	kept := data
 	if c.snap > 0 {
-		kept = octets[:min(len(octets), max(0, c.snap-40))]
+		kept = data[:min(len(data), max(0, c.snap-40))]
 	}
 	c.packets++
 	for _, v := range []any{
@@ -77,5 +77,5 @@ func (t *tcp) segment(from string, octets []byte) {
 	} {
 		c.put(v)
 	}
-	t.seq[from] += uint32(len(octets))
+	t.seq[from] += uint32(len(data))
 }

@@ -10,6 +10,7 @@ import (
 var (
 	keywordRE = regexp.MustCompile(`\b(MUST|SHOULD|MAY|SHALL|REQUIRED|RECOMMENDED|OPTIONAL)( NOT)?\b`)
 	vagueRE   = regexp.MustCompile(`(?i)\b(appropriate|appropriately|timely|should be prepared|as needed|if possible|reasonable|reasonably)\b`)
+	codeRE    = regexp.MustCompile("`[^`]*`") // names a level, as text
 	mentionRE = regexp.MustCompile(`\b[A-Z]{2,}-\d{3}\b`)
 )
 
@@ -45,7 +46,7 @@ func (t *text) lint() (faults []error) {
 	mentions := func(line int, s string) {
 		for _, id := range mentionRE.FindAllString(s, -1) {
 			if !known[id] {
-				fault(line, "%s is no requirement", id)
+				fault(line, "%s is not a requirement", id)
 			}
 		}
 	}
@@ -54,16 +55,16 @@ func (t *text) lint() (faults []error) {
 	}
 	for _, l := range t.prose {
 		mentions(l.number, l.text)
-		if word := keywordRE.FindString(l.text); word != "" && l.section != conventions {
+		if word := keywordRE.FindString(codeRE.ReplaceAllString(l.text, "")); word != "" && l.section != conventions {
 			fault(l.number, "key word %s outside of a requirement", word)
 		}
 	}
 	for _, tab := range t.tables {
-		for _, row := range tab.rows {
+		for i, row := range tab.rows {
 			s := strings.Join(row, " ")
-			mentions(tab.line, s)
+			mentions(tab.at(i), s)
 			if word := keywordRE.FindString(s); word != "" {
-				fault(tab.line, "table %s has the key word %s", tab.name, word)
+				fault(tab.at(i), "table %s has the key word %s", tab.name, word)
 			}
 		}
 	}

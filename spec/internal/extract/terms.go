@@ -13,21 +13,26 @@ var (
 	verbRE  = regexp.MustCompile(`To \*([a-z ]+)\* `)
 )
 
-// parts are the sections, each with its heading.
-func (t *text) parts() (any, error) { return t.sections, nil }
-
-// terms are the verbs of section 1, the list of section 2 and the states of section 7.
-func (t *text) terms() (any, error) {
+// terms are the verbs of section 1, the list of section 2 and the states of sections 7 and 26.
+func (t *text) terms() ([]spec.Term, error) {
 	all := t.verbs()
 	for _, l := range t.prose {
 		if m := termRE.FindStringSubmatch(l.text); m != nil {
 			all = append(all, spec.Term{Name: m[1], Section: l.section, Role: "both", Text: m[2]})
 		}
 	}
-	tab, err := t.table("states", "state", "server", "client")
-	if err != nil {
-		return nil, err
+	for _, name := range []string{"states", "ext-states"} {
+		tab, err := t.table(name, "state", "server", "client")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, stateTerms(tab)...)
 	}
+	return all, nil
+}
+
+// stateTerms are the states of a table.
+func stateTerms(tab table) (all []spec.Term) {
 	for _, row := range tab.rows {
 		if row[2] == "the same" {
 			all = append(all, spec.Term{Name: row[0], Section: tab.section, Role: "both", Text: row[1]})
@@ -39,7 +44,7 @@ func (t *text) terms() (any, error) {
 			}
 		}
 	}
-	return all, nil
+	return all
 }
 
 // verbs are the sentences of the paragraph that defines them.

@@ -11,7 +11,7 @@ import (
 )
 
 // firstText is what Requirement.Since says where the text says nothing.
-const firstText = "1.0-draft"
+const firstText = "1.1"
 
 // conventions is the section that may speak about key words.
 const conventions = "1"
@@ -19,7 +19,7 @@ const conventions = "1"
 var (
 	headingRE     = regexp.MustCompile(`^##+ (?:Appendix ([A-Z]):|([0-9.]+)) (.+)$`)
 	itemRE        = regexp.MustCompile(`^- \*\*[A-Z]`) // terms are bold items too, in lower case
-	requirementRE = regexp.MustCompile(`^- \*\*([A-Z]+-\d{3})\*\* \((MUST|SHOULD|MAY), (server|client|both), (core|api)(?:, since ([^)]+))?\) (.+?) \*Why: (.+)\*$`)
+	requirementRE = regexp.MustCompile(`^- \*\*([A-Z]+-\d{3})\*\* \((MUST|SHOULD|MAY), (server|client|both), (core|ext|api)(?:, since ([^)]+))?\) (.+?) \*Why: (.+)\*$`)
 	markerRE      = regexp.MustCompile(`^<!-- (?:table|trace): ([a-z-]+) -->$`)
 )
 
@@ -70,7 +70,7 @@ func parse(md string) (*text, error) {
 			}
 			m := requirementRE.FindStringSubmatch(l)
 			if m == nil {
-				return nil, fmt.Errorf("line %d: %.40q is no requirement of the form - **AREA-nnn** (level, role, profile) Text. *Why: reason.*", first+1, l)
+				return nil, fmt.Errorf("line %d: %.40q is not a requirement of the form - **AREA-nnn** (level, role, profile) Text. *Why: reason.*", first+1, l)
 			}
 			since := m[5]
 			if since == "" {

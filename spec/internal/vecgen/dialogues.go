@@ -1,29 +1,41 @@
 package main
 
-import "github.com/adit-tunnel/adit/spec"
+import (
+	"slices"
 
-// dialogue makes a vector of one role. Its requirements are those of its steps.
+	"github.com/adit-tunnel/adit/spec"
+)
+
+// dialogue makes a vector of one role. Its requirements are those of its
+// steps, the one that everything else leads up to first: the last of the last step.
 func dialogue(role, id, title, notes string, steps ...[]spec.Step) spec.Vector {
 	v := spec.Vector{ID: "dialogue_" + id, Kind: "dialogue", Title: title, Role: role, Notes: notes}
-	seen := map[string]bool{}
+	own := ""
 	for _, part := range steps {
 		for _, s := range part {
 			v.Steps = append(v.Steps, s)
 			for _, r := range s.Requirements {
-				if !seen[r] {
-					seen[r] = true
+				own = r
+				if !slices.Contains(v.Requirements, r) {
 					v.Requirements = append(v.Requirements, r)
 				}
 			}
 		}
 	}
+	return about(own, v)
+}
+
+// about puts a requirement of a vector first.
+func about(own string, v spec.Vector) spec.Vector {
+	rest := slices.DeleteFunc(v.Requirements, func(r string) bool { return r == own })
+	v.Requirements = append([]string{own}, rest...)
 	return v
 }
 
 // faulty says what a dialogue's peer does wrong, what that ends, and which dialogue is without the fault.
 func faulty(twin, layer, dies, requirement string, v spec.Vector) spec.Vector {
 	v.Twin, v.Error = "dialogue_"+twin, &spec.Failure{Layer: layer, Dies: dies, Requirement: requirement}
-	return v
+	return about(requirement, v)
 }
 
 type opt func(*spec.Step)
@@ -33,6 +45,7 @@ func free(fields ...string) opt            { return func(s *spec.Step) { s.Free 
 func within(limit string) opt              { return func(s *spec.Step) { s.Within = limit } }
 func on(conn string) opt                   { return func(s *spec.Step) { s.Conn = conn } }
 func note(text string) opt                 { return func(s *spec.Step) { s.Note = text } }
+func optional() opt                        { return func(s *spec.Step) { s.Optional = true } }
 func octets(o spec.Octets) opt             { return func(s *spec.Step) { s.Octets = o } }
 func or(other ...msg) opt                  { return func(s *spec.Step) { s.Or = framesOf(other) } }
 func event(e string, o ...opt) []spec.Step { return step(spec.Step{Event: e}, o) }
@@ -55,7 +68,7 @@ func step(s spec.Step, opts []opt) []spec.Step {
 	return []spec.Step{s}
 }
 
-func framesOf(ms []msg) (fs []spec.Frame) {
+func framesOf(ms []msg) (fs []spec.Decoded) {
 	for _, m := range ms {
 		fs = append(fs, *m.frame)
 	}
@@ -96,7 +109,7 @@ func wholeSession() spec.Vector {
 		fromServer(short(2, 80), free("id", "form", "host"), within("answer"), req("OPEN-001")),
 		expect("service is dialled", b, within("local-effect"), req("OPEN-002", "OPEN-003")),
 		event("service refuses", b),
-		fromClient(response(2, 2), free("status"), within("answer"), req("OPEN-006", "OPEN-007")),
+		fromClient(response(2, 2), free("status"), within("dial-timeout"), req("OPEN-006", "OPEN-007")),
 		expect("visitor is ended", b, within("local-effect"), req("OPEN-014")),
 		event("visitor ends its stream", a),
 		fromServer(closing(1), within("local-effect"), req("CLOSE-002")),

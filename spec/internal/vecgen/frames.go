@@ -7,7 +7,8 @@ import (
 	"github.com/adit-tunnel/adit/spec"
 )
 
-const maxPayload = 1 << 20
+// maxPayload is the largest payload of a frame.
+var maxPayload = int(spec.LimitOf("max-payload").Default)
 
 func frames() []spec.Vector {
 	return append(append(accepted(), skipped()...), rejected()...)
@@ -47,8 +48,8 @@ func accepted() []spec.Vector {
 		accept("close_id_max", "Close with the last ID", closing(1<<32-1), "", "CLOSE-001"),
 		accept("keepalive", "KeepAlive", keepAlive(), "The shortest frame: 6 octets.", "ALIVE-002", "ALIVE-003"),
 	}
-	for code, name := range []string{"success", "general", "refused", "timed_out", "unreachable", "not_resolved", "denied", "too_many"} {
-		vs = append(vs, accept("response_"+name, "ConnectResponse, "+strings.ReplaceAll(name, "_", "-"), response(1, code), "", "OPEN-004"))
+	for s := range spec.Statuses() {
+		vs = append(vs, accept("response_"+strings.ReplaceAll(s.Name, "-", "_"), "ConnectResponse, "+s.Name, response(1, int(s.Code)), "", "OPEN-004"))
 	}
 	return append(vs,
 		accept("response_unassigned", "ConnectResponse with a status outside of the table", response(1, 8), "Every status but 0x00 is a failure.", "OPEN-014"),
@@ -107,44 +108,44 @@ func rejected() []spec.Vector {
 	}
 	headerOnly := "The octets end with the header: the payload is not waited for."
 	vs := []spec.Vector{
-		version("zero", "version 0", raw(0, 5, 0), ""),
-		version("two", "version 2", raw(2, 5, 0), ""),
-		version("last", "version 0xFF", raw(0xFF, 5, 0), ""),
+		version("zero", "version 0", raw(0, typ("KeepAlive"), 0), ""),
+		version("two", "version 2", raw(2, typ("KeepAlive"), 0), ""),
+		version("last", "version 0xFF", raw(0xFF, typ("KeepAlive"), 0), ""),
 		version("tls", "a TLS greeting", "16 03 0100c801", "The first octets of a ClientHello."),
 		version("http", "an HTTP request", str("GET / HTTP/1.1\r\n"), ""),
 		version("ssh", "an SSH greeting", str("SSH-2.0-x\r\n"), ""),
-		version("and_length", "version 2 and a length above the limit", raw(2, 3, maxPayload+1), "The version decides: it comes first in the order of section 15."),
+		version("and_length", "version 2 and a length above the limit", raw(2, typ("Data"), maxPayload+1), "The version decides: it comes first in the order of section 15."),
 		version("and_type", "version 2 and an unknown type", raw(2, 0x80, 0), "The version decides."),
 
-		length("data", "Data one octet above the limit", "data_max", raw(1, 3, maxPayload+1), headerOnly),
-		length("data_last", "Data with the largest length that u32 holds", "data_max", raw(1, 3, 1<<32-1), headerOnly),
-		length("data_sign", "Data with a length that is negative as a signed number", "data_max", raw(1, 3, 1<<31), headerOnly),
+		length("data", "Data one octet above the limit", "data_max", raw(1, typ("Data"), maxPayload+1), headerOnly),
+		length("data_last", "Data with the largest length that u32 holds", "data_max", raw(1, typ("Data"), 1<<32-1), headerOnly),
+		length("data_sign", "Data with a length that is negative as a signed number", "data_max", raw(1, typ("Data"), 1<<31), headerOnly),
 		length("unknown", "an unknown type one octet above the limit", "type_unknown_max", raw(1, 0x80, maxPayload+1), "The limit comes before the type. "+headerOnly),
-		length("request", "ConnectRequest above the limit", "request_addressed", raw(1, 1, maxPayload+1), "The limit comes before the size. "+headerOnly),
-		length("response", "ConnectResponse above the limit", "response_success", raw(1, 2, maxPayload+1), headerOnly),
-		length("close", "Close above the limit", "close", raw(1, 4, maxPayload+1), headerOnly),
-		length("keepalive", "KeepAlive above the limit", "keepalive", raw(1, 5, maxPayload+1), headerOnly),
+		length("request", "ConnectRequest above the limit", "request_addressed", raw(1, typ("ConnectRequest"), maxPayload+1), "The limit comes before the size. "+headerOnly),
+		length("response", "ConnectResponse above the limit", "response_success", raw(1, typ("ConnectResponse"), maxPayload+1), headerOnly),
+		length("close", "Close above the limit", "close", raw(1, typ("Close"), maxPayload+1), headerOnly),
+		length("keepalive", "KeepAlive above the limit", "keepalive", raw(1, typ("KeepAlive"), maxPayload+1), headerOnly),
 
-		wrong("request_0", "ConnectRequest with an empty payload", "request_short", sized(1), ""),
-		wrong("request_5", "ConnectRequest one octet too short", "request_short", sized(1, u32(1), "00"), ""),
-		wrong("request_host_missing", "ConnectRequest that announces a host of one octet and has none", "request_host_one", sized(1, u32(1), u16(22), u8(1)), "7 octets, want 8."),
-		wrong("request_host_short", "ConnectRequest whose host is one octet shorter than announced", "request_addressed", sized(1, u32(1), u16(22), u8(9), str("127.0.0.")), ""),
-		wrong("request_host_long", "ConnectRequest with one octet after its host", "request_addressed", sized(1, u32(1), u16(22), u8(9), str("127.0.0.1"), "00"), ""),
-		wrong("request_host_zero_long", "ConnectRequest with an empty host and one octet after it", "request_host_empty", sized(1, u32(1), u16(22), u8(0), str("a")), ""),
-		wrong("request_host_254", "ConnectRequest that announces 255 octets of host and has 254", "request_host_255", sized(1, u32(1), u16(22), u8(255), times(0x61, 254)), ""),
-		wrong("request_host_256", "ConnectRequest with 256 octets of host", "request_host_255", sized(1, u32(1), u16(22), u8(255), times(0x61, 256)), ""),
-		wrong("request_host_wraps", "ConnectRequest with 256 octets of host, announced as 0", "request_host_empty", sized(1, u32(1), u16(22), u8(0), times(0x61, 256)), "Catches a size that is compared in eight bits."),
-		wrong("response_0", "ConnectResponse with an empty payload", "response_success", sized(2), ""),
-		wrong("response_4", "ConnectResponse without status", "response_success", sized(2, u32(1)), ""),
-		wrong("response_6", "ConnectResponse with one octet too many", "response_success", sized(2, u32(1), "0000"), ""),
-		wrong("data_0", "Data with an empty payload", "data_empty", sized(3), "Data without even an ID."),
-		wrong("data_3", "Data with three octets", "data_empty", sized(3, "000000"), ""),
-		wrong("close_0", "Close with an empty payload", "close", sized(4), ""),
-		wrong("close_3", "Close one octet too short", "close", sized(4, "000000"), ""),
-		wrong("close_5", "Close with one octet too many", "close", sized(4, u32(1), "00"), ""),
-		wrong("close_8", "Close with two IDs", "close", sized(4, u32(1), u32(2)), ""),
-		wrong("keepalive_1", "KeepAlive with one octet", "keepalive", sized(5, "00"), ""),
-		wrong("keepalive_max", "KeepAlive with the largest payload", "keepalive", sized(5, times(0, maxPayload)), "Within the limit, yet wrong for the type."),
+		wrong("request_0", "ConnectRequest with an empty payload", "request_short", sized(typ("ConnectRequest")), ""),
+		wrong("request_5", "ConnectRequest one octet too short", "request_short", sized(typ("ConnectRequest"), u32(1), "00"), ""),
+		wrong("request_host_missing", "ConnectRequest that announces a host of one octet and has none", "request_host_one", sized(typ("ConnectRequest"), u32(1), u16(22), u8(1)), "7 octets, want 8."),
+		wrong("request_host_short", "ConnectRequest whose host is one octet shorter than announced", "request_addressed", sized(typ("ConnectRequest"), u32(1), u16(22), u8(9), str("127.0.0.")), ""),
+		wrong("request_host_long", "ConnectRequest with one octet after its host", "request_addressed", sized(typ("ConnectRequest"), u32(1), u16(22), u8(9), str("127.0.0.1"), "00"), ""),
+		wrong("request_host_zero_long", "ConnectRequest with an empty host and one octet after it", "request_host_empty", sized(typ("ConnectRequest"), u32(1), u16(22), u8(0), str("a")), ""),
+		wrong("request_host_254", "ConnectRequest that announces 255 octets of host and has 254", "request_host_255", sized(typ("ConnectRequest"), u32(1), u16(22), u8(255), times(0x61, 254)), ""),
+		wrong("request_host_256", "ConnectRequest with 256 octets of host", "request_host_255", sized(typ("ConnectRequest"), u32(1), u16(22), u8(255), times(0x61, 256)), ""),
+		wrong("request_host_wraps", "ConnectRequest with 256 octets of host, announced as 0", "request_host_empty", sized(typ("ConnectRequest"), u32(1), u16(22), u8(0), times(0x61, 256)), "Catches a size that is compared in eight bits."),
+		wrong("response_0", "ConnectResponse with an empty payload", "response_success", sized(typ("ConnectResponse")), ""),
+		wrong("response_4", "ConnectResponse without status", "response_success", sized(typ("ConnectResponse"), u32(1)), ""),
+		wrong("response_6", "ConnectResponse with one octet too many", "response_success", sized(typ("ConnectResponse"), u32(1), "0000"), ""),
+		wrong("data_0", "Data with an empty payload", "data_empty", sized(typ("Data")), "Data without even an ID."),
+		wrong("data_3", "Data with three octets", "data_empty", sized(typ("Data"), "000000"), ""),
+		wrong("close_0", "Close with an empty payload", "close", sized(typ("Close")), ""),
+		wrong("close_3", "Close one octet too short", "close", sized(typ("Close"), "000000"), ""),
+		wrong("close_5", "Close with one octet too many", "close", sized(typ("Close"), u32(1), "00"), ""),
+		wrong("close_8", "Close with two IDs", "close", sized(typ("Close"), u32(1), u32(2)), ""),
+		wrong("keepalive_1", "KeepAlive with one octet", "keepalive", sized(typ("KeepAlive"), "00"), ""),
+		wrong("keepalive_max", "KeepAlive with the largest payload", "keepalive", sized(typ("KeepAlive"), times(0, maxPayload)), "Within the limit, yet wrong for the type."),
 	}
 	// A codec alone cannot notice these: the frame is well formed.
 	role := func(id, title, role, req, twin string, m msg) spec.Vector {

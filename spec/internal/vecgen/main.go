@@ -1,14 +1,16 @@
 // Command vecgen makes the golden vectors. It shares no code with the codec:
-// its octets come from the byte builder in build.go, which writes illegal
-// frames as readily as legal ones.
+// legal frames are built from the table of frames, and illegal octets are
+// written out.
 //
 //	main.go              files
-//	build.go             octets and frames
+//	build.go             octets, and frames from frames.json
 //	frames.go            one frame each
+//	frames_ext.go        the same for the Extended profile
 //	streams.go           frames cut and joined
 //	dialogues.go         words of the dialogues
 //	dialogues_server.go  the subject is a server
 //	dialogues_client.go  the subject is a client
+//	dialogues_ext.go     both, for the Extended profile
 package main
 
 import (
@@ -58,9 +60,20 @@ func run(out string) error {
 // generate returns the content of each file by its name.
 func generate() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, list := range [][]spec.Vector{frames(), streams(), serverDialogues(), clientDialogues()} {
-		for _, v := range list {
-			v.Profile = "core"
+	for _, list := range []struct {
+		profile string
+		vectors []spec.Vector
+	}{
+		{"core", frames()},
+		{"core", streams()},
+		{"core", serverDialogues()},
+		{"core", clientDialogues()},
+		{"ext", extFrames()},
+		{"ext", extServerDialogues()},
+		{"ext", extClientDialogues()},
+	} {
+		for _, v := range list.vectors {
+			v.Profile = list.profile
 			name := v.ID + ".json"
 			if _, ok := files[name]; ok {
 				return nil, fmt.Errorf("two vectors are named %s", v.ID)

@@ -14,7 +14,7 @@ func streams() []spec.Vector {
 	stream := func(id, title, notes string, chunks []spec.Octets, whole ...msg) spec.Vector {
 		v := spec.Vector{
 			ID: "stream_" + id, Kind: "stream", Title: title, Requirements: []string{"FRAME-006"}, Role: "both", Notes: notes,
-			Chunks: chunks, Expect: "accept", Frames: []spec.Frame{},
+			Chunks: chunks, Expect: "accept", Frames: []spec.Decoded{},
 		}
 		total := 0
 		for _, c := range chunks {
@@ -51,7 +51,7 @@ func streams() []spec.Vector {
 			join(keepAlive().octets, closing(1).octets, "01 03 0000"), "0009 00000001 68656c6c6f",
 		}, keepAlive(), closing(1), hello),
 		stream("max_split", "the largest payload, cut one octet before its end", "", []spec.Octets{
-			raw(1, 3, maxPayload, u32(1), times(0x61, maxPayload-5)), join("61", keepAlive().octets),
+			raw(1, typ("Data"), maxPayload, u32(1), times(0x61, maxPayload-5)), join("61", keepAlive().octets),
 		}, data(1, times(0x61, maxPayload-4)), keepAlive()),
 		stream("unknown_split", "an unknown type's payload over three reads", "What is skipped is skipped across reads.", []spec.Octets{
 			"01 80 00000009 616263", "616263", join("616263", keepAlive().octets),
@@ -65,13 +65,13 @@ func streams() []spec.Vector {
 		stream("empty", "a stream without octets", "", []spec.Octets{""}),
 
 		fails(stream("error_version", "a foreign version after two frames", "Both frames before it are acted on, nothing after it.",
-			[]spec.Octets{join(hello.octets, closing(1).octets, raw(2, 5, 0), keepAlive().octets)}, hello, closing(1)), "joined", version),
+			[]spec.Octets{join(hello.octets, closing(1).octets, raw(2, typ("KeepAlive"), 0), keepAlive().octets)}, hello, closing(1)), "joined", version),
 		fails(stream("error_length", "a length above the limit after a frame", "",
-			[]spec.Octets{join(hello.octets, raw(1, 3, maxPayload+1))}, hello), "joined", length),
+			[]spec.Octets{join(hello.octets, raw(1, typ("Data"), maxPayload+1))}, hello), "joined", length),
 		fails(stream("error_length_split", "a length above the limit that comes in single octets", "Noticed with the sixth octet of the header.",
-			append([]spec.Octets{hello.octets}, single(raw(1, 3, maxPayload+1))...), hello), "single_octets", length),
+			append([]spec.Octets{hello.octets}, single(raw(1, typ("Data"), maxPayload+1))...), hello), "single_octets", length),
 		fails(stream("error_size", "a malformed Close between two frames", "",
-			[]spec.Octets{join(hello.octets, sized(4, "000000"), keepAlive().octets)}, hello), "joined", wrongSize),
+			[]spec.Octets{join(hello.octets, sized(typ("Close"), "000000"), keepAlive().octets)}, hello), "joined", wrongSize),
 		fails(stream("error_extra_octet", "one octet more than the length says", "The octet is read as the version of the next frame.",
 			[]spec.Octets{join(hello.octets, "00", keepAlive().octets)}, hello), "joined", version),
 		fails(stream("error_greeting", "a TLS greeting after a frame", "",
