@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -9,20 +10,32 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
 //go:embed page.html
 var page []byte
 
-// Config tunes a handler.
+// Config tunes a server of the API. All fields but Allowed and Logger are required.
 type Config struct {
-	Control Controller     // required
-	Allowed []netip.Prefix // addresses that may use the API; empty: any (security.api.allowed_ips)
-	Logger  *slog.Logger   // nil discards
+	Mappings      Mappings
+	Tunnels       func() []Tunnel // those that are there now
+	TunnelEnabled bool
+	Started       time.Time      // what statistics count from
+	Allowed       []netip.Prefix // addresses that may use the API; empty: any (security.api.allowed_ips)
+	Logger        *slog.Logger   // nil discards
 }
 
-// NewServer returns an HTTP server for the API with bounded times, ready to Serve.
-func NewServer(cfg Config) *http.Server {
+// Mappings is what the API needs of a [mapping.Manager].
+type Mappings interface {
+	Create(ctx context.Context, q mapping.Request) (mapping.Mapping, error)
+	Remove(ctx context.Context, port int) error
+	List() []mapping.Status
+}
+
+// New returns an HTTP server for the API with bounded times, ready to Serve.
+func New(cfg Config) *http.Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -56,17 +69,17 @@ type handler struct {
 // route answers every refusal with the envelope, which http.ServeMux does not.
 func (h *handler) route(w http.ResponseWriter, r *http.Request, routes map[string]map[string]http.HandlerFunc) {
 	if !h.allowed(r.RemoteAddr) {
-		h.fail(w, r, &Error{Status: http.StatusForbidden, Message: "your address is not in security.api.allowed_ips"})
+		h.fail(w, r, &refusal{status: http.StatusForbidden, message: "your address is not in security.api.allowed_ips"})
 		return
 	}
 	// A page of some other site, open in a browser on this machine, could otherwise post a mapping to loopback.
 	if h.origins.Check(r) != nil {
-		h.fail(w, r, &Error{Status: http.StatusForbidden, Message: "a browser sent this for a page of another site; use a page of this server, or a program"})
+		h.fail(w, r, &refusal{status: http.StatusForbidden, message: "a browser sent this for a page of another site; use a page of this server, or a program"})
 		return
 	}
 	methods, ok := routes[r.URL.Path]
 	if !ok {
-		h.fail(w, r, &Error{Status: http.StatusNotFound, Message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats and /health"})
+		h.fail(w, r, &refusal{status: http.StatusNotFound, message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats and /health"})
 		return
 	}
 	method := r.Method
@@ -80,114 +93,91 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, routes map[strin
 			allow = "GET, HEAD"
 		}
 		w.Header().Set("Allow", allow)
-		h.fail(w, r, &Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s has no method %s; use %s", r.URL.Path, r.Method, w.Header().Get("Allow"))})
+		h.fail(w, r, &refusal{status: http.StatusMethodNotAllowed, message: fmt.Sprintf("%s has no method %s; use %s", r.URL.Path, r.Method, w.Header().Get("Allow"))})
 		return
 	}
 	do(w, r)
 }
 
 func (h *handler) allowed(remote string) bool {
-	if len(h.Allowed) == 0 {
-		return true
-	}
 	addr, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return false
-	}
-	for _, p := range h.Allowed {
-		if p.Contains(addr.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
-}
-
-// mapping is a row in the document's shape, and our fields after it.
-type mapping struct {
-	ID         int64  `json:"id"`
-	SourcePort int    `json:"source_port"`
-	TargetIP   string `json:"target_ip"`
-	TargetPort int    `json:"target_port"`
-	CreatedAt  string `json:"created_at"`
-	UseTunnel  bool   `json:"use_tunnel"`
-	Client     string `json:"client,omitempty"`
-	Active     int    `json:"active"`
-	Error      string `json:"error,omitempty"`
+	return err == nil && mapping.Allows(h.Allowed, addr.Addr())
 }
 
 func (h *handler) create(w http.ResponseWriter, r *http.Request) {
-	var req CreateRequest
-	if err := h.body(w, r, &req); err != nil {
-		h.fail(w, r, err)
-		return
+	var body createBody
+	var m mapping.Mapping
+	err := h.body(w, r, &body)
+	if err == nil {
+		var q mapping.Request
+		if q, err = body.request(); err == nil {
+			m, err = h.Mappings.Create(r.Context(), q)
+		}
 	}
-	row, err := h.Control.Create(r.Context(), req)
+	if e, ok := errors.AsType[*mapping.Error](err); ok && e.Field == "target_host" && body.TargetHost == nil && body.TargetIP != nil {
+		err = &mapping.Error{Kind: e.Kind, Field: "target_ip", Reason: e.Reason} // as it was spelled
+	}
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
 	// API-001.
-	h.ok(w, fmt.Sprintf("port %d is mapped", row.Port), map[string]any{
-		"port": row.Port, "target_ip": row.TargetHost, "target_port": row.TargetPort, "use_tunnel": row.UseTunnel,
-	})
+	data := map[string]any{"port": m.Port, "target_ip": m.TargetHost, "target_port": m.TargetPort, "use_tunnel": m.UseTunnel}
+	if m.Client != "" {
+		data["client"] = m.Client
+	}
+	h.ok(w, fmt.Sprintf("port %d is mapped", m.Port), data)
 }
 
 func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
-	var req struct {
+	var body struct {
 		Port int `json:"port"`
 	}
-	err := h.body(w, r, &req)
-	if err == nil && (req.Port < 1 || req.Port > 65535) {
-		err = Errorf("port", "port must be 1 to 65535, not %d", req.Port)
+	err := h.body(w, r, &body)
+	if err == nil && (body.Port < 1 || body.Port > 65535) {
+		err = badRequest("port", "port must be 1 to 65535, not %d", body.Port)
 	}
 	if err == nil {
-		err = h.Control.Remove(r.Context(), req.Port)
+		err = h.Mappings.Remove(r.Context(), body.Port)
 	}
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	h.ok(w, fmt.Sprintf("the mapping of port %d is removed", req.Port), map[string]any{"port": req.Port})
+	h.ok(w, fmt.Sprintf("the mapping of port %d is removed", body.Port), map[string]any{"port": body.Port})
 }
 
-func (h *handler) list(w http.ResponseWriter, r *http.Request) {
-	rows, err := h.Control.List(r.Context())
-	if err != nil {
-		h.fail(w, r, err)
-		return
+func (h *handler) list(w http.ResponseWriter, _ *http.Request) {
+	rows := []row{}
+	for _, s := range h.Mappings.List() {
+		rows = append(rows, rowOf(s))
 	}
-	mappings := make([]mapping, len(rows))
-	for i, row := range rows {
-		mappings[i] = mapping{
-			ID: row.ID, SourcePort: row.Port, TargetIP: row.TargetHost, TargetPort: row.TargetPort,
-			CreatedAt: row.CreatedAt.Format(time.DateTime),
-			UseTunnel: row.UseTunnel, Client: row.Client, Active: row.Active,
-		}
-		if row.Err != nil {
-			mappings[i].Error = row.Err.Error() // API-016
-		}
-	}
-	enabled, _ := h.Control.Health()
-	h.ok(w, fmt.Sprintf("%d mappings", len(mappings)), map[string]any{ // API-009
-		"mappings": mappings, "count": len(mappings), "use_tunnel": enabled,
+	h.ok(w, fmt.Sprintf("%d mappings", len(rows)), map[string]any{ // API-009
+		"mappings": rows, "count": len(rows), "use_tunnel": h.TunnelEnabled,
 	})
 }
 
 func (h *handler) stats(w http.ResponseWriter, _ *http.Request) {
-	answer := struct {
-		Stats
-		All totals `json:"all"`
-	}{Stats: h.Control.Stats()}
-	for _, m := range answer.Mappings {
-		answer.All.add(m)
+	data := stats{
+		Since: h.Started, Uptime: time.Since(h.Started).Seconds(),
+		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...),
 	}
-	h.ok(w, "traffic since the server started", answer)
+	for _, s := range h.Mappings.List() {
+		data.Mappings = append(data.Mappings, usageOf(s))
+		data.All.add(s.Traffic)
+	}
+	h.ok(w, "traffic since the server started", data)
 }
 
 // API-010.
 func (h *handler) health(w http.ResponseWriter, _ *http.Request) {
-	enabled, connected := h.Control.Health()
-	answer(w, http.StatusOK, map[string]any{"status": "ok", "tunnel_enabled": enabled, "tunnel_connected": enabled && connected})
+	profiles := map[string]int{}
+	all := h.Tunnels()
+	for _, t := range all {
+		profiles[t.Profile]++
+	}
+	connected := h.TunnelEnabled && len(all) > 0
+	answer(w, http.StatusOK, map[string]any{"status": "ok", "tunnel_enabled": h.TunnelEnabled, "tunnel_connected": connected, "tunnels": profiles})
 }
 
 func (h *handler) page(w http.ResponseWriter, _ *http.Request) {
@@ -209,17 +199,16 @@ func (h *handler) ok(w http.ResponseWriter, message string, data any) {
 
 // fail answers with the envelope (API-011) and the field at fault (API-012).
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		e = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
-		h.Logger.Error("api", "method", r.Method, "path", r.URL.Path, "err", err)
+	e := refusalOf(err)
+	if e.status == http.StatusInternalServerError {
+		h.Logger.Error("api", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	data := map[string]any{}
-	if e.Field != "" {
-		data["field"] = e.Field
+	if e.field != "" {
+		data["field"] = e.field
 	}
-	h.Logger.Debug("api request refused", "method", r.Method, "path", r.URL.Path, "status", e.Status, "field", e.Field, "reason", e.Message)
-	answer(w, e.Status, envelope{Message: e.Message, Data: data})
+	h.Logger.Debug("api request refused", "method", r.Method, "path", r.URL.Path, "status", e.status, "field", e.field, "reason", e.message)
+	answer(w, e.status, envelope{Message: e.message, Data: data})
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

@@ -4,31 +4,33 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
-// fake is a Controller that remembers what it was asked for.
+// fake is the mappings of a server, and remembers what it was asked for.
 type fake struct {
-	created []api.CreateRequest
+	created []mapping.Request
 	removed []int
-	rows    []api.Row
-	stats   []api.MappingStats
+	rows    []mapping.Status
 	err     error
 }
 
-func (f *fake) Create(_ context.Context, r api.CreateRequest) (api.Row, error) {
+func (f *fake) Create(_ context.Context, q mapping.Request) (mapping.Mapping, error) {
 	if f.err != nil {
-		return api.Row{}, f.err
+		return mapping.Mapping{}, f.err
 	}
-	f.created = append(f.created, r)
-	return api.Row{ID: 1, Port: r.Port, TargetHost: *r.TargetIP, TargetPort: r.Port}, nil
+	f.created = append(f.created, q)
+	return mapping.Mapping{ID: 1, Port: q.Port, TargetHost: q.TargetHost, TargetPort: q.Port}, nil
 }
 
 func (f *fake) Remove(_ context.Context, port int) error {
@@ -36,27 +38,30 @@ func (f *fake) Remove(_ context.Context, port int) error {
 	return f.err
 }
 
-func (f *fake) List(context.Context) ([]api.Row, error) { return f.rows, f.err }
-func (f *fake) Health() (enabled, connected bool)       { return true, true }
-func (f *fake) Stats() api.Stats {
-	return api.Stats{Mappings: f.stats, Tunnels: []api.TunnelStats{}}
+func (f *fake) List() []mapping.Status { return f.rows }
+
+// serve answers a request that comes from an address, host:port.
+func serve(f *fake, cfg api.Config, from string, r *http.Request) (int, string, http.Header) {
+	cfg.Mappings = f
+	if cfg.Tunnels == nil {
+		cfg.Tunnels = func() []api.Tunnel { return []api.Tunnel{{Profile: "extended"}} }
+	}
+	r.RemoteAddr = from
+	w := httptest.NewRecorder()
+	api.New(cfg).Handler.ServeHTTP(w, r)
+	return w.Code, strings.TrimSpace(w.Body.String()), w.Header()
 }
 
-func call(t *testing.T, f *fake, allowed []netip.Prefix, method, path, body string) (int, string, http.Header) {
-	t.Helper()
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.RemoteAddr = "192.0.2.1:5000"
-	w := httptest.NewRecorder()
-	api.NewServer(api.Config{Control: f, Allowed: allowed}).Handler.ServeHTTP(w, r)
-	return w.Code, strings.TrimSpace(w.Body.String()), w.Header()
+func call(f *fake, method, path, body string) (int, string, http.Header) {
+	return serve(f, api.Config{TunnelEnabled: true}, "192.0.2.1:5000", httptest.NewRequest(method, path, strings.NewReader(body)))
 }
 
 // The examples of document 003, with our own text for people.
 func TestDocumentedShapes(t *testing.T) {
 	made := time.Date(2024, 1, 1, 12, 0, 0, 0, time.Local)
-	f := &fake{rows: []api.Row{
-		{ID: 1, Port: 10001, TargetHost: "192.168.1.100", TargetPort: 10001, CreatedAt: made},
-		{ID: 2, Port: 10002, CreatedAt: made, UseTunnel: true, Client: "10.0.0.0/8", Err: errors.New("port 10002 is taken")},
+	f := &fake{rows: []mapping.Status{
+		{Mapping: mapping.Mapping{ID: 1, Port: 10001, TargetHost: "192.168.1.100", TargetPort: 10001, CreatedAt: made}},
+		{Mapping: mapping.Mapping{ID: 2, Port: 10002, CreatedAt: made, UseTunnel: true, Client: "10.0.0.0/8"}, Err: errors.New("port 10002 is taken")},
 	}}
 	for _, c := range []struct{ method, path, body, want string }{
 		{
@@ -74,9 +79,9 @@ func TestDocumentedShapes(t *testing.T) {
 				`{"id":2,"source_port":10002,"target_ip":"","target_port":0,"created_at":"2024-01-01 12:00:00","use_tunnel":true,"client":"10.0.0.0/8","active":0,"error":"port 10002 is taken"}` +
 				`],"use_tunnel":true}}`,
 		},
-		{"GET", "/health", "", `{"status":"ok","tunnel_connected":true,"tunnel_enabled":true}`},
+		{"GET", "/health", "", `{"status":"ok","tunnel_connected":true,"tunnel_enabled":true,"tunnels":{"extended":1}}`},
 	} {
-		if status, got, _ := call(t, f, nil, c.method, c.path, c.body); status != 200 || got != c.want {
+		if status, got, _ := call(f, c.method, c.path, c.body); status != 200 || got != c.want {
 			t.Errorf("%s %s = %d %s; want 200 %s", c.method, c.path, status, got, c.want)
 		}
 	}
@@ -110,11 +115,12 @@ func TestRefusals(t *testing.T) {
 		{"GET create", "GET", "/api/mapping/create", "", 405, ""},
 		{"DELETE list", "DELETE", "/api/mapping/list", "", 405, ""},
 		{"unknown path", "GET", "/api/nothing", "", 404, ""},
+		{"two hosts", "POST", "/api/mapping/create", `{"port":1,"target_host":"h","target_ip":"i"}`, 400, "target_host"},
 		{"remove with an unknown field", "POST", "/api/mapping/remove", `{"port":1,"force":true}`, 400, "force"},
 		{"remove without port", "POST", "/api/mapping/remove", `{}`, 400, "port"},
 	} {
 		f := &fake{}
-		status, got, header := call(t, f, nil, c.method, c.path, c.body)
+		status, got, header := call(f, c.method, c.path, c.body)
 		var e struct {
 			Success bool
 			Message string
@@ -131,28 +137,104 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: no Allow header", c.name)
 		}
 		if len(f.created)+len(f.removed) > 0 {
-			t.Errorf("%s: the controller was asked all the same", c.name)
+			t.Errorf("%s: the manager was asked all the same", c.name)
 		}
 	}
 }
 
-func TestErrorsOfTheController(t *testing.T) {
-	f := &fake{err: &api.Error{Status: 409, Field: "port", Message: "port 1 is mapped"}}
-	if status, got, _ := call(t, f, nil, "POST", "/api/mapping/create", `{"port":1,"target_ip":"h"}`); status != 409 ||
-		got != `{"success":false,"message":"port 1 is mapped","data":{"field":"port"}}` {
-		t.Errorf("a caller's fault = %d %s; want 409 and the field", status, got)
+func TestErrorsOfTheManager(t *testing.T) {
+	f := &fake{}
+	for kind, want := range map[mapping.Kind]int{
+		mapping.Invalid: 400, mapping.Forbidden: 403, mapping.Conflict: 409, mapping.NotFound: 404, mapping.Unavailable: 503,
+	} {
+		f.err = &mapping.Error{Kind: kind, Field: "port", Reason: "1 is no good"}
+		if status, got, _ := call(f, "POST", "/api/mapping/create", `{"port":1,"target_ip":"h"}`); status != want ||
+			got != `{"success":false,"message":"port 1 is no good","data":{"field":"port"}}` {
+			t.Errorf("a refusal of kind %d = %d %s; want %d and the field", kind, status, got, want)
+		}
+	}
+	f.err = &mapping.Error{Kind: mapping.Invalid, Field: "target_host", Reason: "is bad"}
+	for body, want := range map[string]string{ // the field as the caller spelled it
+		`{"port":1,"target_host":"h"}`:                 "target_host",
+		`{"port":1,"target_ip":"h"}`:                   "target_ip",
+		`{"port":1,"target_ip":"h","target_host":"h"}`: "target_host",
+		`{"port":1}`: "target_host",
+	} {
+		if _, got, _ := call(f, "POST", "/api/mapping/create", body); got != fmt.Sprintf(`{"success":false,"message":"%s is bad","data":{"field":"%s"}}`, want, want) {
+			t.Errorf("a bad host in %s = %s; want field %s", body, got, want)
+		}
 	}
 	f.err = errors.New("disk on fire")
-	if status, got, _ := call(t, f, nil, "GET", "/api/mapping/list", ""); status != 500 || !strings.Contains(got, `"success":false`) {
+	if status, got, _ := call(f, "POST", "/api/mapping/remove", `{"port":1}`); status != 500 || !strings.Contains(got, `"success":false`) {
 		t.Errorf("an internal failure = %d %s; want 500 and the envelope", status, got)
 	}
 }
 
-func TestAllowedAddresses(t *testing.T) {
-	for prefix, want := range map[string]int{"192.0.2.0/24": 200, "10.0.0.0/8": 403} {
-		status, _, _ := call(t, &fake{}, []netip.Prefix{netip.MustParsePrefix(prefix)}, "GET", "/health", "")
+func TestFieldsOfCreate(t *testing.T) {
+	for body, want := range map[string]mapping.Request{
+		`{"port":1}`:                 {Port: 1},
+		`{"port":1,"target_ip":"h"}`: {Port: 1, TargetHost: "h"},
+		`{"port":1,"target_host":"h","target_ip":"h"}`:                       {Port: 1, TargetHost: "h"},
+		`{"port":1,"target_host":null,"target_port":null,"client":null}`:     {Port: 1},
+		`{"port":1,"target_host":"","client":""}`:                            {Port: 1},
+		`{"port":1,"target_host":"h","target_port":0,"use_tunnel":false}`:    {Port: 1, TargetHost: "h", TargetPort: new(0), UseTunnel: new(false)},
+		`{"port":2,"target_port":3,"use_tunnel":true,"client":"10.0.0.0/8"}`: {Port: 2, TargetPort: new(3), UseTunnel: new(true), Client: "10.0.0.0/8"},
+	} {
+		f := &fake{}
+		call(f, "POST", "/api/mapping/create", body)
+		if len(f.created) != 1 || !reflect.DeepEqual(f.created[0], want) {
+			t.Errorf("%s asks for %+v; want %+v", body, f.created, want)
+		}
+	}
+}
+
+// A body of 64 KiB is read, one byte more is not.
+func TestLongestBody(t *testing.T) {
+	const most = 64 << 10
+	frame := len(`{"target_ip":""}`)
+	for size, want := range map[int]int{most: 200, most + 1: 413} {
+		status, got, _ := call(&fake{}, "POST", "/api/mapping/create", `{"target_ip":"`+strings.Repeat("x", size-frame)+`"}`)
 		if status != want {
-			t.Errorf("with allowed_ips %s: %d; want %d", prefix, status, want)
+			t.Errorf("a body of %d bytes: %d %.200s; want %d", size, status, got, want)
+		}
+	}
+}
+
+func TestAllowedAddresses(t *testing.T) {
+	for _, c := range []struct {
+		allowed, from string
+		want          int
+	}{
+		{"192.0.2.0/24", "192.0.2.1:5000", 200},
+		{"192.0.2.0/24", "[::ffff:192.0.2.1]:5000", 200}, // as a socket for both families says it
+		{"10.0.0.0/8", "192.0.2.1:5000", 403},
+		{"10.0.0.0/8", "[::ffff:192.0.2.1]:5000", 403},
+		{"2001:db8::/32", "[2001:db8::1]:5000", 200},
+		{"2001:db8::/32", "nobody", 403},
+	} {
+		cfg := api.Config{Allowed: []netip.Prefix{netip.MustParsePrefix(c.allowed)}}
+		status, _, _ := serve(&fake{}, cfg, c.from, httptest.NewRequest("GET", "/health", nil))
+		if status != c.want {
+			t.Errorf("with allowed_ips %s, from %s: %d; want %d", c.allowed, c.from, status, c.want)
+		}
+	}
+}
+
+// API-010.
+func TestHealth(t *testing.T) {
+	for _, c := range []struct {
+		enabled bool
+		tunnels int
+		want    string
+	}{
+		{true, 2, `{"status":"ok","tunnel_connected":true,"tunnel_enabled":true,"tunnels":{"core":1,"extended":1}}`},
+		{true, 0, `{"status":"ok","tunnel_connected":false,"tunnel_enabled":true,"tunnels":{}}`},
+		{false, 0, `{"status":"ok","tunnel_connected":false,"tunnel_enabled":false,"tunnels":{}}`},
+	} {
+		tunnels := []api.Tunnel{{Profile: "core"}, {Profile: "extended"}}[:c.tunnels]
+		cfg := api.Config{TunnelEnabled: c.enabled, Tunnels: func() []api.Tunnel { return tunnels }}
+		if status, got, _ := serve(&fake{}, cfg, "192.0.2.1:5000", httptest.NewRequest("GET", "/health", nil)); status != 200 || got != c.want {
+			t.Errorf("/health = %d %s; want 200 %s", status, got, c.want)
 		}
 	}
 }
@@ -172,31 +254,64 @@ func TestOtherSitesAreRefused(t *testing.T) {
 		r := httptest.NewRequest("POST", "http://127.0.0.1:8080/api/mapping/remove", strings.NewReader(`{"port":1}`))
 		name, value, _ := strings.Cut(header, ": ")
 		r.Header.Set(name, value)
-		w := httptest.NewRecorder()
-		api.NewServer(api.Config{Control: f}).Handler.ServeHTTP(w, r)
-		if w.Code != want || len(f.removed) != map[int]int{200: 1, 403: 0}[want] {
-			t.Errorf("%s: %d, removed %v; want %d", header, w.Code, f.removed, want)
+		status, _, _ := serve(f, api.Config{}, "192.0.2.1:5000", r)
+		if status != want || len(f.removed) != map[int]int{200: 1, 403: 0}[want] {
+			t.Errorf("%s: %d, removed %v; want %d", header, status, f.removed, want)
 		}
 	}
 }
 
-func TestStatsAddUp(t *testing.T) {
-	f := &fake{stats: []api.MappingStats{
-		{Port: 1, Active: 1, Total: 10, Failed: 100, In: 1000, Out: 10000},
-		{Port: 2, Active: 2, Total: 20, Failed: 200, In: 2000, Out: 20000},
+func TestStats(t *testing.T) {
+	f := &fake{rows: []mapping.Status{
+		{Mapping: mapping.Mapping{ID: 7, Port: 1, TargetHost: "h", TargetPort: 22}, Traffic: mapping.Traffic{Active: 1, Total: 10, Failed: 100, Failures: map[string]int64{"refused": 60, "no-tunnel": 40}, In: 1000, Out: 10000}},
+		{Mapping: mapping.Mapping{Port: 2, UseTunnel: true}, Traffic: mapping.Traffic{Active: 2, Total: 20, Failed: 200, Failures: map[string]int64{"refused": 200}, In: 2000, Out: 20000}, Err: errors.New("taken")},
 	}}
-	_, body, _ := call(t, f, nil, "GET", "/api/stats", "")
-	if want := `"all":{"active":3,"total":30,"failed":300,"octets_in":3000,"octets_out":30000}`; !strings.Contains(body, want) {
-		t.Errorf("stats = %s; want %s in it", body, want)
+	since := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
+	tunnels := func() []api.Tunnel {
+		return []api.Tunnel{{
+			Remote: "192.0.2.9:1", Since: since, Active: 1, Total: 2, Failed: 3, In: 4, Out: 5, KeepAlive: since,
+			Profile: "extended", Agent: "adit/1", Name: "workshop", RTT: 1.5, Grown: 6, Held: 7, Queued: 8, OverBudget: 9,
+			Connections: []api.Connection{{ID: 10, Target: "h:22", Origin: "192.0.2.10:1", State: "open", Credit: 11, Window: 12, Queue: 13}},
+		}}
+	}
+	_, body, _ := serve(f, api.Config{Tunnels: tunnels, Started: since}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
+	for _, want := range []string{
+		`"data":{"since":"2024-01-01T12:00:00Z","uptime_seconds":`,
+		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000},` +
+			`{"port":2,"target":":0","use_tunnel":true,"temporary":true,"active":2,"total":20,"failed":200,"failures":{"refused":200},"octets_in":2000,"octets_out":20000,"error":"taken"}]`,
+		`"tunnels":[{"remote":"192.0.2.9:1","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":3,"octets_in":4,"octets_out":5,"last_keepalive":"2024-01-01T12:00:00Z",` +
+			`"profile":"extended","agent":"adit/1","name":"workshop","rtt_ms":1.5,"window_growth":6,"held":7,"queued":8,"over_budget":9,` +
+			`"connections":[{"id":10,"target":"h:22","origin":"192.0.2.10:1","state":"open","credit":11,"window":12,"queue":13}]}]`,
+		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000}`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("stats = %s; want %s in it", body, want)
+		}
+	}
+	_, body, _ = serve(f, api.Config{Tunnels: tunnels, Started: time.Now().Add(-time.Hour)}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
+	if !strings.Contains(body, `"uptime_seconds":36`) {
+		t.Errorf("stats after an hour = %s; want 3600 seconds", body)
+	}
+	if _, body, _ := call(&fake{}, "GET", "/api/stats", ""); !strings.Contains(body, `"mappings":[],`) {
+		t.Errorf("stats without mappings = %s; want an empty list", body)
 	}
 }
 
 func TestPage(t *testing.T) {
-	status, body, header := call(t, &fake{}, nil, "GET", "/", "")
+	status, body, header := call(&fake{}, "GET", "/", "")
 	if status != 200 || !strings.Contains(body, "/api/stats") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
-		t.Errorf("GET / = %d, %d octets of %s; want the page", status, len(body), header.Get("Content-Type"))
+		t.Errorf("GET / = %d, %d bytes of %s; want the page", status, len(body), header.Get("Content-Type"))
 	}
 	if strings.Contains(body, "http://") || strings.Contains(body, "https://") {
 		t.Error("the page fetches something from elsewhere")
+	}
+}
+
+// A peer that sends half a request, or reads no answer, holds a connection for a bounded time.
+func TestTimesAreBounded(t *testing.T) {
+	s := api.New(api.Config{})
+	got := []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout, s.IdleTimeout}
+	if want := []time.Duration{10 * time.Second, 30 * time.Second, 30 * time.Second, 2 * time.Minute}; !reflect.DeepEqual(got, want) || s.MaxHeaderBytes != 64<<10 {
+		t.Errorf("times for a header, a request, an answer and between two are %v, headers have %d bytes; want %v, 64 KiB", got, s.MaxHeaderBytes, want)
 	}
 }

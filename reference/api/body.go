@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// maxBody bounds a request's body, in octets.
+// maxBody bounds a request's body, in bytes.
 const maxBody = 64 << 10
 
 const want = `send one JSON object like {"port": 10022}`
@@ -20,28 +20,28 @@ const want = `send one JSON object like {"port": 10022}`
 // body reads exactly one JSON object with known fields of the right types into the struct that v points to
 // (API-013). encoding/json alone takes names in any case, and the last of two values.
 func (h *handler) body(w http.ResponseWriter, r *http.Request, v any) error {
-	octets, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body is longer than %d octets; %s", e.Limit, want)}
+		return &refusal{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("the body is longer than %d bytes; %s", e.Limit, want)}
 	}
 	if err != nil {
-		return Errorf("", "the body did not arrive: %v", err)
+		return badRequest("", "the body did not arrive: %v", err)
 	}
-	octets = bytes.TrimSpace(octets)
+	text = bytes.TrimSpace(text)
 	switch {
-	case len(octets) == 0:
-		return Errorf("", "the body is empty; %s", want)
-	case !json.Valid(octets):
-		return Errorf("", "the body is not JSON: %v; %s", json.Unmarshal(octets, new(any)), want)
-	case octets[0] != '{':
-		return Errorf("", "the body is JSON, and no object; %s", want)
+	case len(text) == 0:
+		return badRequest("", "the body is empty; %s", want)
+	case !json.Valid(text):
+		return badRequest("", "the body is not JSON: %v; %s", json.Unmarshal(text, new(any)), want)
+	case text[0] != '{':
+		return badRequest("", "the body is JSON but not an object; %s", want)
 	}
-	if err := checkNames(octets, fields(v)); err != nil {
+	if err := checkNames(text, fields(v)); err != nil {
 		return err
 	}
-	err = json.Unmarshal(octets, v)
+	err = json.Unmarshal(text, v)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Errorf(e.Field, "%s must be %s, not a JSON %s", e.Field, kind(e.Type), e.Value)
+		return badRequest(e.Field, "%s must be %s, not a JSON %s", e.Field, kind(e.Type), e.Value)
 	}
 	return err
 }
@@ -59,9 +59,9 @@ func checkNames(object []byte, known []string) error {
 		name := token.(string) // what an object's names are
 		switch {
 		case !slices.Contains(known, name):
-			return Errorf(name, "there is no field %q; there are %s", name, strings.Join(known, ", "))
+			return badRequest(name, "there is no field %q; there are %s", name, strings.Join(known, ", "))
 		case slices.Contains(seen, name):
-			return Errorf(name, "%s is there twice; give it once", name)
+			return badRequest(name, "%s is there twice; give it once", name)
 		}
 		seen = append(seen, name)
 		err = d.Decode(new(json.RawMessage))

@@ -1,8 +1,9 @@
-// Package api is the HTTP control API of PROTOCOL.md, Appendix B, and the
-// status page that shows what it tells.
+// Package api is the HTTP control API of PROTOCOL.md, Appendix B, and the status page that shows what it
+// tells. It decides nothing: it translates the types and errors of package mapping.
 //
-//	api.go      Handler: routes, envelope
+//	api.go      New: routes, handlers, the envelope
+//	shapes.go   what JSON looks like, from and to package mapping
+//	refusal.go  errors as HTTP
 //	body.go     strict JSON
-//	control.go  Controller: what the API needs of a server, and the shapes it speaks
 //	page.html   the status page, self-contained, fed by /api/stats
 package api

@@ -1,16 +1,17 @@
 package client
 
 import (
-	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"sync"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/forward"
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
 // Config tunes a client. It is copied by New and not modified afterwards.
@@ -19,25 +20,24 @@ type Config struct {
 	Server string
 	// Policy says what may be dialled; the zero value allows loopback.
 	Policy Policy
-	// TargetHost is where requests that name no host lead; empty: 127.0.0.1.
+	// TargetHost is where requests that name no host lead. Required.
 	TargetHost string
 
-	// ConnectTimeout bounds one attempt to reach the server; 0: 10 s.
+	// ConnectTimeout bounds one attempt to reach the server. Required.
 	ConnectTimeout time.Duration
-	// RetryFirst and RetryMost bound the wait between attempts, before it is varied at random; 0: 500 ms
-	// and 30 s.
+	// RetryFirst is what the first wait between attempts varies around, RetryMost the longest wait. Required.
 	RetryFirst, RetryMost time.Duration
-	// DrainTimeout is how long open connections may take to finish once Run's context ended; 0: 30 s,
-	// negative: not at all.
+	// DrainTimeout is how long open connections may take to finish once Run's context ended; 0: not at all.
 	DrainTimeout time.Duration
 
-	// Session is the template of every tunnel's session. Role, Logger and Dial are the client's to set.
+	// Session is the template of every tunnel's session. Role, Logger, Dial, Proven, Draining and Greet are the client's to
+	// set, and Instance if it is nil.
 	Session session.Config
 	// Logger for everything the client reports; nil discards.
 	Logger *slog.Logger
 
-	// Dial reaches the server; nil: TCP.
-	Dial func(ctx context.Context, server string) (session.Socket, error)
+	// DialServer reaches the server; nil: TCP.
+	DialServer func(ctx context.Context, server string) (sock.Socket, error)
 }
 
 // Client keeps one tunnel to one server.
@@ -45,47 +45,65 @@ type Client struct {
 	cfg    Config
 	log    *slog.Logger
 	dialer *dialer
+
+	sessions sync.WaitGroup // Run of each
+
+	mu       sync.Mutex         // guards draining
+	draining []*session.Session // that may not say that they are done before the next tunnel is there (AWAY-013)
 }
 
-var errDrainTimeout = errors.New("connections did not finish in time")
+// answerPatience is how long the client waits for the server's first frame before it says that none has come.
+// Deployed servers may skip an answer, so it goes on waiting.
+const answerPatience = 5 * time.Second
 
 // New returns a client that does nothing before Run.
-func New(cfg Config) (*Client, error) {
-	if _, port, err := net.SplitHostPort(cfg.Server); err != nil || port == "" {
-		return nil, fmt.Errorf("server: %q is not HOST:PORT", cfg.Server)
-	}
-	if cfg.TargetHost = cmp.Or(cfg.TargetHost, "127.0.0.1"); !forward.ValidHost(cfg.TargetHost) {
-		return nil, fmt.Errorf("target_host: %q is neither an address nor a DNS name", cfg.TargetHost)
-	}
-	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, 10*time.Second)
-	cfg.RetryFirst = cmp.Or(cfg.RetryFirst, 500*time.Millisecond)
-	cfg.RetryMost = cmp.Or(cfg.RetryMost, 30*time.Second)
-	cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, 30*time.Second)
+func New(cfg Config) *Client {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Dial == nil {
-		cfg.Dial = dialTCP
+	if cfg.Session.Instance == nil {
+		cfg.Session.Instance = make([]byte, wire.InstanceLen)
+		rand.Read(cfg.Session.Instance)
+	}
+	if cfg.DialServer == nil {
+		cfg.DialServer = func(ctx context.Context, server string) (sock.Socket, error) { return sock.Dial(ctx, server) }
 	}
 	return &Client{
 		cfg:    cfg,
 		log:    cfg.Logger.With("server", cfg.Server),
 		dialer: newDialer(cfg.Policy, cfg.TargetHost),
-	}, nil
+	}
 }
 
 // Run keeps a tunnel to the server until ctx ends: whenever it is lost, or cannot be made, Run dials again
 // (LOSS-003). It then lets open connections finish, within DrainTimeout, and returns.
 //
-// States, as logged: connecting -> connected -> (lost) -> waiting -> connecting.
+// States, as logged: connecting -> (no answer yet) -> connected -> (lost) -> waiting -> connecting. It counts as
+// connected once a frame came: anything that listens accepts a connection.
 func (c *Client) Run(ctx context.Context) {
+	lingering, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		late := time.AfterFunc(c.cfg.DrainTimeout, cut)
+		c.sessions.Wait()
+		late.Stop()
+		cut()
+	}()
 	retry := newRetry(c.cfg.RetryFirst, c.cfg.RetryMost)
 	for ctx.Err() == nil {
-		dialled, lived, err := c.tunnel(ctx)
+		dialled, lived, err := c.tunnel(ctx, lingering)
+		if !errors.Is(err, errDrains) {
+			c.leave()
+		}
 		if ctx.Err() != nil {
 			return
 		}
+		if (err == nil || errors.Is(err, errDrains)) && retry.atOnce(time.Now()) {
+			continue
+		}
 		wait := retry.next(dialled, lived)
+		if refused(err) {
+			wait = afterRefusal(dialled + lived)
+		}
 		if wait > 0 {
 			c.log.Warn("waiting", "for", wait.Round(time.Millisecond), "error", err)
 			pause(ctx, wait)
@@ -95,54 +113,98 @@ func (c *Client) Run(ctx context.Context) {
 
 // tunnel makes one tunnel and serves it to its end. It returns how long the attempt took, how long the
 // tunnel lived (0: there was none), and why it ended.
-func (c *Client) tunnel(ctx context.Context) (dialled, lived time.Duration, err error) {
+func (c *Client) tunnel(ctx, lingering context.Context) (dialled, lived time.Duration, err error) {
 	c.log.Info("connecting")
 	start := time.Now()
 	dialCtx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
-	socket, err := c.cfg.Dial(dialCtx, c.cfg.Server)
+	socket, err := c.cfg.DialServer(dialCtx, c.cfg.Server)
 	cancel()
 	connected := time.Now()
 	dialled = connected.Sub(start)
 	if err != nil {
 		return dialled, 0, fmt.Errorf("cannot reach the server: %w", err)
 	}
-	c.log.Info("connected", "took", dialled.Round(time.Microsecond))
-	err = c.serve(ctx, socket)
+	err = c.serve(ctx, lingering, socket, start)
+	if foreign, ok := errors.AsType[*session.ForeignError](err); ok {
+		return dialled, 0, notAServer(foreign) // no tunnel, however long it took the other end to say so
+	}
 	return dialled, max(1, time.Since(connected)), err
 }
 
-// serve runs the session of one tunnel. When ctx ends it answers new requests with a failure, and lets open
-// connections finish before it closes the tunnel.
-func (c *Client) serve(ctx context.Context, socket session.Socket) error {
+// serve runs the session of one tunnel until that is lost; connections that linger go on, until lingering ends. When
+// ctx ends it answers new requests with a failure, and lets open connections finish before it closes the tunnel.
+func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start time.Time) error {
+	silent := time.AfterFunc(answerPatience, func() {
+		c.log.Warn("no answer yet: the server accepted the connection and has sent nothing; if that lasts, look whether -server names its tunnel port")
+	})
+	defer silent.Stop()
 	cfg := c.cfg.Session
-	cfg.Role, cfg.Logger, cfg.Dial = session.Client, c.log, c.dialer.service
+	cfg.Role, cfg.Logger, cfg.Dial, cfg.Greet = session.Client, c.log, c.dialer.service, true
+	cfg.Proven = func() error {
+		silent.Stop()
+		c.leave()
+		c.log.Info("connected", "took", time.Since(start).Round(time.Microsecond))
+		return nil
+	}
+	drains := make(chan struct{})
+	cfg.Draining = func() { close(drains) }
 	s := session.New(socket, cfg)
 	drained := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() { c.drain(s, drained) })
-	err := s.Run(context.WithoutCancel(ctx))
-	if !stop() {
-		<-drained
+	c.sessions.Go(func() { s.Run(lingering) })
+	select {
+	case <-s.Lost():
+		if !stop() {
+			<-drained
+		}
+		return s.Err()
+	case <-drains:
 	}
-	return err
+	c.mu.Lock()
+	c.draining = append(c.draining, s)
+	c.mu.Unlock()
+	c.sessions.Go(func() { // what is open goes on, beside the next tunnel (AWAY-005)
+		<-s.Lost()
+		if !stop() {
+			<-drained
+		}
+		c.log.Info("drained tunnel closed")
+	})
+	return errDrains
+}
+
+// errDrains is the end of a tunnel for new connections: the server drains it.
+var errDrains = errors.New("the server drains this tunnel")
+
+// leave lets the tunnels that the server drains end when their connections have: the next one is there, or cannot be
+// made.
+func (c *Client) leave() {
+	c.mu.Lock()
+	all := c.draining
+	c.draining = nil
+	c.mu.Unlock()
+	for _, s := range all {
+		s.Leave()
+	}
+}
+
+// notAServer says what the other end is not, and the remedy.
+func notAServer(e *session.ForeignError) error {
+	if e.Speaks == "" {
+		return fmt.Errorf("this is not an adit server; -server has to name its tunnel port: %w", e.Err)
+	}
+	return fmt.Errorf("this is not an adit server (it speaks %s); -server has to name its tunnel port: %w", e.Speaks, e.Err)
 }
 
 // drain closes s in good order. serve starts it when its context ends, and waits for it.
 func (c *Client) drain(s *session.Session, done chan<- struct{}) {
 	defer close(done)
 	c.log.Info("stopping", "connections", s.Active(), "within", c.cfg.DrainTimeout)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.DrainTimeout, errDrainTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.DrainTimeout, session.ErrDrainTimeout)
 	defer cancel()
-	if err := s.Close(ctx); errors.Is(err, errDrainTimeout) {
+	if err := s.Close(ctx); errors.Is(err, session.ErrDrainTimeout) {
 		c.log.Warn("stopped before all connections had finished", "error", err)
 	}
-}
-
-func dialTCP(ctx context.Context, server string) (session.Socket, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", server)
-	if err != nil {
-		return nil, err
-	}
-	return session.TCP(conn.(*net.TCPConn)) // what network "tcp" gives
 }
 
 // pause waits for d, or until ctx ends.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 const soon = 15 * time.Second
@@ -22,11 +25,11 @@ type dials struct {
 	at    []time.Time
 }
 
-func (d *dials) dial(context.Context, string) (session.Socket, error) {
+func (d *dials) dial(context.Context, string) (sock.Socket, error) {
 	d.at = append(d.at, time.Now())
 	if n := len(d.at); n <= len(d.lives) && d.lives[n-1] > 0 {
 		s := &doomed{closed: make(chan struct{})}
-		time.AfterFunc(d.lives[n-1], s.Abort)
+		time.AfterFunc(d.lives[n-1], s.Reset)
 		return s, nil
 	}
 	return nil, syscall.ECONNREFUSED
@@ -38,10 +41,11 @@ type doomed struct {
 	closed chan struct{}
 }
 
-func (s *doomed) ReadReady(session.Lender) (int, error) { <-s.closed; return 0, io.EOF }
-func (s *doomed) TryWrite(b []byte) (int, error)        { return len(b), nil }
-func (s *doomed) CloseWrite() error                     { return nil }
-func (s *doomed) Abort()                                { s.Close() }
+func (s *doomed) Read(*sock.Pool, int) (*sock.Buf, error) { <-s.closed; return nil, io.EOF }
+func (s *doomed) TryWrite(b []byte) (int, error)          { return len(b), nil }
+func (s *doomed) CloseWrite() error                       { return nil }
+func (s *doomed) Err() error                              { return nil }
+func (s *doomed) Reset()                                  { s.Close() }
 
 func (s *doomed) WriteSome(v [][]byte) (n int, err error) {
 	for _, b := range v {
@@ -59,10 +63,7 @@ func (s *doomed) Close() error {
 func TestTheClientDialsAgainForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &dials{lives: []time.Duration{0, 30 * time.Second, time.Second, 30 * time.Second}}
-		c, err := New(Config{Server: "server.example:9000", Dial: d.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := New(Config{Server: "server.example:9000", ConnectTimeout: soon, RetryFirst: 500 * time.Millisecond, RetryMost: 30 * time.Second, DialServer: d.dial})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		start := time.Now()
@@ -92,17 +93,6 @@ func TestTheClientDialsAgainForEver(t *testing.T) {
 	})
 }
 
-func TestNewRefusesWhatCannotBeDialled(t *testing.T) {
-	for _, server := range []string{"", "localhost", "localhost:", "::1"} {
-		if _, err := New(Config{Server: server}); err == nil {
-			t.Errorf("New with server %q = nil; want an error", server)
-		}
-	}
-	if _, err := New(Config{Server: "localhost:9000", TargetHost: "no host"}); err == nil {
-		t.Error("New with a target host that is none = nil; want an error")
-	}
-}
-
 // tunnelled is a client whose server end is in the hands of the test.
 type tunnelled struct {
 	server *session.Session
@@ -117,10 +107,7 @@ func connected(t *testing.T, drain time.Duration) *tunnelled {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := New(Config{Server: l.Addr().String(), DrainTimeout: drain})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(Config{Server: l.Addr().String(), TargetHost: "127.0.0.1", ConnectTimeout: soon, RetryFirst: time.Second, RetryMost: time.Second, DrainTimeout: drain})
 	ctx, stop := context.WithCancel(context.Background())
 	tun := &tunnelled{stop: stop, done: make(chan struct{})}
 	go func() { defer close(tun.done); c.Run(ctx) }()
@@ -128,7 +115,7 @@ func connected(t *testing.T, drain time.Duration) *tunnelled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := session.TCP(conn.(*net.TCPConn))
+	socket, err := sock.NewTCP(conn.(*net.TCPConn))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,11 +144,11 @@ func (tun *tunnelled) visit(t *testing.T, target net.Addr) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := session.TCP(near.(*net.TCPConn))
+	socket, err := sock.NewTCP(near.(*net.TCPConn))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tun.server.Open(socket, session.Target{Host: "127.0.0.1", Port: uint16(target.(*net.TCPAddr).Port)}); err != nil {
+	if err := tun.server.Open(session.Visitor{Socket: socket, Target: session.Target{Host: "127.0.0.1", Port: uint16(target.(*net.TCPAddr).Port)}}); err != nil {
 		t.Fatal(err)
 	}
 	return visitor.(*net.TCPConn)
@@ -192,7 +179,7 @@ func wantEcho(t *testing.T, what string, c net.Conn) {
 	t.Helper()
 	io.WriteString(c, "?")
 	if n, err := io.ReadFull(c, make([]byte, 1)); n != 1 {
-		t.Fatalf("%s: the visitor reads %v; want its octet back", what, err)
+		t.Fatalf("%s: the visitor reads %v; want its byte back", what, err)
 	}
 }
 
@@ -239,11 +226,151 @@ func TestStopCutsWhatDoesNotFinishInTime(t *testing.T) {
 	wantEcho(t, "before the stop", open)
 	tun.stop()
 	if n, err := open.Read(make([]byte, 1)); n != 0 || err == nil {
-		t.Errorf("the visitor reads %d octets, %v; want its end", n, err)
+		t.Errorf("the visitor reads %d bytes, %v; want its end", n, err)
 	}
 	select {
 	case <-tun.done:
 	case <-time.After(soon):
 		t.Fatal("Run still runs after its time to finish")
 	}
+}
+
+// stranger accepts connections and sends what it says, then nothing.
+func stranger(t *testing.T, says string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { defer c.Close(); io.WriteString(c, says); io.Copy(io.Discard, c) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	return l.Addr().String()
+}
+
+// What accepts a connection is no server yet: only a frame shows one.
+func TestOnlyAFrameMakesAServer(t *testing.T) {
+	for _, c := range []struct{ says, want string }{
+		{"SSH-2.0-OpenSSH_9.2\r\n", "this is not an adit server (it speaks SSH)"},
+		{"HTTP/1.1 400 Bad Request\r\n\r\n", "this is not an adit server (it speaks HTTP)"},
+		{"\x15\x03\x01\x00\x02\x02\x16", "this is not an adit server (it speaks TLS)"},
+		{"hello\n", "this is not an adit server;"},
+		{"\x01\x05\x00\x00\x00\x00", "msg=connected"},
+	} {
+		lines := make(chan string, 100)
+		cfg := Config{Server: stranger(t, c.says), ConnectTimeout: soon, RetryFirst: time.Millisecond, RetryMost: time.Millisecond}
+		cfg.Logger = slog.New(slog.NewTextHandler(writerTo(lines), nil))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); New(cfg).Run(ctx) }()
+		deadline := time.After(soon)
+		for found := false; !found; {
+			select {
+			case line := <-lines:
+				found = strings.Contains(line, c.want)
+				if strings.Contains(line, "msg=connected") && !found {
+					t.Errorf("%q counts as connected: %s", c.says, line)
+				}
+			case <-deadline:
+				t.Errorf("%q: no line with %q", c.says, c.want)
+				found = true
+			}
+		}
+		stop()
+		<-done
+	}
+}
+
+// An HTTP server waits for the end of a line, which no frame has, before it says what it is.
+func TestAServerThatIsLateToShowItIsNoneIsToldOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lines := make(chan string, 100)
+		ctx, stop := context.WithTimeout(t.Context(), 15*time.Second)
+		defer stop()
+		New(Config{
+			Server: "server.example:9000", ConnectTimeout: soon, RetryFirst: time.Minute, RetryMost: time.Minute,
+			Logger: slog.New(slog.NewTextHandler(writerTo(lines), nil)),
+			DialServer: func(context.Context, string) (sock.Socket, error) {
+				near, far := sock.Pipe(1 << 10)
+				time.AfterFunc(11*time.Second, func() { far.Stream().Write([]byte("HTTP/1.1 408 Request Timeout\r\n")); far.Close() })
+				return near, nil
+			},
+		}).Run(ctx)
+		close(lines)
+		waiting := ""
+		for line := range lines {
+			if strings.Contains(line, "msg=waiting") {
+				waiting = line
+			}
+		}
+		if !strings.Contains(waiting, "this is not an adit server (it speaks HTTP); -server has to name its tunnel port") {
+			t.Errorf("the client says %q; want what the other end is, and a wait", waiting)
+		}
+	})
+}
+
+func TestASilentServerIsSaidToBeSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &dials{lives: []time.Duration{44 * time.Second}}
+		lines := make(chan string, 100)
+		c := New(Config{
+			Server: "server.example:9000", ConnectTimeout: soon, RetryFirst: time.Second, RetryMost: time.Second, DialServer: d.dial,
+			Logger: slog.New(slog.NewTextHandler(writerTo(lines), nil)),
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		c.Run(ctx)
+		close(lines)
+		silent := 0
+		for line := range lines {
+			if strings.Contains(line, "no answer yet") {
+				silent++
+			}
+			if strings.Contains(line, "msg=connected") {
+				t.Errorf("a server that never sent a frame counts as connected: %s", line)
+			}
+		}
+		if silent != 1 {
+			t.Errorf("%d lines say that there is no answer yet; want one", silent)
+		}
+	})
+}
+
+// writerTo sends what is written, and drops what there is no room for.
+type writerTo chan<- string
+
+func (w writerTo) Write(b []byte) (int, error) {
+	select {
+	case w <- string(b):
+	default:
+	}
+	return len(b), nil
+}
+
+// The server knows a client from its first frame: it does not wait 15 s for it.
+func TestTheClientGreetsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := sock.Pipe(1 << 10)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		c := New(Config{
+			Server: "server.example:9000", ConnectTimeout: soon, RetryFirst: time.Minute, RetryMost: time.Minute,
+			DialServer: func(context.Context, string) (sock.Socket, error) { return near, nil },
+		})
+		go func() { defer close(done); c.Run(ctx) }()
+		begin, got := time.Now(), make([]byte, 6)
+		if _, err := io.ReadFull(far.Stream(), got); err != nil || string(got) != "\x01\x05\x00\x00\x00\x00" || time.Since(begin) > time.Second {
+			t.Errorf("after %v the server reads %x, %v; want a KeepAlive at once", time.Since(begin), got, err)
+		}
+		stop()
+		<-done
+	})
 }

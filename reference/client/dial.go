@@ -3,14 +3,14 @@ package client
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
 // dialer connects to services as the policy allows. Its methods may be called at the same time.
@@ -20,55 +20,30 @@ type dialer struct {
 
 	// The network; replaced by tests.
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
-	connect func(ctx context.Context, remote netip.AddrPort) (*net.TCPConn, error)
+	connect func(ctx context.Context, address string) (*sock.TCP, error)
 }
 
 func newDialer(policy Policy, host string) *dialer {
 	return &dialer{
 		policy: policy, host: host,
 		lookup:  net.DefaultResolver.LookupNetIP,
-		connect: connect,
+		connect: sock.Dial,
 	}
 }
 
-// connect leaves the local address to the system, which then shares its ports between destinations and
-// takes those in TIME-WAIT again. net.Dialer.DialTCP binds one first, even when it is given none: that
-// would be all of 28,000 connections a minute.
-func connect(ctx context.Context, remote netip.AddrPort) (*net.TCPConn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", remote.String())
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.TCPConn), nil
-}
-
-// errDenied marks what the policy forbids.
-var errDenied = errors.New("not allowed by the client's policy")
-
-// service is the Dial function of a session, which logs a failure and answers it with the error's status.
-func (d *dialer) service(ctx context.Context, target session.Target) (session.Socket, error) {
+// service is the Dial function of a session, which logs a failure and answers it with [session.StatusOf] it.
+func (d *dialer) service(ctx context.Context, target session.Target) (sock.Socket, error) {
 	host := cmp.Or(target.Host, d.host) // OPEN-003: for the short form a host of its own choice
 	conn, err := d.dial(ctx, host, target.Port)
 	if err != nil {
-		return nil, &session.DialError{Status: statusOf(err), Err: err}
+		return nil, err // not conn, which would be no nil as a Socket
 	}
-	return session.TCP(conn)
-}
-
-// statusOf is the status of section 6.2 that names the reason (OPEN-007).
-func statusOf(err error) session.Status {
-	switch {
-	case errors.Is(err, errDenied):
-		return session.StatusDenied
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return session.StatusTooMany
-	}
-	return session.StatusOf(err)
+	return conn, nil
 }
 
 // dial resolves host once, connects to the first of the allowed addresses that answers, and says in its
 // error what stood in the way. The end of ctx, its deadline (OPEN-012) or the visitor's (OPEN-024), ends it.
-func (d *dialer) dial(ctx context.Context, host string, port uint16) (*net.TCPConn, error) {
+func (d *dialer) dial(ctx context.Context, host string, port uint16) (*sock.TCP, error) {
 	addrs, err := d.resolve(ctx, host, port)
 	if err != nil {
 		return nil, err
@@ -91,13 +66,13 @@ func (d *dialer) dial(ctx context.Context, host string, port uint16) (*net.TCPCo
 
 // try connects to one address, within an equal share of the time that is left, so that one that never
 // answers does not use up what the others need.
-func (d *dialer) try(ctx context.Context, addr netip.AddrPort, left int) (*net.TCPConn, error) {
+func (d *dialer) try(ctx context.Context, addr netip.AddrPort, left int) (*sock.TCP, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
 		defer cancel()
 	}
-	return d.connect(ctx, addr)
+	return d.connect(ctx, addr.String())
 }
 
 // resolve returns the addresses of host that may be dialled, at least one. The session has checked that
@@ -105,7 +80,7 @@ func (d *dialer) try(ctx context.Context, addr netip.AddrPort, left int) (*net.T
 func (d *dialer) resolve(ctx context.Context, host string, port uint16) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if !d.policy.allowsAddr(addr, port) { // SEC-001: only what its own policy allows
-			return nil, fmt.Errorf("%w: add %s to allow it", errDenied, remedy(host, port))
+			return nil, denied("add %s to allow it", remedy(host, port))
 		}
 		return []netip.Addr{addr}, nil
 	}
@@ -127,7 +102,12 @@ func (d *dialer) resolve(ctx context.Context, host string, port uint16) ([]netip
 		}
 	}
 	if len(allowed) == 0 {
-		return nil, fmt.Errorf("%w: %s resolves to %v; add %s to allow it", errDenied, host, addrs, remedy(host, port))
+		return nil, denied("%s resolves to %v; add %s to allow it", host, addrs, remedy(host, port))
 	}
 	return allowed, nil
+}
+
+// denied is the failure of what the policy forbids; the rest of it names the remedy.
+func denied(format string, args ...any) error {
+	return &session.DialError{Status: wire.StatusDenied, Err: fmt.Errorf("not allowed by the client's policy: "+format, args...)}
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/adit-tunnel/adit/reference/forward"
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
 // Policy says which services a client may dial: loopback at every port, and what its rules add (SEC-001,
@@ -51,20 +51,13 @@ func parseRule(text string) (rule, error) {
 	switch {
 	case host == "*" || host == "" && ports != "":
 		r.any = true
-	case strings.Contains(host, "/"):
-		prefix, err := netip.ParsePrefix(host)
-		if err != nil {
-			return rule{}, fmt.Errorf("bad CIDR; %s", ruleForms)
-		}
-		r.prefix = prefix.Masked()
 	default:
-		if addr, err := netip.ParseAddr(host); err == nil {
-			addr = addr.Unmap().WithZone("")
-			r.prefix = netip.PrefixFrom(addr, addr.BitLen())
+		var err error
+		if r.prefix, err = mapping.ParsePrefix(host); err == nil {
 			break
 		}
-		if !forward.ValidHost(host) {
-			return rule{}, fmt.Errorf("bad host; %s", ruleForms)
+		if !mapping.ValidHost(host) {
+			return rule{}, fmt.Errorf("bad host or CIDR; %s", ruleForms)
 		}
 		r.name = canonicalName(host)
 	}
@@ -119,7 +112,7 @@ func (p Policy) allowsName(name string, port uint16) bool {
 
 // allowsAddr reports whether an address may be dialled at port.
 func (p Policy) allowsAddr(addr netip.Addr, port uint16) bool {
-	addr = addr.Unmap().WithZone("")
+	addr = mapping.Plain(addr)
 	if addr.IsLoopback() {
 		return true
 	}

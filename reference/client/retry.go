@@ -1,30 +1,62 @@
 package client
 
 import (
+	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/spec"
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
-const (
-	// stableAfter is how long a tunnel has to live for its loss to count as the first again.
-	stableAfter = 10 * time.Second
-
-	// mostBetweenDials bounds the time from one attempt to the next (LOSS-003).
-	mostBetweenDials = 60 * time.Second
-)
+// stableAfter is how long a tunnel has to live for its loss to count as the first again.
+const stableAfter = 10 * time.Second
 
 // retry decides when to dial again: at once after the first loss of a tunnel, then after waits that grow
 // exponentially and differ at random, so that the clients of a server that comes back do not all arrive
 // at the same instant.
 type retry struct {
-	waits *backoff.ExponentialBackOff
-	lost  bool // a tunnel was lost since the last stable one, and dialled again at once
+	waits   *backoff.ExponentialBackOff
+	planned time.Time // when a tunnel whose end was planned was last followed at once
+	lost    bool      // a tunnel was lost since the last stable one, and dialled again at once
 }
 
+// atOnce reports whether a tunnel whose end was planned is followed at once: not when another was less than a minute ago
+// (AWAY-006).
+func (r *retry) atOnce(now time.Time) bool {
+	if !r.planned.IsZero() && now.Sub(r.planned) < time.Minute {
+		return false
+	}
+	r.planned = now
+	return true
+}
+
+// When the first attempt begins after one that the server refused for good, which only an operator can change.
+const (
+	refusedLeast = 30 * time.Second
+	refusedMost  = 60 * time.Second
+)
+
+// refused reports whether a tunnel ended because the server does not want this client, or lacks what it needs.
+func refused(err error) bool {
+	e, ok := errors.AsType[*session.GoAwayError](err)
+	return ok && (e.Code == wire.CodeDenied || e.Code == wire.CodeUnsupported)
+}
+
+// afterRefusal returns the wait after an attempt that was refused, and took that long.
+func afterRefusal(took time.Duration) time.Duration {
+	return max(0, refusedLeast+rand.N(refusedMost-refusedLeast)-took)
+}
+
+// newRetry returns waits that begin around first and never exceed most.
 func newRetry(first, most time.Duration) *retry {
 	waits := backoff.NewExponentialBackOff()
-	waits.InitialInterval, waits.MaxInterval, waits.Multiplier = first, most, 2
+	// The intervals are what the waits vary around, by half an interval: the longest wait is the one that is varied upwards.
+	waits.MaxInterval = time.Duration(float64(most) / (1 + waits.RandomizationFactor))
+	waits.InitialInterval, waits.Multiplier = min(first, waits.MaxInterval), 2
 	waits.Reset()
 	return &retry{waits: waits}
 }
@@ -40,6 +72,6 @@ func (r *retry) next(dialled, lived time.Duration) time.Duration {
 		r.lost = true
 		return 0
 	}
-	// LOSS-003: no more than 60 s between two attempts.
-	return max(0, min(r.waits.NextBackOff(), mostBetweenDials-dialled))
+	// LOSS-003: a bound from the beginning of one attempt to that of the next.
+	return max(0, min(r.waits.NextBackOff(), spec.LimitOf("redial-delay").MaxTime()-dialled))
 }

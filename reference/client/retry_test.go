@@ -1,8 +1,15 @@
 package client
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
 func TestWaitsBetweenAttempts(t *testing.T) {
@@ -36,17 +43,67 @@ func TestWaitsBetweenAttempts(t *testing.T) {
 	}
 }
 
-func TestWaitsStayBelowTheBoundForEver(t *testing.T) {
-	r := newRetry(500*time.Millisecond, 50*time.Second)
-	longest, sum := time.Duration(0), time.Duration(0)
+func TestARefusalIsFollowedHalfAMinuteLater(t *testing.T) {
+	for code, want := range map[wire.Code]bool{wire.CodeDenied: true, wire.CodeUnsupported: true, wire.CodeTooMany: false, wire.CodeGeneral: false} {
+		if got := refused(fmt.Errorf("so: %w", &session.GoAwayError{Code: code})); got != want {
+			t.Errorf("GOAWAY %v is a refusal: %v; want %v", code, got, want)
+		}
+	}
+	const took = 5 * time.Second
+	least, most := time.Hour, time.Duration(0)
 	for range 10_000 {
-		wait := r.next(time.Second, 0)
-		longest, sum = max(longest, wait), sum+wait
+		wait := afterRefusal(took)
+		least, most = min(least, wait), max(most, wait)
 	}
-	if longest > mostBetweenDials-time.Second || sum < 10_000*20*time.Second {
-		t.Errorf("longest wait %v, mean %v; want below %v, and grown", longest, sum/10_000, mostBetweenDials)
+	if least < 25*time.Second || least > 26*time.Second || most > 55*time.Second || most < 54*time.Second {
+		t.Errorf("5 s after the beginning the waits are %v to %v; want 25 s to 55 s", least, most)
 	}
-	if wait := r.next(0, time.Hour); wait != 0 {
-		t.Errorf("wait after a long tunnel = %v; want none", wait)
+	if got := afterRefusal(time.Hour); got != 0 {
+		t.Errorf("after an hour the wait is %v; want none", got)
+	}
+}
+
+func TestARefusedClientLeavesTheServerAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials []time.Time
+		ctx, stop := context.WithCancel(t.Context())
+		c := New(Config{
+			Server: "server:9000", TargetHost: "127.0.0.1", ConnectTimeout: soon, RetryFirst: time.Second, RetryMost: time.Second,
+			Session: session.Config{Protocol: session.Auto},
+			DialServer: func(context.Context, string) (sock.Socket, error) {
+				near, far := sock.Pipe(1 << 10)
+				server := far.Stream()
+				server.Write(wire.AppendGoAway(nil, wire.CodeDenied, ""))
+				server.CloseWrite()
+				if dials = append(dials, time.Now()); len(dials) == 4 {
+					stop()
+				}
+				return near, nil
+			},
+		})
+		c.Run(ctx)
+		for i := range len(dials) - 1 {
+			if gap := dials[i+1].Sub(dials[i]); gap < refusedLeast || gap > refusedMost {
+				t.Errorf("attempt %d begins %v after the one before; want 30 s to 60 s", i+1, gap)
+			}
+		}
+	})
+}
+
+func TestWaitsStayBelowTheBoundForEver(t *testing.T) {
+	const most = 30 * time.Second
+	for _, first := range []time.Duration{500 * time.Millisecond, most} {
+		r := newRetry(first, most)
+		longest, sum := time.Duration(0), time.Duration(0)
+		for range 10_000 {
+			wait := r.next(time.Second, 0)
+			longest, sum = max(longest, wait), sum+wait
+		}
+		if longest > most || longest < most*9/10 || sum < 10_000*most/2 {
+			t.Errorf("from %v: longest wait %v, mean %v; want the longest at most %v and near it, and waits that have grown", first, longest, sum/10_000, most)
+		}
+		if wait := r.next(0, time.Hour); wait != 0 {
+			t.Errorf("wait after a long tunnel = %v; want none", wait)
+		}
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
 // A checker gathers what is wrong with a configuration, and knows where each key was set.
@@ -18,8 +21,8 @@ type checker struct {
 
 // fail records that the value of key is wrong, and says where it was set.
 func (k *checker) fail(key, format string, args ...any) {
-	if _, ok := k.flags[key]; ok || key == "map" {
-		k.errs = append(k.errs, fmt.Errorf("flag -%s: %s", key, fmt.Sprintf(format, args...)))
+	if _, ok := k.flags[key]; ok {
+		k.errs = append(k.errs, fmt.Errorf("flag --%s: %s", key, fmt.Sprintf(format, args...)))
 	} else if line := k.lines[key]; line > 0 {
 		k.failAt(line, key, format, args...)
 	} else {
@@ -35,15 +38,18 @@ func (k *checker) failAt(line int, key, format string, args ...any) {
 	k.errs = append(k.errs, fmt.Errorf("%s:%d: %s%s", k.name, line, key, fmt.Sprintf(format, args...)))
 }
 
-func (k *checker) port(key string, port, least int) {
-	if port < least || port > 65535 {
-		k.fail(key, "%d must be %d to 65535", port, least)
+// field checks what the tags of a field ask for.
+func (k *checker) field(f field) {
+	least, most := f.bounds()
+	for _, n := range f.numbers() {
+		if n < least || n > most {
+			k.fail(f.key, "%s must be %s to %s", f.show(n), f.show(least), f.show(most))
+		}
 	}
-}
-
-func (k *checker) count(key string, n, least, most int) {
-	if n < least || n > most {
-		k.fail(key, "%d must be %d to %d", n, least, most)
+	if list, ok := f.tag.Lookup("oneof"); ok {
+		if allowed := strings.Fields(list); !slices.Contains(allowed, f.text()) {
+			k.fail(f.key, "%q must be %s", f.text(), strings.Join(allowed, " or "))
+		}
 	}
 }
 
@@ -51,20 +57,6 @@ func (k *checker) within(key string, d, least, most time.Duration) {
 	if d < least || d > most {
 		k.fail(key, "%s must be %s to %s", d, least, most)
 	}
-}
-
-// exactly is for times that the protocol fixes: not shorter, and longer by its limit "answer" at most.
-func (k *checker) exactly(key string, d, fixed time.Duration) {
-	k.within(key, d, fixed, fixed+5*time.Second)
-}
-
-func (k *checker) oneOf(key, value string, allowed ...string) {
-	for _, a := range allowed {
-		if value == a {
-			return
-		}
-	}
-	k.fail(key, "%q must be %s", value, strings.Join(allowed, " or "))
 }
 
 func (k *checker) host(key, host string) {
@@ -79,29 +71,17 @@ func (k *checker) prefixes(key string, texts []string) {
 		k.fail(key, "is empty; remove the key to allow every address, or name those that are allowed")
 	}
 	for _, text := range texts {
-		if _, err := ParsePrefix(text); err != nil {
+		if _, err := mapping.ParsePrefix(text); err != nil {
 			k.fail(key, "%v", err)
 		}
 	}
-}
-
-// ParsePrefix reads an address or a CIDR.
-func ParsePrefix(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return p, fmt.Errorf("%q is neither an address nor a CIDR like 192.0.2.0/24", text)
-	}
-	return p.Masked(), nil
 }
 
 // mustPrefixes parses what check has let pass.
 func mustPrefixes(texts []string) []netip.Prefix {
 	var all []netip.Prefix
 	for _, text := range texts {
-		p, err := ParsePrefix(text)
+		p, err := mapping.ParsePrefix(text)
 		if err != nil {
 			panic("config: internal error: unchecked prefix " + text)
 		}

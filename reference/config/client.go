@@ -2,69 +2,51 @@ package config
 
 import (
 	"net"
-	"strconv"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/mapping"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // Client is the configuration of adit-client.
 type Client struct {
-	Server     string   `yaml:"server" help:"HOST:PORT of the server's tunnel port"`
+	Server     string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
+	Protocol   string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
+	Name       string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
 	Allow      []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
-	TargetHost string   `yaml:"target_host" help:"where requests that name no host lead"`
+	TargetHost string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
 
-	ConnectTimeout time.Duration `yaml:"connect_timeout" help:"one attempt to reach the server"`
-	RedialDelay    time.Duration `yaml:"redial_delay" help:"first wait between two attempts; doubled each time, varied at random"`
-	RedialMost     time.Duration `yaml:"redial_most" help:"longest wait between two attempts"`
-	MaxConnections int           `yaml:"max_connections" help:"connections at a time"`
-	Queue          int           `yaml:"queue" help:"octets that wait for one slow service"`
+	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"10s" range:"1ms 1m" help:"one attempt to reach the server"`
+	RedialDelay    time.Duration `yaml:"redial_delay" default:"500ms" help:"about the first wait between two attempts; doubled each time, varied at random by half"`
+	RedialMost     time.Duration `yaml:"redial_most" default:"30s" help:"longest wait between two attempts, which none exceeds"`
+	MaxConnections int           `yaml:"max_connections" default:"16384" range:"1 1048576" help:"connections at a time"`
+	Queue          int           `yaml:"queue" limit:"queue" range:"65536 -" help:"bytes that wait for one slow service"`                                    // FLOW-001
+	Window         int           `yaml:"window" limit:"window" range:"4096 1073741824" help:"bytes that the server may send on each new connection"`         // section 24
+	Memory         int           `yaml:"memory" limit:"tunnel-memory" range:"- 1099511627776" help:"received bytes that the tunnel holds for slow services"` // WIN-008
 	Timers         struct {
-		DialTimeout       time.Duration `yaml:"dial_timeout" help:"connecting to a service"`
-		KeepAliveInterval time.Duration `yaml:"keepalive_interval" help:"between two KeepAlives"`
-		DeadPeer          time.Duration `yaml:"dead_peer" help:"silence after which the server counts as dead"`
+		DialTimeout       time.Duration `yaml:"dial_timeout" limit:"dial-timeout" range:"1ms 30s" help:"connecting to a service"`        // OPEN-012
+		KeepAliveInterval time.Duration `yaml:"keepalive_interval" limit:"keepalive-interval" help:"between two KeepAlives"`             // ALIVE-001
+		DeadPeer          time.Duration `yaml:"dead_peer" limit:"dead-peer-client" help:"silence after which the server counts as dead"` // ALIVE-004
 		Timers            `yaml:",inline"`
 	} `yaml:"timers"`
-	Log      Log `yaml:"log"`
-	Shutdown struct {
-		Grace time.Duration `yaml:"grace" help:"time for open connections after SIGTERM or SIGINT"`
-	} `yaml:"shutdown"`
-
-	allowed func(rules []string) error
+	Log      Log      `yaml:"log"`
+	Shutdown Shutdown `yaml:"shutdown"`
 }
 
-// DefaultClient is what adit-client does without being told.
-func DefaultClient() Client {
-	c := Client{
-		Server: "127.0.0.1:9000", TargetHost: "127.0.0.1",
-		ConnectTimeout: 10 * time.Second, RedialDelay: 500 * time.Millisecond, RedialMost: 30 * time.Second,
-		MaxConnections: 16384, Queue: 1 << 20,
-		Log: Log{Level: "info", Format: "text"},
-	}
-	c.Timers.DialTimeout, c.Timers.KeepAliveInterval, c.Timers.DeadPeer = 8*time.Second, 15*time.Second, 45*time.Second
-	c.Timers.Timers = defaultTimers()
-	c.Shutdown.Grace = 30 * time.Second
-	return c
-}
-
+// check refuses what the tags of single keys do not.
 func (c *Client) check(k *checker) {
 	host, port, err := net.SplitHostPort(c.Server)
-	if n, perr := strconv.Atoi(port); err != nil || perr != nil || host == "" || n < 1 || n > 65535 {
+	if _, perr := parsePort(port); err != nil || perr != nil || host == "" {
 		k.fail("server", "%q is not HOST:PORT with a port from 1 to 65535; give the server's tunnel port, like example.org:9000", c.Server)
 	}
-	if err := c.allowed(c.Allow); err != nil {
-		k.fail("allow", "%v", err)
+	if c.Name != "" && !mapping.ValidLabel(c.Name) {
+		k.fail("name", "%q is not 1 to 63 of a-z, 0-9 and -", c.Name)
 	}
-	if c.TargetHost == "" {
-		k.fail("target_host", "is empty; name a host, like 127.0.0.1")
+	if !mapping.ValidHost(c.TargetHost) {
+		k.fail("target_host", "%q is neither an address nor a DNS name; name a host, like 127.0.0.1", c.TargetHost)
 	}
-	k.within("connect_timeout", c.ConnectTimeout, time.Millisecond, time.Minute)
-	k.within("redial_delay", c.RedialDelay, time.Millisecond, 40*time.Second)
-	k.within("redial_most", c.RedialMost, c.RedialDelay, 40*time.Second) // LOSS-003: varied upwards by half it stays within 60 s
-	k.count("max_connections", c.MaxConnections, 1, 1<<20)
-	k.count("queue", c.Queue, 64<<10, 16<<20)                                                           // FLOW-001
-	k.within("timers.dial_timeout", c.Timers.DialTimeout, time.Millisecond, 30*time.Second)             // OPEN-012
-	k.within("timers.keepalive_interval", c.Timers.KeepAliveInterval, time.Millisecond, 15*time.Second) // ALIVE-001
-	k.exactly("timers.dead_peer", c.Timers.DeadPeer, 45*time.Second)                                    // ALIVE-004
-	c.Timers.check(k, "timers.")
-	c.Log.check(k)
-	k.within("shutdown.grace", c.Shutdown.Grace, 0, time.Hour)
+	// LOSS-003: from the beginning of one attempt to that of the next, so the attempt itself has a third.
+	most := spec.LimitOf("redial-delay").MaxTime() * 2 / 3
+	k.within("redial_delay", c.RedialDelay, time.Millisecond, most)
+	k.within("redial_most", c.RedialMost, c.RedialDelay, most)
 }

@@ -1,8 +1,6 @@
 package config_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/config"
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
 func TestDocumentedFile(t *testing.T) {
@@ -32,11 +31,11 @@ func TestInvalidFiles(t *testing.T) {
 		t.Fatalf("%d invalid files, %v; want at least 15", len(files), err)
 	}
 	for _, name := range files {
-		octets, err := os.ReadFile(name)
+		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, _, _ := strings.Cut(string(octets), "\n")
+		first, _, _ := strings.Cut(string(text), "\n")
 		where, word, _ := strings.Cut(strings.TrimPrefix(first, "# want: "), ": ")
 		line, key, _ := strings.Cut(where, " ")
 		_, err = config.LoadServer([]string{"-config", name}, nil)
@@ -52,6 +51,10 @@ func TestInvalidFiles(t *testing.T) {
 
 // Files that say nothing, or nothing wrong, leave the defaults as they are.
 func TestHarmlessFiles(t *testing.T) {
+	defaults, err := config.LoadServer(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, text := range []string{
 		"", "# nothing\n", "---\n", "tunnel:\n", "tunnel: {}\n", "api: {listen_port: 8080}\n", "\"api\":\n  'listen_port': 8080\n",
 		"security:\n  tunnel:\n    enable_tls: false\n    cert_file: ''\n  port_range:\n    blacklist: []\n", "api:\r\n  listen_port: 8080\r\n",
@@ -66,7 +69,7 @@ func TestHarmlessFiles(t *testing.T) {
 			continue
 		}
 		c.Security.PortRange.Blacklist = nil
-		if !reflect.DeepEqual(c, config.DefaultServer()) {
+		if !reflect.DeepEqual(c, defaults) {
 			t.Errorf("%q = %+v; want the defaults", text, c)
 		}
 	}
@@ -79,19 +82,19 @@ func FuzzFile(f *testing.F) {
 		f.Fatalf("no seeds: %v", err)
 	}
 	for _, name := range files {
-		octets, err := os.ReadFile(name)
+		text, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(octets)
+		f.Add(text)
 	}
 	file := filepath.Join(f.TempDir(), "c.yaml")
-	f.Fuzz(func(t *testing.T, octets []byte) {
-		if err := os.WriteFile(file, octets, 0o600); err != nil {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := config.LoadServer([]string{"-config", file}, nil); err != nil && !strings.Contains(err.Error(), file) {
-			t.Errorf("%q: %q does not name the file", octets, err)
+			t.Errorf("%q: %q does not name the file", text, err)
 		}
 	})
 }
@@ -108,10 +111,45 @@ func TestFlagsOverFileOverDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []config.Map{{Port: 10022, TargetHost: "::1", TargetPort: 22}, {Port: 10080}}
+	want := []mapping.Request{{Port: 10022, TargetHost: "::1", TargetPort: new(22)}, {Port: 10080}}
 	if c.Tunnel.ListenPort != 7 || c.API.ListenPort != 3 || c.Tunnel.Timers.CloseWait != 62*time.Second || c.PortRange.End != 10100 ||
-		fmt.Sprint(c.Maps) != fmt.Sprint(want) || c.Offset() != 0 || len(c.Security.PortRange.Blacklist) != 3 || c.Log.Level != "debug" || c.Tunnel.Enabled {
+		!reflect.DeepEqual(c.Maps, want) || c.Offset() != 0 || len(c.Security.PortRange.Blacklist) != 3 || c.Log.Level != "debug" || c.Tunnel.Enabled {
 		t.Errorf("LoadServer = %+v", c)
+	}
+}
+
+// A list in the file is one on the command line, and what is given there takes its place.
+func TestMapsComeFromTheFileOrTheFlag(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(file, []byte("map:\n  - 10022=22\n  - \"10080\"\n  - 10443=web.example:443\ntunnel: {queue: 2MiB}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fromFile := []mapping.Request{{Port: 10022, TargetPort: new(22)}, {Port: 10080}, {Port: 10443, TargetHost: "web.example", TargetPort: new(443)}}
+	for _, c := range []struct {
+		args []string
+		want []mapping.Request
+	}{
+		{[]string{"-config", file}, fromFile},
+		{[]string{"-config", file, "-map", "22910=22"}, []mapping.Request{{Port: 22910, TargetPort: new(22)}}},
+		{[]string{"-map", "1,2=3", "-map", "4"}, []mapping.Request{{Port: 1}, {Port: 2, TargetPort: new(3)}, {Port: 4}}},
+	} {
+		got, err := config.LoadServer(c.args, nil)
+		if err != nil || !reflect.DeepEqual(got.Maps, c.want) {
+			t.Errorf("LoadServer(%q) maps %+v, %v; want %+v", c.args, got.Maps, err, c.want)
+		}
+		if c.args[0] == "-config" && got.Tunnel.Queue != 2<<20 {
+			t.Errorf("queue 2MiB is %d", got.Tunnel.Queue)
+		}
+	}
+	if err := os.WriteFile(file, []byte("tunnel: {}\nmap: [\"10022\", \"ssh\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.LoadServer([]string{"-config", file}, nil); err == nil || !strings.HasPrefix(err.Error(), file+`:2: map: "ssh": `) {
+		t.Errorf("LoadServer = %v; want an error with file, line, key and text", err)
+	}
+	c, err := config.LoadServer([]string{"-tunnel.queue", "64KiB"}, nil)
+	if err != nil || c.Tunnel.Queue != 65536 {
+		t.Errorf("-tunnel.queue 64KiB is %d, %v", c.Tunnel.Queue, err)
 	}
 }
 
@@ -129,16 +167,31 @@ func TestBadFlags(t *testing.T) {
 		{[]string{"-map", "1", "-map", "1"}, "-map"},
 		{[]string{"-api.listen_port"}, "api.listen_port"},
 		{[]string{"-api.listen_port", "x"}, "api.listen_port"},
-		{[]string{"-api.listen_port", "-1"}, "flag -api.listen_port"},
+		{[]string{"-api.listen_port", "-1"}, "flag --api.listen_port"},
+		{[]string{"-tunnel.queue", "17MiB"}, "17MiB must be 64KiB to 16MiB"},
+		{[]string{"-tunnel.queue", "1000"}, "1000 must be 64KiB to 16MiB"},
 		{[]string{"-config", "testdata/no-such-file.yaml"}, "no-such-file"},
 	} {
 		if _, err := config.LoadServer(c.args, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("LoadServer(%q) = %v; want an error with %q", c.args, err, c.want)
 		}
 	}
-	for _, server := range []string{"", "localhost", "localhost:99999", ":9000"} {
+	for _, size := range []string{"1Mib", "MiB", "-1KiB", "9999999999999GiB", "64KiB.5"} {
+		if _, err := config.LoadServer([]string{"-tunnel.queue", size}, nil); err == nil || !strings.Contains(err.Error(), "tunnel.queue") {
+			t.Errorf("LoadServer(-tunnel.queue %q) = %v; want an error that names it", size, err)
+		}
+	}
+	for _, server := range []string{"", "localhost", "localhost:", "localhost:99999", "localhost:0", ":9000", "::1"} {
 		if _, err := config.LoadClient([]string{"-server", server}, nil, anyRules); err == nil || !strings.Contains(err.Error(), "server") {
 			t.Errorf("LoadClient(-server %q) = %v; want an error that names server", server, err)
+		}
+	}
+}
+
+func TestATargetHostThatCannotBeDialledIsRefused(t *testing.T) {
+	for _, host := range []string{"", "no host", "1.2.3"} {
+		if _, err := config.LoadClient([]string{"-target_host", host}, nil, anyRules); err == nil || !strings.HasPrefix(err.Error(), "flag --target_host: ") {
+			t.Errorf("LoadClient(-target_host %q) = %v; want an error that names target_host", host, err)
 		}
 	}
 }
@@ -155,26 +208,5 @@ func TestRulesAreRefusedWhereTheyStand(t *testing.T) {
 	_, err := config.LoadClient([]string{"-config", file}, nil, refuse)
 	if want := file + `:2: allow: ["nas:99999"]: no`; err == nil || err.Error() != want {
 		t.Errorf("LoadClient = %v; want %s", err, want)
-	}
-}
-
-func TestDefaultsAreValid(t *testing.T) {
-	if _, err := config.LoadServer(nil, nil); err != nil {
-		t.Error(err)
-	}
-	if _, err := config.LoadClient(nil, nil, anyRules); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestHelpListsEveryKey(t *testing.T) {
-	var out bytes.Buffer
-	if _, err := config.LoadServer([]string{"-help"}, &out); !errors.Is(err, config.ErrHelp) {
-		t.Fatalf("LoadServer(-help) = %v; want ErrHelp", err)
-	}
-	for _, key := range []string{"-port_range.from", "-tunnel.timers.stall_window", "-security.tunnel.client_ca", "-map", "-config"} {
-		if !strings.Contains(out.String(), key) {
-			t.Errorf("-help says nothing of %s:\n%s", key, out.String())
-		}
 	}
 }

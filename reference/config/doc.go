@@ -1,13 +1,14 @@
-// Package config reads what the commands are told: flags over file over
-// defaults. Every key of the file is also a flag of the same dotted name. A
-// file is refused, never adjusted: an unknown key, a wrong value or one out of
-// bounds is an error that names the file, the line, the key and the remedy.
+// Package config reads what the commands are told: flags over file over defaults. Every key of the file is
+// also a flag of the same dotted name. A file is refused, never adjusted: an unknown key, a wrong value or one
+// out of bounds is an error that names the file, the line, the key and the remedy. Timers and sizes that
+// section 17 of PROTOCOL.md has take their defaults and bounds from there.
 //
-//	server.go  keys of adit-server, those of the source document at their documented places
+//	server.go  keys of adit-server, those of the source document at their documented places, map among them
 //	client.go  keys of adit-client
+//	log.go     keys of the log, and the logger they ask for
+//	fields.go  a struct as a list of keys: names, defaults and bounds by tags
 //	load.go    flags over file over defaults
 //	file.go    the YAML file, strictly
 //	check.go   the checks, and where a key was set
-//	fields.go  a struct as a list of keys
 //	usage.go   -help
 package config

@@ -2,16 +2,26 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
-// A field is one key of a configuration: a leaf of its struct.
+// A field is one key of a configuration: a leaf of its struct. Tags say the rest:
+//
+//	yaml     its name in the file
+//	limit    the row of section 17 that has its default and bounds
+//	default  its default, where no limit has one
+//	range    what a number may be, "LEAST MOST"; - leaves one to the limit
+//	oneof    the values that a text may have
+//	help     a line for people
 type field struct {
 	key   string // dotted, like tunnel.listen_port
-	help  string
+	tag   reflect.StructTag
 	value reflect.Value
 }
 
@@ -24,18 +34,110 @@ func fieldsOf(cfg any) []field {
 			f := v.Type().Field(i)
 			name, opt, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 			switch {
-			case name == "-" || !f.IsExported():
+			case name == "-":
 			case opt == "inline":
 				walk(v.Field(i), prefix)
 			case f.Type.Kind() == reflect.Struct:
 				walk(v.Field(i), prefix+name+".")
 			default:
-				all = append(all, field{prefix + name, f.Tag.Get("help"), v.Field(i)})
+				all = append(all, field{prefix + name, f.Tag, v.Field(i)})
 			}
 		}
 	}
 	walk(reflect.ValueOf(cfg).Elem(), "")
 	return all
+}
+
+// setDefault gives the field the value that it has without being told: none at all where no tag names one.
+func (f field) setDefault() {
+	if limit, ok := f.tag.Lookup("limit"); ok {
+		f.value.SetInt(spec.LimitOf(limit).Default * f.unit())
+	}
+	if text, ok := f.tag.Lookup("default"); ok {
+		if err := f.set(text); err != nil {
+			panic(fmt.Sprintf("config: internal error: default of %s: %v", f.key, err))
+		}
+	}
+}
+
+// bounds are the least and the most that numbers of the field may be. Without tags they may be anything.
+func (f field) bounds() (least, most int64) {
+	least, most = math.MinInt64, math.MaxInt64
+	if limit, ok := f.tag.Lookup("limit"); ok {
+		l := spec.LimitOf(limit)
+		if l.Allowed == "exactly" { // as far as others can measure it: not shorter, and longer by what an answer may take
+			l.Max += spec.LimitOf("answer").Max
+		}
+		least, most = l.Min*f.unit(), l.Max*f.unit()
+		if f.isDuration() {
+			least = max(least, int64(time.Millisecond)) // a time of 0 is none
+		}
+	}
+	if own, ok := f.tag.Lookup("range"); ok {
+		low, high, _ := strings.Cut(own, " ")
+		if low != "-" {
+			least = f.number(low)
+		}
+		if high != "-" {
+			most = f.number(high)
+		}
+	}
+	return least, most
+}
+
+// unit is what section 17 counts the field in: seconds or bytes.
+func (f field) unit() int64 {
+	if f.isDuration() {
+		return int64(time.Second)
+	}
+	return 1
+}
+
+// number reads one number of the field's type from a tag.
+func (f field) number(text string) int64 {
+	t := f.value.Type()
+	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	probe := field{key: f.key, value: reflect.New(t).Elem()}
+	if err := probe.set(text); err != nil {
+		panic(fmt.Sprintf("config: internal error: range of %s: %v", f.key, err))
+	}
+	return probe.value.Int()
+}
+
+// numbers lists the numbers that the field holds.
+func (f field) numbers() []int64 {
+	v := f.value
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	switch {
+	case v.CanInt():
+		return []int64{v.Int()}
+	case f.isList() && v.Type().Elem().Kind() == reflect.Int:
+		var all []int64
+		for i := range v.Len() {
+			all = append(all, v.Index(i).Int())
+		}
+		return all
+	}
+	return nil
+}
+
+// show is one number of the field for people.
+func (f field) show(n int64) string {
+	if f.isDuration() {
+		return time.Duration(n).String()
+	}
+	if f.isSize() {
+		for _, unit := range sizes {
+			if n != 0 && n%unit.bytes == 0 {
+				return strconv.FormatInt(n/unit.bytes, 10) + unit.name
+			}
+		}
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // set reads text into the field. Lists are separated by commas.
@@ -50,6 +152,9 @@ func (f field) set(text string) error {
 		}
 		*p = v
 	case *int:
+		if f.isSize() {
+			return setSize(p, text)
+		}
 		return setInt(p, text)
 	case **int:
 		*p = new(int)
@@ -86,6 +191,28 @@ func setInt(p *int, text string) error {
 	return nil
 }
 
+// sizes are the units of a size, the largest first.
+var sizes = []struct {
+	name  string
+	bytes int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// setSize reads bytes, with or without a unit.
+func setSize(p *int, text string) error {
+	unit := 1
+	for _, u := range sizes {
+		if number, ok := strings.CutSuffix(text, u.name); ok {
+			text, unit = strings.TrimSpace(number), int(u.bytes)
+		}
+	}
+	v, err := strconv.Atoi(text)
+	if err != nil || v > math.MaxInt/unit || v < 0 {
+		return fmt.Errorf("%q is not a number of bytes like 65536, 64KiB or 1MiB", text)
+	}
+	*p = v * unit
+	return nil
+}
+
 func split(text string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(text, ",") {
@@ -115,7 +242,10 @@ func (f field) text() string {
 
 func (f field) isDuration() bool { return f.value.Type() == reflect.TypeFor[time.Duration]() }
 
-func (f field) isList() bool { return f.value.Kind() == reflect.Slice }
+// isSize reports whether the field is a size of section 17, in bytes.
+func (f field) isSize() bool {
+	_, ok := f.tag.Lookup("limit")
+	return ok && f.value.Kind() == reflect.Int
+}
 
-// zero is a fresh value of the field's type, to try a text on.
-func (f field) zero() reflect.Value { return reflect.New(f.value.Type()).Elem() }
+func (f field) isList() bool { return f.value.Kind() == reflect.Slice }

@@ -17,12 +17,12 @@ import (
 // read sets fields from a YAML file. It walks the syntax tree itself: the library's decoder converts types in
 // silence, ignores keys without a value, and forgets on which line it was.
 func (k *checker) read(name string, fields []field) error {
-	octets, err := os.ReadFile(name)
+	text, err := os.ReadFile(name)
 	if err != nil {
-		return fmt.Errorf("flag -config: %w; name a YAML file that can be read", err)
+		return fmt.Errorf("flag --config: %w; name a YAML file that can be read", err)
 	}
 	k.name = name
-	file, err := parser.ParseBytes(octets, 0, parser.AllowDuplicateMapKey()) // section refuses them by name
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // section refuses them by name
 	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
 		return fmt.Errorf("%s:%d: this is not YAML: %s", name, e.GetToken().Position.Line, e.GetMessage())
 	}
@@ -60,7 +60,7 @@ func (k *checker) section(n ast.Node, prefix string, fields []field) {
 	for _, pair := range pairs {
 		name, ok := pair.Key.(*ast.StringNode)
 		if !ok {
-			k.failAt(line(pair.Key), "", "%s is no key; there are %s", pair.Key, names(prefix, fields))
+			k.failAt(line(pair.Key), "", "%s is not a key; there are %s", pair.Key, names(prefix, fields))
 			continue
 		}
 		key, at := prefix+name.Value, line(name)
@@ -93,7 +93,7 @@ func (f field) read(n ast.Node) error {
 	}
 	f.value.Set(reflect.MakeSlice(f.value.Type(), 0, len(list.Values)))
 	for _, n := range list.Values {
-		element := field{f.key, f.help, reflect.New(f.value.Type().Elem()).Elem()}
+		element := field{key: f.key, value: reflect.New(f.value.Type().Elem()).Elem()}
 		if err := element.scalar(n); err != nil {
 			return err
 		}
@@ -114,6 +114,9 @@ func (f field) scalar(n ast.Node) error {
 			return fmt.Errorf("%s %q where true or false is expected", kind(n), text)
 		}
 	case int, *int:
+		if _, text := n.(*ast.StringNode); text && f.isSize() {
+			break // 1MiB
+		}
 		// Other notations of numbers mean different things to different YAML libraries.
 		v, err := strconv.Atoi(text)
 		if _, ok := n.(*ast.IntegerNode); !ok || err != nil || strconv.Itoa(v) != text {

@@ -7,27 +7,34 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
 // Server is the configuration of adit-server.
 type Server struct {
+	// Map is read into Maps.
+	Map       []string `yaml:"map" help:"PORT, PORT=PORT or PORT=HOST:PORT that lead to a client; mappings that live as long as the process, and need not be in port_range"`
 	PortRange struct {
-		From int `yaml:"from" help:"first port that can be mapped"`
-		End  int `yaml:"end" help:"last port that can be mapped"`
+		From int `yaml:"from" default:"10000" range:"1 65535" help:"first port that can be mapped"`
+		End  int `yaml:"end" default:"10100" range:"1 65535" help:"last port that can be mapped"`
 	} `yaml:"port_range"`
-	Tunnel struct {
-		Enabled        bool     `yaml:"enabled" help:"accept clients; false forwards directly only"`
+	Protocol string `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with clients: auto (extended with those that can), core, or extended (others are refused)"`
+	Tunnel   struct {
+		Enabled        bool     `yaml:"enabled" default:"true" help:"accept clients; false forwards directly only"`
 		ListenHost     string   `yaml:"listen_host" help:"address that clients connect to; empty: all"`
-		ListenPort     int      `yaml:"listen_port" help:"port that clients connect to; 0: any free one"`
+		ListenPort     int      `yaml:"listen_port" default:"9000" range:"0 65535" help:"port that clients connect to; 0: any free one"`
 		AllowedClients []string `yaml:"allowed_clients" help:"addresses or CIDRs that may connect as clients; empty: any"`
-		ConnectRequest string   `yaml:"connect_request" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
-		TargetOffset   *int     `yaml:"target_offset" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
-		MaxTunnels     int      `yaml:"max_tunnels" help:"clients at a time"`
-		MaxConnections int      `yaml:"max_connections" help:"connections of one tunnel at a time"`
-		Queue          int      `yaml:"queue" help:"octets that wait for one slow visitor"`
+		ConnectRequest string   `yaml:"connect_request" default:"addressed" oneof:"addressed short" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
+		TargetOffset   *int     `yaml:"target_offset" range:"0 65535" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
+		MaxTunnels     int      `yaml:"max_tunnels" default:"1024" range:"1 1048576" help:"clients at a time"`
+		MaxConnections int      `yaml:"max_connections" default:"16384" range:"1 1048576" help:"connections of one tunnel at a time"`
+		Queue          int      `yaml:"queue" limit:"queue" range:"65536 -" help:"bytes that wait for one slow visitor"`                                    // FLOW-001
+		Window         int      `yaml:"window" limit:"window" range:"4096 1073741824" help:"bytes that a client may send on each new connection"`           // section 24
+		Memory         int      `yaml:"memory" limit:"tunnel-memory" range:"- 1099511627776" help:"received bytes that one tunnel holds for slow visitors"` // WIN-008
 		Timers         struct {
-			ConnectTimeout time.Duration `yaml:"connect_timeout" help:"waiting for a client's answer to a request"`
-			DeadPeer       time.Duration `yaml:"dead_peer" help:"silence after which a client counts as dead"`
+			ConnectTimeout time.Duration `yaml:"connect_timeout" limit:"connect-timeout" help:"waiting for a client's answer to a request"` // OPEN-022
+			DeadPeer       time.Duration `yaml:"dead_peer" limit:"dead-peer-server" help:"silence after which a client counts as dead"`     // ALIVE-005, ALIVE-006
 			Timers         `yaml:",inline"`
 		} `yaml:"timers"`
 	} `yaml:"tunnel"`
@@ -35,15 +42,15 @@ type Server struct {
 		ListenHost string `yaml:"listen_host" help:"address that mapped ports listen on; empty: all"`
 	} `yaml:"visitors"`
 	Direct struct {
-		DialTimeout    time.Duration `yaml:"dial_timeout" help:"connecting to the target of a mapping without tunnel"`
-		MaxConnections int           `yaml:"max_connections" help:"direct connections at a time"`
+		DialTimeout    time.Duration `yaml:"dial_timeout" default:"10s" range:"1ms 1h" help:"connecting to the target of a mapping without tunnel"`
+		MaxConnections int           `yaml:"max_connections" default:"16384" range:"1 1048576" help:"direct connections at a time"`
 	} `yaml:"direct"`
 	API struct {
-		ListenHost string `yaml:"listen_host" help:"address of the HTTP API"`
-		ListenPort int    `yaml:"listen_port" help:"port of the HTTP API; 0: any free one"`
+		ListenHost string `yaml:"listen_host" default:"127.0.0.1" help:"address of the HTTP API"`
+		ListenPort int    `yaml:"listen_port" default:"8080" range:"0 65535" help:"port of the HTTP API; 0: any free one"`
 	} `yaml:"api"`
 	Database struct {
-		Path string `yaml:"path" help:"file that keeps the mappings"`
+		Path string `yaml:"path" default:"./data/mappings.db" help:"file that keeps the mappings"`
 	} `yaml:"database"`
 	Security struct {
 		API struct {
@@ -57,100 +64,69 @@ type Server struct {
 			ClientCA  string `yaml:"client_ca" help:"a value is refused, as enable_tls is"`
 		} `yaml:"tunnel"`
 		PortRange struct {
-			Blacklist []int `yaml:"blacklist" help:"ports that cannot be mapped"`
+			Blacklist []int `yaml:"blacklist" range:"1 65535" help:"ports that cannot be mapped"`
 		} `yaml:"port_range"`
 	} `yaml:"security"`
-	Log      Log `yaml:"log"`
-	Shutdown struct {
-		Grace time.Duration `yaml:"grace" help:"time for open connections after SIGTERM or SIGINT"`
-	} `yaml:"shutdown"`
+	Log      Log      `yaml:"log"`
+	Shutdown Shutdown `yaml:"shutdown"`
 
-	// Maps comes from -map alone.
-	Maps []Map `yaml:"-"`
+	// Maps is Map, parsed.
+	Maps []mapping.Request `yaml:"-"`
 }
 
 // Timers is what both roles have in common.
 type Timers struct {
-	CloseDrain    time.Duration `yaml:"close_drain" help:"reading on after the end was passed on"`
-	CloseTotal    time.Duration `yaml:"close_total" help:"writing what is queued after a Close"`
-	CloseWait     time.Duration `yaml:"close_wait" help:"waiting for the peer's last word on an ID"`
-	StallLimit    time.Duration `yaml:"stall_limit" help:"a slow reader that takes nothing is ended after this"`
-	StallBudget   time.Duration `yaml:"stall_budget" help:"pauses within stall_window before the slowest is ended"`
-	StallWindow   time.Duration `yaml:"stall_window" help:"see stall_budget"`
-	FrameProgress time.Duration `yaml:"frame_progress" help:"a frame that drips in is given up after this"`
+	CloseDrain    time.Duration `yaml:"close_drain" limit:"close-drain" help:"keeping a socket after the end was passed on"`                                  // CLOSE-005
+	CloseTotal    time.Duration `yaml:"close_total" limit:"close-total" help:"the answer to a Close, at the latest"`                                          // CLOSE-004
+	CloseStall    time.Duration `yaml:"close_stall" limit:"close-stall" help:"a slow reader that takes nothing after a Close is ended after this"`            // CLOSE-006
+	CloseMost     time.Duration `yaml:"close_most" limit:"close-most" range:"- 1h" help:"writing what is queued after a Close, in all"`                       // CLOSE-012
+	CloseWait     time.Duration `yaml:"close_wait" limit:"close-wait" help:"waiting for the peer's last word on an ID"`                                       // CLOSE-009
+	StallLimit    time.Duration `yaml:"stall_limit" limit:"stall-limit" help:"a slow reader that takes nothing is ended after this"`                          // FLOW-002
+	StallBudget   time.Duration `yaml:"stall_budget" limit:"stall-budget" help:"pauses within stall_window before the slowest is ended"`                      // FLOW-003
+	StallWindow   time.Duration `yaml:"stall_window" limit:"stall-window" help:"see stall_budget"`                                                            // FLOW-003
+	PauseSign     time.Duration `yaml:"pause_sign" limit:"pause-sign" range:"1s 30s" help:"a server that waits for a slow reader is silent for this at most"` // FLOW-008
+	FrameProgress time.Duration `yaml:"frame_progress" limit:"frame-progress" range:"1s 1h" help:"a frame that drips in is given up after this"`              // FRAME-011
 }
 
-func defaultTimers() Timers {
-	return Timers{
-		CloseDrain: 5 * time.Second, CloseTotal: 30 * time.Second, CloseWait: 60 * time.Second,
-		StallLimit: 5 * time.Second, StallBudget: 10 * time.Second, StallWindow: 15 * time.Second,
-		FrameProgress: 60 * time.Second,
-	}
+// Shutdown is how a command ends.
+type Shutdown struct {
+	Grace time.Duration `yaml:"grace" default:"30s" range:"0s 1h" help:"time for open connections after SIGTERM, SIGINT or SIGHUP"`
 }
 
-func (t Timers) check(c *checker, prefix string) {
-	c.exactly(prefix+"close_drain", t.CloseDrain, 5*time.Second)                   // CLOSE-005
-	c.within(prefix+"close_total", t.CloseTotal, time.Millisecond, 30*time.Second) // CLOSE-006
-	c.exactly(prefix+"close_wait", t.CloseWait, 60*time.Second)                    // CLOSE-009
-	c.exactly(prefix+"stall_limit", t.StallLimit, 5*time.Second)                   // FLOW-002
-	c.within(prefix+"stall_budget", t.StallBudget, time.Millisecond, 10*time.Second)
-	c.exactly(prefix+"stall_window", t.StallWindow, 15*time.Second) // FLOW-003
-	c.within(prefix+"frame_progress", t.FrameProgress, time.Second, time.Hour)
-}
-
-// Log is how a command logs.
-type Log struct {
-	Level  string `yaml:"level" help:"debug, info, warn or error"`
-	Format string `yaml:"format" help:"text or json"`
-}
-
-// Map is one -map: a mapping that lives as long as the process.
-type Map struct {
-	Port       int
-	TargetHost string // "" with no target given
-	TargetPort int    // 0 with no target given
-}
-
-// ParseMap reads PORT or PORT=HOST:PORT.
-func ParseMap(text string) (Map, error) {
-	bad := func(why string) (Map, error) {
-		return Map{}, fmt.Errorf("%q: %s; give PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22", text, why)
+// parseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT.
+func parseMap(text string) (mapping.Request, error) {
+	bad := func(why string) (mapping.Request, error) {
+		return mapping.Request{}, fmt.Errorf("%q: %s; give PORT or PORT=PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22", text, why)
 	}
 	port, target, hasTarget := strings.Cut(text, "=")
-	m := Map{}
+	var q mapping.Request
 	var err error
-	if m.Port, err = strconv.Atoi(port); err != nil || m.Port < 1 || m.Port > 65535 {
+	if q.Port, err = parsePort(port); err != nil {
 		return bad("the port must be 1 to 65535")
 	}
 	if !hasTarget {
-		return m, nil
+		return q, nil
 	}
-	host, targetPort, err := net.SplitHostPort(target)
-	if err != nil || host == "" {
-		return bad("the target must be HOST:PORT")
+	port = target // on the client's own machine
+	if strings.Contains(target, ":") {
+		if q.TargetHost, port, err = net.SplitHostPort(target); err != nil || q.TargetHost == "" {
+			return bad("the target must be HOST:PORT or PORT")
+		}
 	}
-	m.TargetHost = host
-	if m.TargetPort, err = strconv.Atoi(targetPort); err != nil || m.TargetPort < 1 || m.TargetPort > 65535 {
+	targetPort, err := parsePort(port)
+	if err != nil {
 		return bad("the target's port must be 1 to 65535")
 	}
-	return m, nil
+	q.TargetPort = &targetPort
+	return q, nil
 }
 
-// DefaultServer is what adit-server does without being told.
-func DefaultServer() Server {
-	var c Server
-	c.PortRange.From, c.PortRange.End = 10000, 10100
-	c.Tunnel.Enabled, c.Tunnel.ListenPort = true, 9000
-	c.Tunnel.ConnectRequest = "addressed"
-	c.Tunnel.MaxTunnels, c.Tunnel.MaxConnections, c.Tunnel.Queue = 1024, 16384, 1<<20
-	c.Tunnel.Timers.ConnectTimeout, c.Tunnel.Timers.DeadPeer = 10*time.Second, 45*time.Second
-	c.Tunnel.Timers.Timers = defaultTimers()
-	c.Direct.DialTimeout, c.Direct.MaxConnections = 10*time.Second, 16384
-	c.API.ListenHost, c.API.ListenPort = "127.0.0.1", 8080
-	c.Database.Path = "./data/mappings.db"
-	c.Log = Log{Level: "info", Format: "text"}
-	c.Shutdown.Grace = 30 * time.Second
-	return c
+func parsePort(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err == nil && (n < 1 || n > 65535) {
+		err = strconv.ErrRange
+	}
+	return n, err
 }
 
 // Offset is what a mapping's port is less to get an omitted target port.
@@ -167,30 +143,16 @@ func (c *Server) AllowedClients() []netip.Prefix { return mustPrefixes(c.Tunnel.
 // AllowedIPs is security.api.allowed_ips, parsed.
 func (c *Server) AllowedIPs() []netip.Prefix { return mustPrefixes(c.Security.API.AllowedIPs) }
 
+// check refuses what the tags of single keys do not.
 func (c *Server) check(k *checker) {
-	k.port("port_range.from", c.PortRange.From, 1)
-	k.port("port_range.end", c.PortRange.End, 1)
 	if c.PortRange.End < c.PortRange.From {
 		k.fail("port_range.end", "%d is below port_range.from, %d; make the range at least one port wide", c.PortRange.End, c.PortRange.From)
 	}
 	k.host("tunnel.listen_host", c.Tunnel.ListenHost)
 	k.host("visitors.listen_host", c.Visitors.ListenHost)
 	k.host("api.listen_host", c.API.ListenHost)
-	k.port("tunnel.listen_port", c.Tunnel.ListenPort, 0)
 	k.prefixes("tunnel.allowed_clients", c.Tunnel.AllowedClients)
-	k.oneOf("tunnel.connect_request", c.Tunnel.ConnectRequest, "addressed", "short")
-	if o := c.Tunnel.TargetOffset; o != nil && (*o < 0 || *o > 65535) {
-		k.fail("tunnel.target_offset", "%d must be 0 to 65535", *o)
-	}
-	k.count("tunnel.max_tunnels", c.Tunnel.MaxTunnels, 1, 1<<20)
-	k.count("tunnel.max_connections", c.Tunnel.MaxConnections, 1, 1<<20)
-	k.count("tunnel.queue", c.Tunnel.Queue, 64<<10, 16<<20)                                                     // FLOW-001
-	k.within("tunnel.timers.connect_timeout", c.Tunnel.Timers.ConnectTimeout, time.Millisecond, 30*time.Second) // OPEN-022
-	k.within("tunnel.timers.dead_peer", c.Tunnel.Timers.DeadPeer, 45*time.Second, 300*time.Second)              // ALIVE-005, ALIVE-006
-	c.Tunnel.Timers.check(k, "tunnel.timers.")
-	k.within("direct.dial_timeout", c.Direct.DialTimeout, time.Millisecond, time.Hour)
-	k.count("direct.max_connections", c.Direct.MaxConnections, 1, 1<<20)
-	k.port("api.listen_port", c.API.ListenPort, 0)
+	k.prefixes("security.api.allowed_ips", c.Security.API.AllowedIPs)
 	if c.Database.Path == "" {
 		k.fail("database.path", "is empty; name a file")
 	}
@@ -206,22 +168,17 @@ func (c *Server) check(k *checker) {
 			k.fail("security.tunnel."+key, "is not implemented: there is no TLS; remove it, and carry the tunnel over a VPN or ssh where the path is not trusted")
 		}
 	}
-	k.prefixes("security.api.allowed_ips", s.API.AllowedIPs)
-	for _, port := range s.PortRange.Blacklist {
-		k.port("security.port_range.blacklist", port, 1)
-	}
-	c.Log.check(k)
-	k.within("shutdown.grace", c.Shutdown.Grace, 0, time.Hour)
 	seen := map[int]bool{}
-	for _, m := range c.Maps {
+	for _, text := range c.Map {
+		m, err := parseMap(text)
+		if err != nil {
+			k.fail("map", "%v", err)
+			continue
+		}
+		c.Maps = append(c.Maps, m)
 		if seen[m.Port] {
 			k.fail("map", "port %d is mapped twice; give each port one target", m.Port)
 		}
 		seen[m.Port] = true
 	}
-}
-
-func (l Log) check(k *checker) {
-	k.oneOf("log.level", l.Level, "debug", "info", "warn", "error")
-	k.oneOf("log.format", l.Format, "text", "json")
 }

@@ -1,43 +1,64 @@
 package config
 
 import (
+	"flag"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 )
 
 const serverUsage = `adit-server accepts tunnels from clients behind NAT, and visitors on mapped ports.
 
-  adit-server -map 10022=127.0.0.1:22      clients on :9000, visitors of port 10022 reach the client's port 22
-  adit-server -config config.yaml          everything from a file; flags win over it
+  adit-server --map 10022=127.0.0.1:22     clients on :9000, visitors of port 10022 reach the client's port 22
+  adit-server --config config.yaml         everything from a file; flags win over it
 
-Flags take one dash or two. Every key of config.yaml is a flag of the same name. Lists are separated by commas, or
+Flags take two dashes or one. Every key of config.yaml is a flag of the same name. Lists are separated by commas, or
 the flag is repeated.
 
-  -config FILE          YAML file with the keys below
-  -map PORT[=HOST:PORT] make a mapping that lives as long as the process; may be repeated
-  -debug                log.level debug
-  -version              print the version
-  -help                 this text
+  --config FILE         YAML file with the keys below
+  --map PORT[=[HOST:]PORT]  make a mapping that lives as long as the process; it need not be in port_range, and
+                        without a HOST it leads to the client's own machine
+  --debug               log.level debug
+  --completion SHELL    print what makes bash, zsh or fish complete flags
+  --version             print the version
+  --help                this text
 
 Keys and their defaults:
 `
 
 const clientUsage = `adit-client keeps a tunnel to a server, and connects its visitors to services here.
 
-  adit-client -server example.org:9000                        services on this machine's loopback
-  adit-client -server example.org:9000 -allow 192.168.1.0/24:22   and this as well
+  adit-client --server example.org:9000                           services on this machine's loopback
+  adit-client --server example.org:9000 --allow 192.168.1.0/24:22   and this as well
 
-Flags take one dash or two. Every key of the config file is a flag of the same name. Lists are separated by commas,
+Flags take two dashes or one. Every key of the config file is a flag of the same name. Lists are separated by commas,
 or the flag is repeated.
 
-  -config FILE          YAML file with the keys below
-  -debug                log.level debug
-  -version              print the version
-  -help                 this text
+  --config FILE         YAML file with the keys below
+  --debug               log.level debug
+  --completion SHELL    print what makes bash, zsh or fish complete flags
+  --version             print the version
+  --help                this text
 
 Keys and their defaults:
 `
+
+// completion is what makes a shell complete the flags of a program; an error names the shells that there are.
+func completion(shell, program string, flags *flag.FlagSet) (string, error) {
+	names := []string{"help"} // which Parse knows without being told
+	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	bash := fmt.Sprintf("complete -o default -W '--%s' %s\n", strings.Join(names, " --"), program)
+	switch shell {
+	case "bash":
+		return bash, nil
+	case "zsh":
+		return "autoload -U +X bashcompinit && bashcompinit\n" + bash, nil
+	case "fish":
+		return fmt.Sprintf("complete -c %s -l %s\n", program, strings.Join(names, "\ncomplete -c "+program+" -l ")), nil
+	}
+	return "", fmt.Errorf("flag --completion: %q is not a shell that it knows; write bash, zsh or fish", shell)
+}
 
 // printUsage prints the usage and one line for each key: flag, default, meaning.
 func printUsage(out io.Writer, usage string, fields []field) {
@@ -54,9 +75,9 @@ func printUsage(out io.Writer, usage string, fields []field) {
 		}
 		group = top
 		sep := " "
-		if _, ok := f.value.Interface().(bool); ok {
+		if f.value.Kind() == reflect.Bool {
 			sep = "=" // "-x false" would be -x and a stray word
 		}
-		_, _ = fmt.Fprintf(out, "  -%s%s%s%s  %s\n", f.key, sep, f.text(), strings.Repeat(" ", width-len(f.key)-len(f.text())), f.help)
+		_, _ = fmt.Fprintf(out, "  --%s%s%s%s  %s\n", f.key, sep, f.text(), strings.Repeat(" ", width-len(f.key)-len(f.text())), f.tag.Get("help"))
 	}
 }

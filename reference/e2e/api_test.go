@@ -52,7 +52,7 @@ func TestBadRequests(t *testing.T) {
 		{"use_tunnel that is text", "POST", create, `{"port": $free, "target_port": 22, "use_tunnel": "yes"}`, 400, "use_tunnel", "must be true or false"},
 		{"a client that is no address", "POST", create, `{"port": $free, "target_port": 22, "client": "300.1.2.3/99"}`, 400, "client", "address nor a CIDR"},
 		{"direct without a target", "POST", create, `{"port": $free, "use_tunnel": false}`, 400, "target_host", "target_host is required"},
-		{"remove a mapping that is not there", "POST", remove, `{"port": $free}`, 400, "port", "/api/mapping/list shows"},
+		{"remove a mapping that is not there", "POST", remove, `{"port": $free}`, 400, "port", "the list of mappings shows"},
 		{"remove without a port", "POST", remove, `{}`, 400, "port", "must be 1 to 65535"},
 		{"remove with an unknown field", "POST", remove, `{"port": $mapped, "force": true}`, 400, "force", "there are port"},
 		{"remove by half a JSON object", "POST", remove, `{"port": `, 400, "", "send one JSON object"},

@@ -32,7 +32,7 @@ func TestBadServerStart(t *testing.T) {
 		code   int
 		words  []string // in the last lines that it wrote: the field and the remedy
 	}{
-		{"unknown section", "tunel:\n  enabled: true\n", nil, 2, []string{"config.yaml", "1", "tunel", "there are port_range"}},
+		{"unknown section", "tunel:\n  enabled: true\n", nil, 2, []string{"config.yaml", "1", "tunel", "there are map, port_range"}},
 		{"unknown field", "api:\n  listen_prot: 1\n", nil, 2, []string{"config.yaml", "2", "listen_prot", "there are"}},
 		{"text for a port", "api:\n  listen_port: many\n", nil, 2, []string{"config.yaml", "2", "listen_port", "write decimal digits"}},
 		{"port above 65535", "tunnel:\n  listen_port: 70000\n", nil, 2, []string{"tunnel.listen_port", "70000", "must be 0 to 65535"}},

@@ -18,12 +18,12 @@
 //	sys_*_test.go      what differs between systems: memory of a child, its end with ours
 //	tools_test.go      programs that may be missing, ports, folders
 //	tunnel_test.go     a server and a client with mappings, ready for visitors
-//	pattern*_test.go   octets whose position can be checked; echo and other peers
+//	pattern*_test.go   bytes whose position can be checked; echo and other peers
 //
 //	ssh_test.go http_test.go postgres_test.go iperf_test.go      real programs
 //	visitors_test.go long_test.go saturate_test.go stall_test.go many, slow, fast and stuck visitors
 //	mapping_test.go                                              forms of requests, policy, direct mode
 //	lifecycle_test.go crash_test.go                              kill, restart, graceful stop
-//	hostile_test.go drip_test.go                                 bad octets against either role
+//	hostile_test.go drip_test.go                                 bad bytes against either role
 //	config_test.go api_test.go                                   bad configuration and bad requests
 package e2e

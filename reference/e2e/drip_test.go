@@ -13,14 +13,14 @@ import (
 // frameProgress is the time that a frame without progress is given.
 const frameProgress = 60 * time.Second
 
-// TestSingleOctets sends good frames to either role one octet at a time: they count like any others.
-func TestSingleOctets(t *testing.T) {
+// TestSingleBytes sends good frames to either role one byte at a time: they count like any others.
+func TestSingleBytes(t *testing.T) {
 	bin := needBinaries(t)
 	port := portOf(t, service(t, echo))
 	for _, role := range []struct {
-		name         string
-		connect      func(*testing.T) net.Conn
-		octets, want []byte
+		name       string
+		connect    func(*testing.T) net.Conn
+		data, want []byte
 	}{
 		{"server", func(t *testing.T) net.Conn {
 			return openServer(t, nil).dialTunnel(t)
@@ -31,35 +31,35 @@ func TestSingleOctets(t *testing.T) {
 	} {
 		t.Run(role.name, func(t *testing.T) {
 			c := role.connect(t)
-			drip(c, role.octets, 5*time.Millisecond)
+			drip(c, role.data, 5*time.Millisecond)
 			c.SetDeadline(time.Now().Add(answer))
 			wantFrame(t, c, role.want)
 		})
 	}
 }
 
-// drip writes octets one by one, a pause after each, until all are written or the connection ends.
-func drip(c net.Conn, octets []byte, pause time.Duration) {
+// drip writes bytes one by one, a pause after each, until all are written or the connection ends.
+func drip(c net.Conn, data []byte, pause time.Duration) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	for i := range octets {
-		if _, err := c.Write(octets[i : i+1]); err != nil {
+	for i := range data {
+		if _, err := c.Write(data[i : i+1]); err != nil {
 			return
 		}
 		<-tick.C
 	}
 }
 
-// TestFrameWithoutProgress begins a frame of 1 MiB to either role and goes on with a few octets each
+// TestFrameWithoutProgress begins a frame of 1 MiB to either role and goes on with a few bytes each
 // second: the tunnel is closed after a minute, and not before.
 func TestFrameWithoutProgress(t *testing.T) {
 	t.Parallel()
 	bin := needBinaries(t)
-	octets := append(frame(5), header(3, 1<<20)...)
-	octets = append(octets, make([]byte, 1000)...)
+	data := append(frame(5), header(3, 1<<20)...)
+	data = append(data, make([]byte, 1000)...)
 	begun := func(t *testing.T, c net.Conn, log *logTail) {
 		begin, mark := time.Now(), log.mark()
-		go drip(c, octets, 100*time.Millisecond) // ends with the connection
+		go drip(c, data, 100*time.Millisecond) // ends with the connection
 		c.SetReadDeadline(begin.Add(frameProgress + answer))
 		for buf := make([]byte, 100); ; {
 			_, err := c.Read(buf)

@@ -25,11 +25,11 @@ import (
 // a busy machine may add to it: the conformance suite measures the time itself.
 const answer = 5*time.Second + soon
 
-// attack is a stream of octets from a bad peer.
+// attack is a stream of bytes from a bad peer.
 type attack struct {
-	name   string
-	octets []byte
-	req    string // the requirement that the log has to name when the tunnel closes, or any of several; "" when it stays open
+	name string
+	data []byte
+	req  string // the requirement that the log has to name when the tunnel closes, or any of several; "" when it stays open
 }
 
 // attacks are the bad streams for a role, "server" or "client".
@@ -41,21 +41,21 @@ func attacks(t *testing.T, role string) []attack {
 		{"SSH greeting", []byte("SSH-2.0-OpenSSH_9.2\r\n"), "FRAME-002"},
 		{"version 0", []byte{0, 5, 0, 0, 0, 0}, "FRAME-002"},
 		{"version 2 after good frames", slices.Concat(frame(5), frame(0x80, 1, 2, 3), []byte{2, 5, 0, 0, 0, 0}), "FRAME-002"},
-		{"KeepAlive of 1 octet", frame(5, 0), "FRAME-008"},
+		{"KeepAlive of 1 byte", frame(5, 0), "FRAME-008"},
 		{"Data without an ID", frame(3, 0, 0, 0), "FRAME-008"},
-		{"Close of 5 octets", frame(4, 0, 0, 0, 1, 0), "FRAME-008"},
+		{"Close of 5 bytes", frame(4, 0, 0, 0, 1, 0), "FRAME-008"},
 		{"unknown types", slices.Concat(frame(0x06), frame(0x7f, 1), frame(0xff, make([]byte, 1<<20)...)), ""},
 		{"Data and Close for IDs never used", slices.Concat(frame(3, 9, 9, 9, 9, 1, 2, 3), frame(4, 9, 9, 9, 8), frame(3, 0, 0, 0, 0)), ""},
 	}
 	for _, kind := range []byte{0, 1, 2, 3, 4, 5, 0x10, 0xff} {
 		for _, length := range []uint32{1<<20 + 1, 1 << 31, 1<<32 - 1} {
-			list = append(list, attack{fmt.Sprintf("type %#02x announces %d octets", kind, length), header(kind, length), "FRAME-004"})
+			list = append(list, attack{fmt.Sprintf("type %#02x announces %d bytes", kind, length), header(kind, length), "FRAME-004"})
 		}
 	}
 	if role == "server" {
 		list = append(list,
 			attack{"ConnectRequest to a server", frame(1, 0, 0, 0, 1, 0, 22), "OPEN-010"},
-			attack{"ConnectResponse of 4 octets", frame(2, 0, 0, 0, 1), "FRAME-008"},
+			attack{"ConnectResponse of 4 bytes", frame(2, 0, 0, 0, 1), "FRAME-008"},
 			attack{"ConnectResponse for an ID never used", frame(2, 9, 9, 9, 9, 0), ""},
 		)
 	} else {
@@ -64,7 +64,7 @@ func attacks(t *testing.T, role string) []attack {
 		list = append(list,
 			attack{"ConnectResponse to a client", frame(2, 0, 0, 0, 1, 0), "OPEN-011"},
 			attack{"ConnectRequest twice for one ID", slices.Repeat(again, 2), "ID-004"},
-			attack{"ConnectRequest of 5 octets", frame(1, 0, 0, 0, 1, 0), "FRAME-008"},
+			attack{"ConnectRequest of 5 bytes", frame(1, 0, 0, 0, 1, 0), "FRAME-008"},
 			attack{"ConnectRequest whose host is too short", frame(1, 0, 0, 0, 1, 0, 22, 3, 'a', 'b'), "FRAME-008"},
 			attack{"ConnectRequest for port 0", frame(1, 0, 0, 0, 1, 0, 0), ""},
 			attack{"ConnectRequest for a host that forges a log line", frame(1, append([]byte{0, 0, 0, 1, 0, 22, 12}, "a\nlevel=ERR\x1b"...)...), ""},
@@ -74,12 +74,12 @@ func attacks(t *testing.T, role string) []attack {
 	list = append(list, vectorAttacks(t, role)...)
 	random := rand.New(rand.NewPCG(61, 62))
 	for i := range 100 {
-		octets := make([]byte, 6+random.IntN(4000))
-		for j := range octets {
-			octets[j] = byte(random.Uint32())
+		data := make([]byte, 6+random.IntN(4000))
+		for j := range data {
+			data[j] = byte(random.Uint32())
 		}
-		octets[0] |= 2 // never version 1
-		list = append(list, attack{fmt.Sprintf("random octets %d", i), octets, "FRAME-002"})
+		data[0] |= 2 // never version 1
+		list = append(list, attack{fmt.Sprintf("random bytes %d", i), data, "FRAME-002"})
 	}
 	return list
 }
@@ -96,15 +96,15 @@ func vectorAttacks(t *testing.T, role string) []attack {
 		if v.Kind == "dialogue" || v.Role != role && v.Role != "both" || v.Error == nil {
 			continue
 		}
-		a := attack{name: "vector " + v.ID, octets: v.Octets.Bytes()}
+		a := attack{name: "vector " + v.ID, data: v.Octets.Bytes()}
 		for _, chunk := range v.Chunks {
-			a.octets = append(a.octets, chunk.Bytes()...)
+			a.data = append(a.data, chunk.Bytes()...)
 		}
 		if v.Error.Dies == "tunnel" {
 			a.req = v.Error.Requirement
 		}
 		// Section 15 leaves the order of role and size free: a frame that breaks both may be called either.
-		if a.req == "FRAME-008" && a.octets[1] == foreign.kind {
+		if a.req == "FRAME-008" && a.data[1] == foreign.kind {
 			a.req += " " + foreign.req
 		}
 		list = append(list, a)
@@ -142,7 +142,7 @@ func tlsGreeting(t *testing.T) []byte {
 
 // TestHostileClients attacks the server's tunnel port while a good client's visitor goes on.
 func TestHostileClients(t *testing.T) {
-	tun := openServer(t, []string{service(t, echo)})
+	tun := openServer(t, []string{service(t, echo)}, "-debug") // every attack has its line
 	tun.startClient(t)
 	memory := tun.watchMemory(t)
 	bystander := dial(t, tun.public[0])
@@ -150,7 +150,7 @@ func TestHostileClients(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			mark := tun.server.log.mark()
 			bad := tun.dialTunnel(t)
-			bad.Write(a.octets) // fails when the server has closed already
+			bad.Write(a.data) // fails when the server has closed already
 			if a.req == "" {
 				wantAlive(t, bad)
 			} else {
@@ -218,8 +218,8 @@ func wantFrame(t *testing.T, c net.Conn, want []byte) {
 // TestHostileServers attacks a client, which dials again each time, and serves a good server in the end.
 func TestHostileServers(t *testing.T) {
 	bin := needBinaries(t)
-	fake := newFakeServer(t, bin)
-	fake.accept(t).Close() // its first tunnel, so that it is warm
+	fake := newFakeServer(t, bin, "-protocol", "core") // whose attacks these are
+	fake.accept(t).Close()                             // its first tunnel, so that it is warm
 	idle, _ := resident(t, fake.client)
 	memory := []memoryWatch{{fake.client, idle}}
 	for _, a := range attacks(t, "client") {
@@ -227,7 +227,7 @@ func TestHostileServers(t *testing.T) {
 			mark := fake.client.log.mark()
 			c := fake.accept(t)
 			defer c.Close()
-			c.Write(a.octets)
+			c.Write(a.data)
 			if a.req != "" {
 				wantClosed(t, c)
 				fake.client.log.waitAny(t, mark, strings.Fields(a.req))
@@ -269,7 +269,7 @@ func newFakeServer(t *testing.T, bin string, args ...string) *fakeServer {
 	}
 	t.Cleanup(func() { l.Close() })
 	client := start(t, "adit-client", syscall.SIGTERM, exec.Command(filepath.Join(bin, "adit-client"), append([]string{
-		"-server", l.Addr().String(), "-redial_delay", "1ms", "-redial_most", "10ms",
+		"-server", l.Addr().String(), "-redial_delay", "1ms", "-redial_most", "10ms", "-debug", // every attack has its line
 	}, args...)...))
 	return &fakeServer{l.(*net.TCPListener), client}
 }

@@ -70,7 +70,7 @@ func TestHTTP(t *testing.T) {
 		want := patternFile(t, filepath.Join(files, "big"), 3, 100_000_000)
 		out, code := run(t, nil, curl, "-sS", "--fail", url+"/big")
 		if got := sha256.Sum256(out); got != want || code != 0 {
-			t.Errorf("exit code %d, %d octets with checksum %x, not %x", code, len(out), got, want)
+			t.Errorf("exit code %d, %d bytes with checksum %x, not %x", code, len(out), got, want)
 		}
 	})
 	t.Run("upload", func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestEarlyAnswer(t *testing.T) {
 		io.CopyN(io.Discard, request.Body, 1_000_000)
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", answer)
 		io.Copy(c, &source{seed: 6, left: answer})
-		// As HTTP servers do: a close with unread octets would destroy the answer.
+		// As HTTP servers do: a close with unread bytes would destroy the answer.
 		c.CloseWrite()
 		io.Copy(io.Discard, c)
 	})
@@ -124,7 +124,7 @@ func TestEarlyAnswer(t *testing.T) {
 			t.Fatalf("no answer: %v", err)
 		}
 		if n, err := io.Copy(&checker{seed: 6}, response.Body); err != nil || n != answer {
-			t.Fatalf("answer: %d of %d octets: %v", n, answer, err)
+			t.Fatalf("answer: %d of %d bytes: %v", n, answer, err)
 		}
 		c.Close()
 		sending.Wait()

@@ -49,7 +49,7 @@ func TestIperf(t *testing.T) {
 			}
 			for i, stream := range report.End.Streams {
 				if stream.Sender.Bytes == 0 || stream.Receiver.Bytes == 0 {
-					t.Errorf("stream %d: %d octets sent, %d received", i, stream.Sender.Bytes, stream.Receiver.Bytes)
+					t.Errorf("stream %d: %d bytes sent, %d received", i, stream.Sender.Bytes, stream.Receiver.Bytes)
 				}
 			}
 			t.Logf("%.0f MB received, %.2f Gbit/s", float64(report.End.Received.Bytes)/1e6, report.End.Received.BitsPerSecond/1e9)

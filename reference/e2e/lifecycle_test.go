@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestClientKilled kills the client: its visitors are ended, new ones are ended with no octet, and served
+// TestClientKilled kills the client: its visitors are ended, new ones are ended with no byte, and served
 // again when a client returns.
 func TestClientKilled(t *testing.T) {
 	needBinaries(t)
@@ -96,7 +96,7 @@ func TestGracefulStop(t *testing.T) {
 			}
 			release()
 			if _, err := io.Copy(&got, visitor); err != nil || got.pos != 2*half {
-				t.Errorf("the download: %d of %d octets, %v", got.pos, 2*half, err)
+				t.Errorf("the download: %d of %d bytes, %v", got.pos, 2*half, err)
 			}
 			visitor.Close()
 			if code := stopping.exit(t, soon); code != 0 {
@@ -177,20 +177,20 @@ func TestTwoClients(t *testing.T) {
 	eventually(t, "the older client serves", soon, func() error { return echoed(tun.public[0], 50, 1000) })
 }
 
-// wantEnded waits until a visitor's connection ends with no further octet.
+// wantEnded waits until a visitor's connection ends with no further byte.
 func wantEnded(t *testing.T, who string, c *net.TCPConn) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(soon))
 	n, err := io.Copy(io.Discard, c)
 	if n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("%s: %d octets, then %v, instead of an end", who, n, err)
+		t.Errorf("%s: %d bytes, then %v, instead of an end", who, n, err)
 	}
 }
 
 // greet is a serve function that tells a visitor at once that it is served.
 func greet(c *net.TCPConn) { io.WriteString(c, "hello") }
 
-// notServed returns nil if a new visitor is refused, or accepted and ended with no octet. The service, if
+// notServed returns nil if a new visitor is refused, or accepted and ended with no byte. The service, if
 // there may be one, has to greet.
 func notServed(addr string) error {
 	c, err := net.Dial("tcp", addr)
@@ -201,7 +201,7 @@ func notServed(addr string) error {
 	c.SetReadDeadline(time.Now().Add(soon))
 	n, err := c.Read(make([]byte, 1))
 	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("visitor is served: %d octets, %v", n, err)
+		return fmt.Errorf("visitor is served: %d bytes, %v", n, err)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 // longest is close-wait, 60 s.
 const longer = 66 * time.Second
 
-// TestLong holds connections for longer than every timer: slow octets one way, and none at all.
+// TestLong holds connections for longer than every timer: slow bytes one way, and none at all.
 func TestLong(t *testing.T) {
 	t.Parallel()
 	binaries(t)
@@ -31,11 +31,11 @@ func testLongUpload(t *testing.T) {
 	c.SetDeadline(time.Now().Add(longer + soon))
 	sent, err := trickle(c, 11)
 	if err != nil {
-		t.Fatalf("visitor after %d octets: %v", sent, err)
+		t.Fatalf("visitor after %d bytes: %v", sent, err)
 	}
 	c.Close()
-	if end := await(t, "the service sees the end", got, soon); end.err != nil || end.octets != sent {
-		t.Errorf("the service got %d of %d octets, then %v", end.octets, sent, end.err)
+	if end := await(t, "the service sees the end", got, soon); end.err != nil || end.right != sent {
+		t.Errorf("the service got %d of %d bytes, then %v", end.right, sent, end.err)
 	}
 }
 
@@ -53,8 +53,8 @@ func testLongDownload(t *testing.T) {
 	c.SetDeadline(time.Now().Add(longer + soon))
 	end := check(c, 12)
 	want := await(t, "the service has sent all", sent, soon)
-	if end.err != nil || end.octets != want {
-		t.Errorf("the visitor got %d of %d octets, then %v", end.octets, want, end.err)
+	if end.err != nil || end.right != want {
+		t.Errorf("the visitor got %d of %d bytes, then %v", end.right, want, end.err)
 	}
 }
 
@@ -88,10 +88,10 @@ func trickle(w io.Writer, seed int64) (sent int64, err error) {
 	return src.pos, nil
 }
 
-// checked is what a reader got: the number of right octets, and what ended them if not the end of the stream.
+// checked is what a reader got: the number of right bytes, and what ended them if not the end of the stream.
 type checked struct {
-	octets int64
-	err    error
+	right int64
+	err   error
 }
 
 func check(r io.Reader, seed int64) checked {

@@ -34,7 +34,7 @@ func TestConnectRequestForms(t *testing.T) {
 }
 
 // TestNotReached has visitors whose service refuses, or is forbidden by the client's policy: they are ended
-// with no octet, and both logs say why.
+// with no byte, and both logs say why.
 func TestNotReached(t *testing.T) {
 	needBinaries(t)
 	tun := openServer(t, []string{loopback(freePort(t)), "192.0.2.1:22", service(t, echo)})
@@ -68,7 +68,7 @@ func TestDirect(t *testing.T) {
 	}
 	serve(t, l, func(c *net.TCPConn) {
 		end := check(c, 55)
-		fmt.Fprintf(c, "%d %v", end.octets, end.err)
+		fmt.Fprintf(c, "%d %v", end.right, end.err)
 	})
 	tun := openServer(t, nil, "-tunnel.enabled=false", "-visitors.listen_host", "127.0.0.1")
 	tun.create(t, fmt.Sprintf(`{"port": %d, "target_ip": "127.0.0.2"}`, port))

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// block is what every pattern is cut from. Its length is a prime, so that no buffer size divides it: octets
+// block is what every pattern is cut from. Its length is a prime, so that no buffer size divides it: bytes
 // lost, doubled, swapped or of another connection show at the first comparison.
 var block = sync.OnceValue(func() []byte {
 	b := make([]byte, 1<<20-3)
@@ -26,7 +26,7 @@ func from(seed, pos int64) []byte {
 	return b[(seed*7919+pos)%int64(len(b)):]
 }
 
-// source reads as the first left octets of a seed's pattern.
+// source reads as the first left bytes of a seed's pattern.
 type source struct{ seed, pos, left int64 }
 
 func (s *source) Read(b []byte) (int, error) {
@@ -39,7 +39,7 @@ func (s *source) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// checker takes the pattern of a seed and refuses the first octet that is not in its place.
+// checker takes the pattern of a seed and refuses the first byte that is not in its place.
 type checker struct{ seed, pos int64 }
 
 func (c *checker) Write(b []byte) (int, error) {
@@ -51,7 +51,7 @@ func (c *checker) Write(b []byte) (int, error) {
 			for got[0] == want[0] {
 				got, want, c.pos = got[1:], want[1:], c.pos+1
 			}
-			return done, fmt.Errorf("octet %d of pattern %d is %#02x, not %#02x", c.pos, c.seed, got[0], want[0])
+			return done, fmt.Errorf("byte %d of pattern %d is %#02x, not %#02x", c.pos, c.seed, got[0], want[0])
 		}
 		done += n
 		c.pos += int64(n)
@@ -138,7 +138,7 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// echoed is one new visitor of an echo service: it sends n octets of a seed's pattern and checks what comes back.
+// echoed is one new visitor of an echo service: it sends n bytes of a seed's pattern and checks what comes back.
 func echoed(addr string, seed, n int64) error {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -158,7 +158,7 @@ func echoedOn(c net.Conn, seed, n int64, within time.Duration) error {
 	got, err := io.CopyN(&checker{seed: seed}, c, n)
 	if err != nil {
 		c.SetDeadline(time.Now()) // frees the sender
-		err = fmt.Errorf("echo of pattern %d after %d of %d octets: %w", seed, got, n, err)
+		err = fmt.Errorf("echo of pattern %d after %d of %d bytes: %w", seed, got, n, err)
 	}
 	sending.Wait()
 	return errors.Join(err, sent)

@@ -98,10 +98,10 @@ SELECT 'the end';
 	}
 	direct, through := session(addr), session(tun.public[0])
 	if !bytes.HasSuffix(direct, []byte("80000|3199960000|10000000\nthe end\n")) || len(direct) < 10_000_000 {
-		t.Fatalf("psql without a tunnel: %d octets, the last ones %q", len(direct), direct[max(0, len(direct)-60):])
+		t.Fatalf("psql without a tunnel: %d bytes, the last ones %q", len(direct), direct[max(0, len(direct)-60):])
 	}
 	if !bytes.Equal(direct, through) {
-		t.Errorf("through the tunnel %d octets (%x), directly %d (%x)",
+		t.Errorf("through the tunnel %d bytes (%x), directly %d (%x)",
 			len(through), sha256.Sum256(through), len(direct), sha256.Sum256(direct))
 	}
 }

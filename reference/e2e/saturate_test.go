@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestSaturated fills both directions of four connections for a minute, every octet checked in its place,
+// TestSaturated fills both directions of four connections for a minute, every byte checked in its place,
 // and bounds the memory of both programs meanwhile.
 func TestSaturated(t *testing.T) {
 	t.Parallel()
@@ -96,7 +96,7 @@ func (f *flood) receive() {
 	}
 }
 
-// wantAll waits until f got every octet that from sent, and returns their number.
+// wantAll waits until f got every byte that from sent, and returns their number.
 func (f *flood) wantAll(t *testing.T, what string, from *flood) int64 {
 	t.Helper()
 	eventually(t, what+" arrives", 30*time.Second, func() error {
@@ -104,13 +104,13 @@ func (f *flood) wantAll(t *testing.T, what string, from *flood) int64 {
 		if from.sentAll.Load() && got == sent {
 			return nil
 		}
-		return fmt.Errorf("%d of %d octets; receiver: %v, sender: %v", got, sent, f.problem(), from.problem())
+		return fmt.Errorf("%d of %d bytes; receiver: %v, sender: %v", got, sent, f.problem(), from.problem())
 	})
 	if err := f.problem(); err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
 	if f.got.Load() < 10<<20 {
-		t.Errorf("%s: no more than %d octets in a minute", what, f.got.Load())
+		t.Errorf("%s: no more than %d bytes in a minute", what, f.got.Load())
 	}
 	return f.got.Load()
 }

@@ -85,7 +85,7 @@ func TestSSH(t *testing.T) {
 	t.Run("input", func(t *testing.T) {
 		input, _ := io.ReadAll(&source{seed: 1, left: 3_000_000})
 		if out, code := ssh(t, input, "cat"); !bytes.Equal(out, input) || code != 0 {
-			t.Errorf("%d octets, equal %v, exit code %d", len(out), bytes.Equal(out, input), code)
+			t.Errorf("%d bytes, equal %v, exit code %d", len(out), bytes.Equal(out, input), code)
 		}
 	})
 	t.Run("terminal", func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestSCP(t *testing.T) {
 	}
 }
 
-// patternFile writes the first size octets of a seed's pattern to a file and returns their checksum.
+// patternFile writes the first size bytes of a seed's pattern to a file and returns their checksum.
 func patternFile(t *testing.T, path string, seed, size int64) (sum [sha256.Size]byte) {
 	t.Helper()
 	file, err := os.Create(path)

@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+// On a tunnel of Core one slow local peer pauses the others, and is ended for that.
+
 // goOn is what FLOW-004 grants: whatever one local peer does, the others go on within this time.
 const goOn = 30 * time.Second
 
@@ -21,7 +23,7 @@ func TestVisitorThatNeverReads(t *testing.T) {
 		io.Copy(c, &source{seed: 31, left: 1 << 60})
 		close(stuck)
 	})
-	tun := open(t, firehose, service(t, echo))
+	tun := openAs(t, "core", firehose, service(t, echo))
 	memory := tun.watchMemory(t)
 	c := dial(t, tun.public[0])
 	c.SetReadBuffer(16 << 10)
@@ -29,7 +31,7 @@ func TestVisitorThatNeverReads(t *testing.T) {
 	boundMemory(t, memory, 3)
 	c.SetReadDeadline(time.Now().Add(soon))
 	if end := check(c, 31); end.err == nil || errors.Is(end.err, os.ErrDeadlineExceeded) {
-		t.Errorf("after %d octets of an endless stream the stuck visitor was not reset: %v", end.octets, end.err)
+		t.Errorf("after %d bytes of an endless stream the stuck visitor was not reset: %v", end.right, end.err)
 	}
 }
 
@@ -43,7 +45,7 @@ func TestServiceThatNeverReads(t *testing.T) {
 		<-over
 	})
 	t.Cleanup(func() { close(over) })
-	tun := open(t, deaf, service(t, echo))
+	tun := openAs(t, "core", deaf, service(t, echo))
 	memory := tun.watchMemory(t)
 	c := dial(t, tun.public[0])
 	go sendUntilError(c, stuck)

@@ -17,7 +17,7 @@ func asUser(attr *syscall.SysProcAttr, uid, gid uint32) {
 	attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
 }
 
-// resident returns the child's memory now and at its peak, in octets.
+// resident returns the child's memory now and at its peak, in bytes.
 func resident(t *testing.T, p *process) (now, peak int64) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))

@@ -29,11 +29,17 @@ type tunnel struct {
 // open starts a tunnel to services and waits until it can serve visitors.
 func open(t *testing.T, services ...string) *tunnel {
 	t.Helper()
+	return openAs(t, "auto", services...)
+}
+
+// openAs is open with a client that speaks a profile; the server speaks any.
+func openAs(t *testing.T, protocol string, services ...string) *tunnel {
+	t.Helper()
 	if binaries(t) == "" {
 		return openRelay(t, services)
 	}
 	tun := openServer(t, services)
-	tun.startClient(t)
+	tun.startClient(t, "-protocol", protocol)
 	return tun
 }
 

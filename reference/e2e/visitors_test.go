@@ -9,7 +9,7 @@ import (
 
 // TestVisitorsAtOnce has 200 visitors open at the same time: each echoes, waits until all have, and echoes again.
 func TestVisitorsAtOnce(t *testing.T) {
-	const visitors, octets = 200, 40_000
+	const visitors, size = 200, 40_000
 	tun := open(t, service(t, echo))
 	errs := make([]error, visitors)
 	var first, all sync.WaitGroup
@@ -21,13 +21,13 @@ func TestVisitorsAtOnce(t *testing.T) {
 			return err
 		}
 		defer c.Close()
-		err = echoedOn(c, int64(i), octets+int64(i), time.Minute)
+		err = echoedOn(c, int64(i), size+int64(i), time.Minute)
 		first.Done()
 		if err != nil {
 			return err
 		}
 		first.Wait() // nobody leaves before everybody came
-		return echoedOn(c, int64(visitors+i), octets, time.Minute)
+		return echoedOn(c, int64(visitors+i), size, time.Minute)
 	}
 	for i := range visitors {
 		all.Go(func() { errs[i] = visit(i) })

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 // relayedBench is relayed for benchmarks, without deadlines.
@@ -29,7 +31,10 @@ func relayedBench(b *testing.B) (visitor, service *net.TCPConn) {
 	visitor, near := pair()
 	far, service := pair()
 	done := make(chan struct{})
-	go func() { defer close(done); Relay(context.Background(), near, far, new(Counts)) }()
+	go func() {
+		defer close(done)
+		Relay(context.Background(), socket(b, near), socket(b, far), new(sock.Counts))
+	}()
 	b.Cleanup(func() { visitor.Close(); service.Close(); <-done })
 	return visitor, service
 }

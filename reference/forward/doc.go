@@ -1,5 +1,4 @@
-// Package forward relays octets between two TCP sockets. It knows no frames, no tunnels and no other
-// package of this module.
+// Package forward relays bytes between two TCP sockets. It knows no frames and no tunnels.
 //
 // Use: give each accepted visitor to [TCP.Forward], which dials the target and returns when both
 // directions have ended; or give two connected sockets to [Relay].
@@ -11,10 +10,7 @@
 //
 // Files:
 //
-//	host.go        what can be dialled at all
-//	tcp.go         TCP: dial the target, bound the number at once, relay
-//	relay.go       Relay, Reset and the two copying goroutines
-//	half.go        one direction: small reads through a borrowed buffer, bulk through splice
-//	ready_unix.go  a read that holds a buffer only while there is something to read
-//	ready_other.go the same for systems without that call: the buffer is held while waiting
+//	tcp.go    TCP: dial the target, bound the number at once, relay
+//	relay.go  Relay and the two copying goroutines
+//	half.go   one direction: small reads through a borrowed buffer, bulk through splice
 package forward

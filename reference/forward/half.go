@@ -3,28 +3,27 @@ package forward
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 const (
 	bufferSize = 64 << 10 // one small read; a read that fills it starts bulk
-	bulkChunk  = 1 << 20  // octets handed to the kernel at a time, so that counts stay live
+	bulkChunk  = 1 << 20  // bytes handed to the kernel at a time, so that counts stay live
 
 	// bulkPatience bounds the wait for one chunk. A stream slower than chunk/patience (10 MiB/s) goes back
 	// to small reads, whose counts are exact.
 	bulkPatience = 100 * time.Millisecond
 )
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+var buffers = sock.NewPool(0, bufferSize)
 
 // half is one direction of a relay, owned by the goroutine that copies it.
 type half struct {
-	dst, src *net.TCPConn
-	reader   reader // of src
+	dst, src *sock.TCP
 	count    *atomic.Int64
 }
 
@@ -46,14 +45,12 @@ func (h *half) copy() error {
 
 // small moves one buffer. It reports bulk when the buffer came back full, and [io.EOF] at the end.
 func (h *half) small() (bulk bool, err error) {
-	buf, n, err := h.reader.read()
-	if buf != nil {
-		defer buffers.Put(buf)
-	}
+	buf, err := h.src.Read(buffers, bufferSize)
 	if err != nil {
 		return false, err
 	}
-	n, err = h.dst.Write(buf[:n])
+	defer buf.Release()
+	n, err := h.dst.Conn.Write(buf.Bytes())
 	h.count.Add(int64(n))
 	return n == bufferSize, err
 }
@@ -61,16 +58,16 @@ func (h *half) small() (bulk bool, err error) {
 // bulk moves chunks by [net.TCPConn.ReadFrom], which splices inside the kernel where it can, until the
 // stream slows down (nil) or ends ([io.EOF]).
 func (h *half) bulk() error {
-	chunk := io.LimitedReader{R: h.src}
+	chunk := io.LimitedReader{R: h.src.Conn}
 	for {
 		chunk.N = bulkChunk
-		h.src.SetReadDeadline(time.Now().Add(bulkPatience)) // fails only on a closed socket, as the next read does
-		n, err := h.dst.ReadFrom(&chunk)
+		h.src.Conn.SetReadDeadline(time.Now().Add(bulkPatience)) // fails only on a closed socket, as the next read does
+		n, err := h.dst.Conn.ReadFrom(&chunk)
 		h.count.Add(n)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// Nothing is lost: ReadFrom has written all that it read.
-			return h.src.SetReadDeadline(time.Time{})
+			return h.src.Conn.SetReadDeadline(time.Time{})
 		case err != nil:
 			return err
 		case n < bulkChunk:

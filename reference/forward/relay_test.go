@@ -7,13 +7,17 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
-const soon = 10 * time.Second
+const soon = time.Minute
 
 // pair is two ends of one loopback TCP connection, closed with the test, that fail rather than hang.
 func pair(t *testing.T) (a, b *net.TCPConn) {
@@ -35,8 +39,17 @@ func pair(t *testing.T) (a, b *net.TCPConn) {
 	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
+func socket(t testing.TB, c *net.TCPConn) *sock.TCP {
+	t.Helper()
+	s, err := sock.NewTCP(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // relayed starts a Relay and returns its two outer ends and its result.
-func relayed(t *testing.T, ctx context.Context, counts *Counts) (visitor, service *net.TCPConn, result <-chan error) {
+func relayed(t *testing.T, ctx context.Context, counts *sock.Counts) (visitor, service *net.TCPConn, result <-chan error) {
 	t.Helper()
 	visitor, near := pair(t)
 	far, service := pair(t)
@@ -44,7 +57,7 @@ func relayed(t *testing.T, ctx context.Context, counts *Counts) (visitor, servic
 		c.SetDeadline(time.Now().Add(soon))
 	}
 	done := make(chan error, 1)
-	go func() { done <- Relay(ctx, near, far, counts) }()
+	go func() { done <- Relay(ctx, socket(t, near), socket(t, far), counts) }()
 	return visitor, service, done
 }
 
@@ -63,13 +76,13 @@ func want(t *testing.T, what string, result <-chan error, target error) {
 func wantReset(t *testing.T, who string, c *net.TCPConn) {
 	t.Helper()
 	if n, err := io.Copy(io.Discard, c); n != 0 || !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("%s read %d octets, %v; want none and a reset", who, n, err)
+		t.Errorf("%s read %d bytes, %v; want none and a reset", who, n, err)
 	}
 }
 
 func TestEndOfStreamPassesOnAsHalfClose(t *testing.T) {
 	for _, visitorFirst := range []bool{true, false} {
-		var counts Counts
+		var counts sock.Counts
 		first, second, result := relayed(t, t.Context(), &counts)
 		in, out := int64(len("question")), int64(len("a longer answer"))
 		if !visitorFirst {
@@ -87,14 +100,14 @@ func TestEndOfStreamPassesOnAsHalfClose(t *testing.T) {
 			t.Fatalf("first end read %q, %v; want the answer and the end", got, err)
 		}
 		want(t, "Relay", result, nil)
-		if counts.In.Load() != in || counts.Out.Load() != out {
-			t.Errorf("counts = %d in, %d out; want %d, %d", counts.In.Load(), counts.Out.Load(), in, out)
+		if counts.ToService.Load() != in || counts.ToVisitor.Load() != out {
+			t.Errorf("counts = %d in, %d out; want %d, %d", counts.ToService.Load(), counts.ToVisitor.Load(), in, out)
 		}
 	}
 }
 
 func TestLargeTransferBothWaysAtOnce(t *testing.T) {
-	var counts Counts
+	var counts sock.Counts
 	visitor, service, result := relayed(t, t.Context(), &counts)
 	const size = 24<<20 + 12345 // many bulk chunks and an odd end
 	up, down := random(1, size), random(2, size)
@@ -108,7 +121,7 @@ func TestLargeTransferBothWaysAtOnce(t *testing.T) {
 	receive := func(c *net.TCPConn, data []byte) {
 		got, err := io.ReadAll(c)
 		if !bytes.Equal(got, data) || err != nil {
-			t.Errorf("received %d octets, %v; want %d, the same", len(got), err, len(data))
+			t.Errorf("received %d bytes, %v; want %d, the same", len(got), err, len(data))
 		}
 	}
 	wg.Go(func() { send(visitor, up) })
@@ -117,18 +130,18 @@ func TestLargeTransferBothWaysAtOnce(t *testing.T) {
 	wg.Go(func() { receive(visitor, down) })
 	wg.Wait()
 	want(t, "Relay", result, nil)
-	if counts.In.Load() != size || counts.Out.Load() != size {
-		t.Errorf("counts = %d, %d; want %d each", counts.In.Load(), counts.Out.Load(), size)
+	if counts.ToService.Load() != size || counts.ToVisitor.Load() != size {
+		t.Errorf("counts = %d, %d; want %d each", counts.ToService.Load(), counts.ToVisitor.Load(), size)
 	}
 }
 
 // A sender that stops in the middle of a bulk chunk: what came arrives, and is counted, without its end.
 func TestBulkThatPausesArrivesAndIsCounted(t *testing.T) {
-	var counts Counts
+	var counts sock.Counts
 	visitor, service, result := relayed(t, t.Context(), &counts)
 	data := random(3, 3*bulkChunk/2)
 	for range 3 { // after each pause small reads, then bulk again
-		before := counts.In.Load()
+		before := counts.ToService.Load()
 		var wg sync.WaitGroup
 		wg.Go(func() { visitor.Write(data) })
 		got := make([]byte, len(data))
@@ -136,9 +149,9 @@ func TestBulkThatPausesArrivesAndIsCounted(t *testing.T) {
 			t.Fatalf("service read a different burst, %v", err)
 		}
 		wg.Wait()
-		for deadline := time.Now().Add(soon); counts.In.Load() != before+int64(len(data)); {
+		for deadline := time.Now().Add(soon); counts.ToService.Load() != before+int64(len(data)); {
 			if time.Now().After(deadline) {
-				t.Fatalf("counted %d octets; want %d", counts.In.Load()-before, len(data))
+				t.Fatalf("counted %d bytes; want %d", counts.ToService.Load()-before, len(data))
 			}
 			time.Sleep(time.Millisecond) // polling a counter: nothing else tells
 		}
@@ -149,15 +162,15 @@ func TestBulkThatPausesArrivesAndIsCounted(t *testing.T) {
 }
 
 func TestResetOfOneEndResetsTheOther(t *testing.T) {
-	visitor, service, result := relayed(t, t.Context(), new(Counts))
-	Reset(service)
+	visitor, service, result := relayed(t, t.Context(), new(sock.Counts))
+	sock.Reset(service)
 	wantReset(t, "visitor", visitor)
 	want(t, "Relay", result, syscall.ECONNRESET)
 }
 
 func TestEndOfContextResetsBoth(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	visitor, service, result := relayed(t, ctx, new(Counts))
+	visitor, service, result := relayed(t, ctx, new(sock.Counts))
 	reason := errors.New("mapping removed")
 	cancel(reason)
 	want(t, "Relay", result, reason)
@@ -167,18 +180,15 @@ func TestEndOfContextResetsBoth(t *testing.T) {
 
 func TestSmallReadsAllocateNothing(t *testing.T) {
 	a, b := pair(t)
-	r := reader{}
-	if err := r.init(b); err != nil {
-		t.Fatal(err)
-	}
-	octet := []byte{1}
+	s := socket(t, b)
+	one := []byte{1}
 	if n := testing.AllocsPerRun(200, func() {
-		a.Write(octet)
-		buf, n, err := r.read()
-		if n != 1 || err != nil {
-			t.Errorf("read = %d, %v; want 1 octet", n, err)
+		a.Write(one)
+		buf, err := s.Read(buffers, bufferSize)
+		if err != nil || buf.Len() != 1 {
+			t.Fatalf("Read = %v, %v; want 1 byte", buf, err)
 		}
-		buffers.Put(buf)
+		buf.Release()
 	}); n != 0 { // rounded down: the race detector lets a pool forget some
 		t.Errorf("%v allocations for each small read; want none", n)
 	}
@@ -190,4 +200,34 @@ func random(seed uint64, n int) []byte {
 	key[0] = byte(seed)
 	rand.NewChaCha8(key).Read(data)
 	return data
+}
+
+func TestBytesOfAFailedWriteAreCounted(t *testing.T) {
+	in, src := pair(t)
+	dst, out := pair(t)
+	dst.SetWriteBuffer(4 << 10)
+	out.SetReadBuffer(4 << 10)
+	var count atomic.Int64
+	h := half{dst: socket(t, dst), src: socket(t, src), count: &count}
+	dst.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)) // nobody reads: a part is taken, then the write fails
+	if _, err := in.Write(random(1, bufferSize-1)); err != nil {
+		t.Fatal(err)
+	}
+	for total := 0; total < bufferSize-1; {
+		// In a few reads, should the bytes have come in a few parts.
+		_, err := h.small()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("small = %v; want os.ErrDeadlineExceeded", err)
+		}
+		if total = int(count.Load()); total >= bufferSize-1 {
+			t.Skip("this system's socket buffers took everything")
+		}
+	}
+	dst.CloseWrite()
+	if got, err := io.Copy(io.Discard, out); err != nil || got != count.Load() || got == 0 {
+		t.Errorf("%d bytes arrived, %v, and %d were counted; want as many, and some", got, err, count.Load())
+	}
 }

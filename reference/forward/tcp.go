@@ -1,12 +1,14 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 // ErrBusy is returned for a visitor beyond [TCP.Max], which was reset.
@@ -23,16 +25,18 @@ type TCP struct {
 
 // Forward dials target, host:port, and relays until both directions have ended, adding to counts as it
 // goes. It owns visitor from the call on. A visitor that cannot be served, because the dial fails or too
-// many are open, is reset with no octet sent. The end of ctx ends the dial, or resets both sockets.
-func (t *TCP) Forward(ctx context.Context, visitor *net.TCPConn, target string, counts *Counts) error {
+// many are open, is reset with no byte sent. The end of ctx ends the dial, or resets both sockets.
+func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, counts *sock.Counts) error {
 	defer t.active.Add(-1)
 	if n := t.active.Add(1); t.Max > 0 && n > t.Max {
-		Reset(visitor)
+		visitor.Reset()
 		return ErrBusy
 	}
-	service, err := t.dial(ctx, target)
+	dialCtx, cancel := context.WithTimeout(ctx, cmp.Or(t.DialTimeout, 10*time.Second))
+	service, err := sock.Dial(dialCtx, target)
+	cancel()
 	if err != nil {
-		Reset(visitor)
+		visitor.Reset()
 		return fmt.Errorf("forward to %s: %w", target, err)
 	}
 	return Relay(ctx, visitor, service, counts)
@@ -40,15 +44,3 @@ func (t *TCP) Forward(ctx context.Context, visitor *net.TCPConn, target string, 
 
 // Active is the number of visitors being served or dialled for.
 func (t *TCP) Active() int64 { return t.active.Load() }
-
-func (t *TCP) dial(ctx context.Context, target string) (*net.TCPConn, error) {
-	timeout := t.DialTimeout
-	if timeout == 0 {
-		timeout = 10 * time.Second
-	}
-	conn, err := (&net.Dialer{Timeout: timeout}).DialContext(ctx, "tcp", target)
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.TCPConn), nil // what network "tcp" gives
-}

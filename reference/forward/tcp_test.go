@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 // listen is a loopback listener that ends with the test.
@@ -27,7 +29,7 @@ func forwarded(t *testing.T, ctx context.Context, f *TCP, target net.Addr) (visi
 	visitor, near := pair(t)
 	visitor.SetDeadline(time.Now().Add(soon))
 	done := make(chan error, 1)
-	go func() { done <- f.Forward(ctx, near, target.String(), new(Counts)) }()
+	go func() { done <- f.Forward(ctx, socket(t, near), target.String(), new(sock.Counts)) }()
 	return visitor, done
 }
 

@@ -1,5 +1,5 @@
 // Package server is the public end of tunnels: it accepts tunnels and visitors, decides which tunnel serves
-// which visitor, keeps the mappings, and answers the HTTP control API.
+// which visitor, and listens for the mappings of package mapping and for the HTTP control API.
 //
 // Use: [Listen] with a [Config], then [Server.Run], which returns when its context has ended and what was
 // open has finished.
@@ -7,12 +7,10 @@
 // Files:
 //
 //	server.go    Config, Server: start, ready, graceful stop
+//	listen.go    binding with errors that name the remedy; the accept loop
 //	tunnels.go   tunnels: who may connect, the life of one
 //	registry.go  the live tunnels, and which of them serves a mapping
-//	manager.go   mappings made, restored and removed, each with all its parts or not at all
-//	mapping.go   one mapping: its port, bound or tried again, and its books
-//	visitor.go   one visitor: handed to a tunnel or forwarded, counted, logged
-//	plan.go      what a request asks for, filled in and checked
-//	control.go   the API's view of the server
-//	listen.go    binding with errors that name the remedy; the accept loop
+//	reserve.go   descriptors kept for tunnels, the API and refusals
+//	port.go      one mapped port, and the sum of its visitors' traffic
+//	visitor.go   one visitor: counted, handed to a tunnel or forwarded, logged
 package server

@@ -8,28 +8,30 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/api"
 	"github.com/adit-tunnel/adit/reference/client"
+	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
 	"github.com/adit-tunnel/adit/reference/store"
 )
 
 // soon is the deadline of what happens at once on an idle machine.
 const soon = 15 * time.Second
 
-// config is that of a server under test: any free port, a database of its own, one-second drain.
+// config is that of a server under test: any free port, a database of its own.
 func config(t *testing.T) Config {
 	t.Helper()
 	db := filepath.Join(t.TempDir(), "mappings.db")
 	return Config{
-		TunnelEnabled: true, TunnelHost: "127.0.0.1", APIHost: "127.0.0.1", VisitorHost: "127.0.0.1",
-		PortFrom: 1024, PortEnd: 65535, TargetOffset: 10000,
+		Rules:      mapping.Rules{TunnelEnabled: true, PortFrom: 1024, PortEnd: 65535, TargetOffset: 10000},
+		TunnelHost: "127.0.0.1", APIHost: "127.0.0.1", VisitorHost: "127.0.0.1", DrainTimeout: 2 * soon,
 		Store: openStore(t, db), Logger: testLogger(t),
 	}
 }
@@ -85,47 +87,48 @@ func (r *running) connect(t *testing.T, from string, rules ...string) (end func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(client.Config{
-		Server: r.TunnelAddr().String(), Policy: policy, Logger: r.cfg.Logger, RetryFirst: 10 * time.Millisecond, DrainTimeout: -1,
-		Dial: func(ctx context.Context, server string) (session.Socket, error) {
+	c := client.New(client.Config{
+		Server: r.TunnelAddr().String(), Policy: policy, Logger: r.cfg.Logger,
+		Session:        session.Config{Protocol: r.cfg.Session.Protocol, Agent: r.cfg.Session.Agent},
+		ConnectTimeout: soon, RetryFirst: 10 * time.Millisecond, RetryMost: time.Second,
+		DialServer: func(ctx context.Context, server string) (sock.Socket, error) {
 			local := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))
 			conn, err := (&net.Dialer{LocalAddr: local}).DialContext(ctx, "tcp", server)
 			if err != nil {
 				return nil, err
 			}
-			return session.TCP(conn.(*net.TCPConn))
+			return sock.NewTCP(conn.(*net.TCPConn))
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := r.lastTunnel.Load()
+	before := r.registry.clients()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Run(ctx) }()
 	end = sync.OnceFunc(func() { stop(); await(t, "the client's end", done) })
 	t.Cleanup(end)
-	eventually(t, "a tunnel", func() bool { return r.lastTunnel.Load() > before && len(r.registry.all()) > 0 })
+	eventually(t, "a tunnel", func() bool {
+		return slices.ContainsFunc(r.registry.clients(), func(t *tunnel) bool { return !slices.Contains(before, t) })
+	})
 	return end
 }
 
-// mapped creates a mapping to a target through the API's method, and returns where visitors connect.
-func (r *running) mapped(t *testing.T, target string, change func(*api.CreateRequest)) string {
+// mapped creates a mapping to a target as the API does, and returns where visitors connect.
+func (r *running) mapped(t *testing.T, target string, change func(*mapping.Request)) string {
 	t.Helper()
 	port := freePort(t)
-	request := api.CreateRequest{Port: port}
+	request := mapping.Request{Port: port}
 	if target != "" {
 		host, p, err := net.SplitHostPort(target)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n, _ := strconv.Atoi(p)
-		request.TargetHost, request.TargetPort = &host, &n
+		request.TargetHost, request.TargetPort = host, &n
 	}
 	if change != nil {
 		change(&request)
 	}
-	if _, err := r.Create(t.Context(), request); err != nil {
+	if _, err := r.mappings.Create(t.Context(), request); err != nil {
 		t.Fatalf("Create(%+v) = %v", request, err)
 	}
 	return local(port)
@@ -188,7 +191,7 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// wantReset fails unless a visitor is accepted and then reset with no octet.
+// wantReset fails unless a visitor is accepted and then reset with no byte.
 func wantReset(t *testing.T, what, addr string) {
 	t.Helper()
 	c := dial(t, addr)
@@ -196,11 +199,11 @@ func wantReset(t *testing.T, what, addr string) {
 		return
 	}
 	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("%s: the visitor reads %d octets, %v; want a reset", what, n, err)
+		t.Errorf("%s: the visitor reads %d bytes, %v; want a reset", what, n, err)
 	}
 }
 
-// wantEcho fails unless a visitor's octets come back.
+// wantEcho fails unless a visitor's bytes come back.
 func wantEcho(t *testing.T, what, addr string) {
 	t.Helper()
 	c := dial(t, addr)

@@ -1,16 +1,16 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 const (
@@ -18,10 +18,11 @@ const (
 	mostAcceptPause  = time.Second
 )
 
-// listen binds a port of host (empty: every address). Its error names the field or key that says which
-// port, and the remedy; to a caller of the API it is a conflict.
-func listen(field, host string, port int) (*net.TCPListener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+// listen binds a port of host (empty: every address). Its error begins with the port, behind which key or
+// field the caller says, and names the remedy.
+func listen(host string, port int) (*net.TCPListener, error) {
+	config := net.ListenConfig{KeepAliveConfig: sock.KeepAlive}
+	l, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err == nil {
 		return l.(*net.TCPListener), nil // what network "tcp" gives
 	}
@@ -34,15 +35,15 @@ func listen(field, host string, port int) (*net.TCPListener, error) {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		remedy = "this machine does not have that address; correct the host to listen on"
 	}
-	return nil, &api.Error{Status: http.StatusConflict, Field: field, Message: fmt.Sprintf("%s %d: cannot listen there: %s (%v)", field, port, remedy, err)}
+	return nil, fmt.Errorf("%d: cannot listen there: %s (%w)", port, remedy, err)
 }
 
-// accept gives every socket that l accepts to handle, until l is closed. An error that passes, such as too
-// many open files, is logged, and waited out by pauses that grow: the peer stays in the kernel's queue.
-func accept(l *net.TCPListener, log *slog.Logger, handle func(*net.TCPConn)) {
+// acceptLoop gives every socket that l accepts to handle, until l is closed. An error that passes, such as too many open
+// files when the reserve is used up, is logged, and waited out by pauses that grow: the peer stays in the kernel's queue.
+func (s *Server) acceptLoop(l *net.TCPListener, log *slog.Logger, handle func(*net.TCPConn)) {
 	pause := time.Duration(0)
 	for {
-		conn, err := l.AcceptTCP()
+		conn, err := s.reserve.accept(l)
 		switch {
 		case err == nil:
 			pause = 0

@@ -1,17 +1,100 @@
 package server
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
 )
 
-// registry holds the live tunnels, and decides which of them serves a mapping (PROTOCOL.md section 18).
+// What tunnels that are not proven may take up, in all and of one address. They cost a descriptor each, and
+// everyone can open them.
+const (
+	mostUnproven       = 64
+	mostUnprovenOfAddr = 8
+)
+
+var errMadeRoom = errors.New("it sent no frame, and made room for a newer connection")
+
+// registry holds the live tunnels, and decides which of them serves a mapping (PROTOCOL.md section 18). A tunnel
+// is proven once a frame came through it. Before that it may be a stranger's, or that of a client which is silent
+// for its first 15 s: it serves (TUN-001), but only where no proven one does.
 // Safe for use from any number of goroutines.
 type registry struct {
-	mu     sync.Mutex // guards the following fields
-	groups []group    // in order of arrival; none is empty
+	mu               sync.Mutex // guards the following fields
+	proven, unproven groups
 }
+
+// add makes t available to visitors, as one that is not proven. It returns the tunnel that has to make room for
+// it, which is forgotten: the oldest of the address that has most of them; nil when there is room.
+func (r *registry) add(t *tunnel) (evicted *tunnel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unproven.add(t)
+	switch i := r.unproven.find(t.addr); {
+	case len(r.unproven[i].tunnels) > mostUnprovenOfAddr:
+		evicted = r.unproven[i].tunnels[0]
+	case len(r.unproven.all()) > mostUnproven:
+		evicted = slices.MaxFunc(r.unproven, func(a, b group) int { return len(a.tunnels) - len(b.tunnels) }).tunnels[0]
+	default:
+		return nil
+	}
+	r.unproven.remove(evicted)
+	return evicted
+}
+
+// prove makes t a proven tunnel, if there are fewer than most of them (0: no bound); else it forgets t. One that had
+// to make room stays forgotten.
+func (r *registry) prove(t *tunnel, most int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.unproven.remove(t) {
+		return errMadeRoom
+	}
+	if n := len(r.proven.all()); most > 0 && n >= most {
+		return fmt.Errorf("%d tunnels are connected, as many as tunnel.max_tunnels allows; raise it or end some", n)
+	}
+	r.proven.add(t)
+	return nil
+}
+
+// remove forgets t.
+func (r *registry) remove(t *tunnel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.proven.remove(t) {
+		r.unproven.remove(t)
+	}
+}
+
+// pick returns the tunnel for a mapping, of those from addresses in client (the zero prefix: any): of the proven
+// ones if there are any, else of the others. Nil when there is none.
+func (r *registry) pick(client netip.Prefix) *tunnel {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.proven.pick(client); t != nil {
+		return t
+	}
+	return r.unproven.pick(client)
+}
+
+// clients returns the proven tunnels, grouped by address.
+func (r *registry) clients() []*tunnel {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.proven.all()
+}
+
+// all returns the live tunnels, proven or not.
+func (r *registry) all() []*tunnel {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append(r.proven.all(), r.unproven.all()...)
+}
+
+// groups are tunnels by their address, in the order in which the addresses arrived; none is empty.
+type groups []group
 
 // group is the tunnels of one client address. It keeps its place among the groups as long as one of them
 // lives, so that a client that reconnects before its old tunnel is known to be dead stays where it was.
@@ -20,58 +103,57 @@ type group struct {
 	tunnels []*tunnel // in order of arrival
 }
 
-// add makes t available to visitors.
-func (r *registry) add(t *tunnel) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := r.find(t.addr)
+func (g *groups) add(t *tunnel) {
+	i := g.find(t.addr)
 	if i < 0 {
-		r.groups = append(r.groups, group{addr: t.addr})
-		i = len(r.groups) - 1
+		*g = append(*g, group{addr: t.addr})
+		i = len(*g) - 1
 	}
-	r.groups[i].tunnels = append(r.groups[i].tunnels, t)
+	(*g)[i].tunnels = append((*g)[i].tunnels, t)
 }
 
-// remove forgets t.
-func (r *registry) remove(t *tunnel) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := r.find(t.addr)
+// remove takes t out, and reports whether it was there.
+func (g *groups) remove(t *tunnel) bool {
+	i := g.find(t.addr)
 	if i < 0 {
-		return
+		return false
 	}
-	g := &r.groups[i]
-	g.tunnels = slices.DeleteFunc(g.tunnels, func(other *tunnel) bool { return other == t })
-	if len(g.tunnels) == 0 {
-		r.groups = slices.Delete(r.groups, i, i+1)
+	at := slices.Index((*g)[i].tunnels, t)
+	if at < 0 {
+		return false
 	}
+	(*g)[i].tunnels = slices.Delete((*g)[i].tunnels, at, at+1)
+	if len((*g)[i].tunnels) == 0 {
+		*g = slices.Delete(*g, i, i+1)
+	}
+	return true
 }
 
-// pick returns the tunnel for a mapping: among those from addresses in client (the zero prefix: any), the
-// newest of the address that has been connected the longest. Nil when there is none.
-func (r *registry) pick(client netip.Prefix) *tunnel {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, g := range r.groups {
-		if client == (netip.Prefix{}) || client.Contains(g.addr) {
-			return g.tunnels[len(g.tunnels)-1]
+// pick returns the newest tunnel, of those that take visitors, of the address that has been connected the longest; nil
+// when none matches.
+func (g groups) pick(client netip.Prefix) *tunnel {
+	for _, of := range g {
+		if client != (netip.Prefix{}) && !client.Contains(of.addr) {
+			continue
+		}
+		for _, t := range slices.Backward(of.tunnels) {
+			if !t.draining.Load() {
+				return t
+			}
 		}
 	}
 	return nil
 }
 
-// all returns the live tunnels, grouped by address.
-func (r *registry) all() []*tunnel {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (g groups) all() []*tunnel {
 	var all []*tunnel
-	for _, g := range r.groups {
-		all = append(all, g.tunnels...)
+	for _, of := range g {
+		all = append(all, of.tunnels...)
 	}
 	return all
 }
 
-// find returns the index of addr's group, or -1. The caller holds mu.
-func (r *registry) find(addr netip.Addr) int {
-	return slices.IndexFunc(r.groups, func(g group) bool { return g.addr == addr })
+// find returns the index of addr's group, or -1.
+func (g groups) find(addr netip.Addr) int {
+	return slices.IndexFunc(g, func(of group) bool { return of.addr == addr })
 }

@@ -1,12 +1,15 @@
 package server
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
-// Each step is a tunnel that arrives (+name@address) or ends (-name); then a mapping with that client
+// Each step is a tunnel that arrives (+name@address, or ~name@address when it sends no frame) or ends (-name); then a mapping with that client
 // setting is served by want, or by nobody when want is empty.
 func TestWhichTunnelServes(t *testing.T) {
 	const a, b, c = "192.0.2.1", "192.0.2.2", "198.51.100.3"
@@ -33,6 +36,12 @@ func TestWhichTunnelServes(t *testing.T) {
 		{"the newest of the oldest address in the CIDR", "+1@" + c + " +2@" + b + " +3@" + a + " +4@" + b, "192.0.2.0/24", "4"},
 		{"an IPv6 client", "+1@" + a + " +2@2001:db8::5", "2001:db8::/32", "2"},
 		{"everyone for the widest CIDR, of one family", "+1@2001:db8::5 +2@" + a, "0.0.0.0/0", "2"},
+		{"a silent one while there is no other", "~1@" + a, "", "1"},
+		{"not a silent one from the same address", "+1@" + a + " ~2@" + a, "", "1"},
+		{"not a silent one that came before", "~1@" + b + " +2@" + a, "", "2"},
+		{"a silent one where no proven one matches", "+1@" + a + " ~2@" + b, b, "2"},
+		{"a silent one when the proven one ended", "+1@" + a + " ~2@" + b + " -1", "", "2"},
+		{"not by the time of a silent one from its address", "~1@" + b + " +2@" + a + " +3@" + b, "", "2"},
 	} {
 		var r registry
 		live := map[string]*tunnel{}
@@ -44,20 +53,66 @@ func TestWhichTunnelServes(t *testing.T) {
 			name, addr, _ := strings.Cut(step[1:], "@")
 			live[name] = &tunnel{id: name, addr: netip.MustParseAddr(addr)}
 			r.add(live[name])
-		}
-		var client netip.Prefix
-		if test.client != "" {
-			var err error
-			if client, err = parseClient(test.client); err != nil {
-				t.Fatal(err)
+			if step[0] == '+' { // and ~ for one that stays silent
+				r.prove(live[name], 0)
 			}
 		}
 		got := ""
-		if picked := r.pick(client); picked != nil {
+		if picked := r.pick(mapping.Mapping{Client: test.client}.Clients()); picked != nil {
 			got = picked.id
 		}
 		if got != test.want {
 			t.Errorf("%s: after %q pick(%q) = %q; want %q", test.what, test.steps, test.client, got, test.want)
 		}
+	}
+}
+
+func TestSilentTunnelsMakeRoomForEachOther(t *testing.T) {
+	var r registry
+	add := func(name, addr string) string {
+		if evicted := r.add(&tunnel{id: name, addr: netip.MustParseAddr(addr)}); evicted != nil {
+			return evicted.id
+		}
+		return ""
+	}
+	for i := range 8 {
+		if got := add(fmt.Sprint("a", i), "192.0.2.1"); got != "" {
+			t.Errorf("tunnel %d of one address: %q had to go; want nobody", i+1, got)
+		}
+	}
+	if got := add("a8", "192.0.2.1"); got != "a0" {
+		t.Errorf("the ninth of one address: %q had to go; want a0, its oldest", got)
+	}
+	for i := range 56 {
+		if got := add(fmt.Sprint("b", i), fmt.Sprint("192.0.3.", i)); got != "" {
+			t.Errorf("tunnel %d of all: %q had to go; want nobody", i+9, got)
+		}
+	}
+	if got := add("c", "192.0.4.1"); got != "a1" {
+		t.Errorf("the 65th of all: %q had to go; want a1, the oldest of the address with most", got)
+	}
+	if n := len(r.all()); n != 64 {
+		t.Errorf("%d tunnels are there; want 64", n)
+	}
+}
+
+func TestProvenTunnelsAreBoundedApartFromSilentOnes(t *testing.T) {
+	var r registry
+	made := func(name string) *tunnel {
+		made := &tunnel{id: name, addr: netip.MustParseAddr("192.0.2.1")}
+		r.add(made)
+		return made
+	}
+	first, second, third := made("1"), made("2"), made("3")
+	for _, c := range []struct {
+		t    *tunnel
+		want bool
+	}{{first, true}, {second, true}, {third, false}, {first, false}} {
+		if err := r.prove(c.t, 2); (err == nil) != c.want {
+			t.Errorf("prove(%s, 2) = %v; want success %v", c.t.id, err, c.want)
+		}
+	}
+	if n, all := len(r.clients()), len(r.all()); n != 2 || all != 2 {
+		t.Errorf("%d proven of %d; want 2 of 2", n, all)
 	}
 }

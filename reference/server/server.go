@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,14 +14,16 @@ import (
 
 	"github.com/adit-tunnel/adit/reference/api"
 	"github.com/adit-tunnel/adit/reference/forward"
+	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
-	"github.com/adit-tunnel/adit/reference/store"
 )
 
 // Config tunes a server. It is copied by Listen and not modified afterwards. In every port 0 means one that
 // is free; in every host empty means every address.
 type Config struct {
-	TunnelEnabled  bool
+	// Rules of mappings. With TunnelEnabled unset no tunnels are accepted.
+	Rules mapping.Rules
+
 	TunnelHost     string
 	TunnelPort     int
 	AllowedClients []netip.Prefix // addresses that tunnels may come from; none: any
@@ -32,29 +33,22 @@ type Config struct {
 	APIPort    int
 	APIAllowed []netip.Prefix // addresses that may use the API; none: any
 
-	VisitorHost       string // where mapped ports listen
-	PortFrom, PortEnd int    // ports that the API may map
-	Blacklist         []int  // ports that nobody may map
-	TargetOffset      int    // an omitted target port is the mapped port less this
+	VisitorHost string // where mapped ports listen
 
 	DialTimeout  time.Duration // of direct mappings; 0: 10 s
 	MaxDirect    int           // visitors at once of all direct mappings; 0: no bound
-	DrainTimeout time.Duration // how long connections may go on once Run's context ended; 0: 30 s, negative: not at all
+	DrainTimeout time.Duration // how long connections may go on once Run's context ended; 0: not at all
 
 	// Store keeps the mappings; the caller closes it after Run. Required.
-	Store *store.Store
+	Store mapping.Store
 	// Maps are made at start and not stored.
-	Maps []api.CreateRequest
-	// Session is the template of every tunnel's session. Role and Logger are the server's to set.
+	Maps []mapping.Request
+	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining and ShortRequests are the server's
+	// to set.
 	Session session.Config
 	// Logger for everything the server reports; nil discards.
 	Logger *slog.Logger
 }
-
-var (
-	errDrainTimeout = errors.New("connections did not finish in time")
-	errStopping     = &api.Error{Status: http.StatusServiceUnavailable, Message: "the server is stopping"}
-)
 
 // Server is a running server. Its goroutines: one each for the tunnel listener, the API and every mapping,
 // one for each tunnel beside those of its session, and two for each visitor of a direct mapping. All have
@@ -62,9 +56,9 @@ var (
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
-	started  time.Time
 	registry registry
-	mappings *manager
+	reserve  reserve
+	mappings *mapping.Manager
 	direct   forward.TCP
 
 	tunnelListener *net.TCPListener // nil: the tunnel is off
@@ -72,7 +66,8 @@ type Server struct {
 	api            *http.Server
 
 	lastTunnel atomic.Int64
-	listeners  sync.WaitGroup // those of tunnels and of the API
+	accepting  sync.WaitGroup // of tunnels
+	answering  sync.WaitGroup // of the API
 	tunnels    sync.WaitGroup // serveTunnel
 	relays     sync.WaitGroup // forwardVisit
 	relaying   context.Context
@@ -83,18 +78,21 @@ type Server struct {
 // tunnel's port, the API's or one of cfg.Maps cannot be bound, or the store not be read. A stored
 // mapping that cannot be bound is tried again later.
 func Listen(cfg Config) (*Server, error) {
-	cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, 30*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, started: time.Now()}
+	s := &Server{cfg: cfg, log: cfg.Logger}
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
-	s.mappings = newManager(&s.cfg, s.log, s.acceptVisitor)
-	s.api = api.NewServer(api.Config{Control: s, Allowed: cfg.APIAllowed, Logger: s.log})
+	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
+	s.api = api.New(api.Config{
+		Mappings: s.mappings, Tunnels: s.tunnelStats, TunnelEnabled: cfg.Rules.TunnelEnabled,
+		Started: time.Now(), Allowed: cfg.APIAllowed, Logger: s.log,
+	})
 	if err := s.bind(); err != nil {
 		s.unbind()
-		s.mappings.close()
+		s.reserve.close()
+		s.mappings.Close()
 		s.cutRelays()
 		return nil, err
 	}
@@ -102,30 +100,20 @@ func Listen(cfg Config) (*Server, error) {
 }
 
 func (s *Server) bind() (err error) {
-	if s.cfg.TunnelEnabled {
-		if s.tunnelListener, err = listen("tunnel.listen_port", s.cfg.TunnelHost, s.cfg.TunnelPort); err != nil {
-			return err
+	s.reserve.fill() // without all of it visitors are refused, and told why
+	if s.cfg.Rules.TunnelEnabled {
+		if s.tunnelListener, err = listen(s.cfg.TunnelHost, s.cfg.TunnelPort); err != nil {
+			return fmt.Errorf("tunnel.listen_port %w", err)
 		}
 	}
-	if s.apiListener, err = listen("api.listen_port", s.cfg.APIHost, s.cfg.APIPort); err != nil {
-		return err
+	if s.apiListener, err = listen(s.cfg.APIHost, s.cfg.APIPort); err != nil {
+		return fmt.Errorf("api.listen_port %w", err)
 	}
-	rows, err := s.cfg.Store.List(context.Background())
-	if err != nil {
+	if err := s.mappings.Restore(context.Background()); err != nil {
 		return err
-	}
-	for _, row := range rows {
-		if err := s.mappings.restore(row); err != nil {
-			return fmt.Errorf("stored mapping of port %d: %w", row.Port, err)
-		}
 	}
 	for _, r := range s.cfg.Maps {
-		row, err := s.cfg.plan(r)
-		if err == nil {
-			row.CreatedAt = s.started
-			_, err = s.mappings.create(context.Background(), row, false)
-		}
-		if err != nil {
+		if err := s.mappings.Add(r); err != nil {
 			return fmt.Errorf("map %d: %w", r.Port, err)
 		}
 	}
@@ -155,14 +143,15 @@ func (s *Server) APIAddr() net.Addr { return s.apiListener.Addr() }
 // until it ends by itself or DrainTimeout has passed, closes the rest, and returns.
 func (s *Server) Run(ctx context.Context) {
 	if s.tunnelListener != nil {
-		s.listeners.Go(func() { accept(s.tunnelListener, s.log, s.acceptTunnel) })
+		s.accepting.Go(func() { s.acceptLoop(s.tunnelListener, s.log, s.acceptTunnel) })
 	}
-	s.listeners.Go(s.serveAPI)
+	s.answering.Go(s.serveAPI)
 	s.logReady()
 	<-ctx.Done()
 	s.drain()
 	s.api.Close()
-	s.listeners.Wait()
+	s.answering.Wait()
+	s.reserve.close()
 	s.log.Info("stopped")
 }
 
@@ -173,23 +162,24 @@ func (s *Server) logReady() {
 		tunnel = s.tunnelListener.Addr().String()
 	}
 	s.log.Info("ready", "tunnel", tunnel, "api", s.apiListener.Addr(),
-		"ports", fmt.Sprintf("%d-%d", s.cfg.PortFrom, s.cfg.PortEnd), "mappings", len(s.mappings.all()))
+		"ports", fmt.Sprintf("%d-%d", s.cfg.Rules.PortFrom, s.cfg.Rules.PortEnd), "mappings", len(s.mappings.List()))
 }
 
 // serveAPI answers HTTP requests. Run starts it; closing the HTTP server ends it.
 func (s *Server) serveAPI() {
-	if err := s.api.Serve(s.apiListener); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.api.Serve(apiListener{s.apiListener, &s.reserve}); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("the API has ended", "error", err)
 	}
 }
 
 // drain ends everything but the API in good order, within DrainTimeout.
 func (s *Server) drain() {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), s.cfg.DrainTimeout, errDrainTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), s.cfg.DrainTimeout, session.ErrDrainTimeout)
 	defer cancel()
-	s.mappings.close()
+	s.mappings.Close()
 	if s.tunnelListener != nil {
 		s.tunnelListener.Close()
+		s.accepting.Wait() // what was accepted just before is in the registry now
 	}
 	s.log.Info("stopping: no new visitors", "within", s.cfg.DrainTimeout)
 	defer context.AfterFunc(ctx, s.cutRelays)()

@@ -2,36 +2,34 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
-	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
 func TestGracefulStop(t *testing.T) {
 	for _, tunnel := range []bool{true, false} {
 		s := run(t, config(t))
 		s.connect(t, "127.0.0.1")
-		addr := s.mapped(t, service(t, echo), func(r *api.CreateRequest) { r.UseTunnel = &tunnel })
+		addr := s.mapped(t, service(t, echo), func(r *mapping.Request) { r.UseTunnel = &tunnel })
 		c := dial(t, addr)
 		wantEchoOn(t, "a visitor before the stop", c)
 		s.stop()
-		eventually(t, "new visitors to be refused", func() bool {
-			late, err := net.Dial("tcp", addr)
-			if err == nil {
-				late.Close()
-			}
-			return err != nil
-		})
+		awaitRefusal(t, "new visitors", addr)
 		wantEchoOn(t, "that visitor while the server stops", c)
 		if status := health(t, s.APIAddr().String()); status != "ok" {
 			t.Errorf("/health while the server stops: %q", status)
 		}
-		_, err := s.Create(t.Context(), api.CreateRequest{Port: freePort(t)})
-		wantRefused(t, "Create while the server stops", err, http.StatusServiceUnavailable, "")
+		_, err := s.mappings.Create(t.Context(), mapping.Request{Port: freePort(t)})
+		wantRefused(t, "Create while the server stops", err, mapping.Unavailable, "")
 		select {
 		case <-s.done:
 			t.Fatal("the server ended before its visitor")
@@ -46,16 +44,63 @@ func TestGracefulStop(t *testing.T) {
 func TestStopCutsWhatDoesNotEnd(t *testing.T) {
 	for _, tunnel := range []bool{true, false} {
 		cfg := config(t)
-		cfg.DrainTimeout = -1
+		cfg.DrainTimeout = 0
 		s := run(t, cfg)
 		s.connect(t, "127.0.0.1")
-		c := dial(t, s.mapped(t, service(t, echo), func(r *api.CreateRequest) { r.UseTunnel = &tunnel }))
+		c := dial(t, s.mapped(t, service(t, echo), func(r *mapping.Request) { r.UseTunnel = &tunnel }))
 		wantEchoOn(t, "a visitor before the stop", c)
 		s.end(t)
 		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
-			t.Errorf("after the stop the visitor reads %d octets, %v; want its end", n, err)
+			t.Errorf("after the stop the visitor reads %d bytes, %v; want its end", n, err)
 		}
 	}
+}
+
+// A tunnel that was accepted just before the server begins to stop is closed like the others.
+func TestATunnelAcceptedWhileTheServerStopsIsClosed(t *testing.T) {
+	cfg := config(t)
+	reached, pass := make(chan struct{}), make(chan struct{})
+	cfg.Logger = slog.New(&gate{Handler: slog.DiscardHandler, key: "tunnel", reached: reached, pass: pass})
+	s := run(t, cfg)
+	c := dial(t, s.TunnelAddr().String())
+	await(t, "the tunnel's accept", reached)
+	s.stop()
+	awaitRefusal(t, "new tunnels", s.TunnelAddr().String())
+	close(pass)
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the tunnel reads %d bytes, %v; want its end", n, err)
+	}
+}
+
+// gate holds up whoever makes a logger with an attribute, the first time, until it lets them pass.
+type gate struct {
+	slog.Handler
+	key     string
+	once    sync.Once
+	reached chan<- struct{}
+	pass    <-chan struct{}
+}
+
+func (g *gate) WithAttrs(attrs []slog.Attr) slog.Handler {
+	if attrs[0].Key == g.key {
+		g.once.Do(func() {
+			close(g.reached)
+			<-g.pass
+		})
+	}
+	return g
+}
+
+// awaitRefusal waits until an address takes no more connections.
+func awaitRefusal(t *testing.T, what, addr string) {
+	t.Helper()
+	eventually(t, what+" to be refused", func() bool {
+		late, err := net.Dial("tcp", addr)
+		if err == nil {
+			late.Close()
+		}
+		return err != nil
+	})
 }
 
 func health(t *testing.T, addr string) string {

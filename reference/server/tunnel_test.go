@@ -2,15 +2,21 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 
-	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/mapping"
+	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
 func TestLargeTransferBothWaysAtOnce(t *testing.T) {
@@ -31,21 +37,42 @@ func TestLargeTransferBothWaysAtOnce(t *testing.T) {
 		t.Run(fmt.Sprintf("use_tunnel=%v", tunnel), func(t *testing.T) {
 			s := run(t, config(t))
 			s.connect(t, "127.0.0.1")
-			c := dial(t, s.mapped(t, target, func(r *api.CreateRequest) { r.UseTunnel = &tunnel }))
+			c := dial(t, s.mapped(t, target, func(r *mapping.Request) { r.UseTunnel = &tunnel }))
 			var writing sync.WaitGroup
 			writing.Go(func() { c.Write(up) })
 			got, err := io.ReadAll(c)
 			writing.Wait()
 			if err != nil || !bytes.Equal(got, down) {
-				t.Errorf("the visitor read %d octets, %v; want the %d that were sent", len(got), err, size)
+				t.Errorf("the visitor read %d bytes, %v; want the %d that were sent", len(got), err, size)
 			}
 			c.Close()
-			eventually(t, "the visitor's end", func() bool { return s.Stats().Mappings[0].Active == 0 })
-			m := s.Stats().Mappings[0]
+			eventually(t, "the visitor's end", func() bool { return s.mappings.List()[0].Active == 0 })
+			m := s.mappings.List()[0]
 			if m.In != size || m.Out != size || m.Total != 1 || m.Failed != 0 || m.UseTunnel != tunnel {
-				t.Errorf("stats = %+v; want %d octets each way, one visitor", m, size)
+				t.Errorf("stats = %+v; want %d bytes each way, one visitor", m, size)
 			}
 		})
+	}
+}
+
+// In and out mean the same of a mapping and of a tunnel: from visitors, and to them.
+func TestBytesOfAMappingAndOfItsTunnelAreTheSame(t *testing.T) {
+	s := run(t, config(t))
+	s.connect(t, "127.0.0.1")
+	addr := s.mapped(t, service(t, func(c *net.TCPConn) {
+		io.ReadFull(c, make([]byte, 3))
+		io.WriteString(c, "twelve bytes")
+	}), nil)
+	c := dial(t, addr)
+	io.WriteString(c, "abc")
+	if got, err := io.ReadAll(c); len(got) != 12 {
+		t.Fatalf("the visitor read %q, %v", got, err)
+	}
+	c.Close()
+	eventually(t, "the visitor's end", func() bool { return s.mappings.List()[0].Active == 0 })
+	m, tunnel := s.mappings.List()[0], s.tunnelStats()[0]
+	if m.In != 3 || m.Out != 12 || tunnel.In != 3 || tunnel.Out != 12 {
+		t.Errorf("the mapping had %d and %d bytes, its tunnel %d and %d; want 3 in, 12 out of both", m.In, m.Out, tunnel.In, tunnel.Out)
 	}
 }
 
@@ -54,7 +81,7 @@ func TestManyVisitorsAtOnce(t *testing.T) {
 	s := run(t, config(t))
 	s.connect(t, "127.0.0.1")
 	for _, tunnel := range []bool{true, false} {
-		addr := s.mapped(t, service(t, echo), func(r *api.CreateRequest) { r.UseTunnel = &tunnel })
+		addr := s.mapped(t, service(t, echo), func(r *mapping.Request) { r.UseTunnel = &tunnel })
 		var all, arrived sync.WaitGroup
 		arrived.Add(visitors)
 		for i := range visitors {
@@ -66,16 +93,15 @@ func TestManyVisitorsAtOnce(t *testing.T) {
 				c.Write(sent)
 				got := make([]byte, len(sent))
 				if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, sent) {
-					t.Errorf("visitor %d of a mapping with use_tunnel %v did not get its own octets, %v", i, tunnel, err)
+					t.Errorf("visitor %d of a mapping with use_tunnel %v did not get its own bytes, %v", i, tunnel, err)
 				}
 				c.Close()
 			})
 		}
 		all.Wait()
 	}
-	stats := s.Stats()
-	if len(stats.Tunnels) != 1 || stats.Tunnels[0].Total != visitors || stats.Tunnels[0].In == 0 {
-		t.Errorf("stats of tunnels = %+v; want one with %d connections", stats.Tunnels, visitors)
+	if stats := s.tunnelStats(); len(stats) != 1 || stats[0].Total != visitors || stats[0].In == 0 {
+		t.Errorf("stats of tunnels = %+v; want one with %d connections", stats, visitors)
 	}
 }
 
@@ -84,9 +110,6 @@ func TestVisitorsWithoutAClientAreReset(t *testing.T) {
 	addr := s.mapped(t, service(t, echo), nil)
 	wantReset(t, "before a client came", addr)
 	end := s.connect(t, "127.0.0.1")
-	if enabled, connected := s.Health(); !enabled || !connected {
-		t.Errorf("Health() = %v, %v; want both", enabled, connected)
-	}
 	wantEcho(t, "with a client", addr)
 	c := dial(t, addr)
 	wantEchoOn(t, "an open visitor", c)
@@ -94,11 +117,13 @@ func TestVisitorsWithoutAClientAreReset(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("the open visitor goes on without its client")
 	}
-	eventually(t, "the tunnel's end", func() bool { _, connected := s.Health(); return !connected })
+	eventually(t, "the tunnel's end", func() bool { return len(s.registry.all()) == 0 })
 	wantReset(t, "after the client went", addr)
 	s.connect(t, "127.0.0.1")
 	wantEcho(t, "when it came back", addr)
-	if m := s.Stats().Mappings[0]; m.Failed != 3 || m.Total != 5 {
+	eventually(t, "the visitors' ends", func() bool { return s.mappings.List()[0].Active == 0 })
+	m := s.mappings.List()[0]
+	if m.Failed != 3 || m.Total != 5 || !maps.Equal(m.Failures, map[string]int64{"no-tunnel": 2, "tunnel-lost": 1}) {
 		t.Errorf("stats = %+v; want 3 failed of 5: two without a client, one cut", m)
 	}
 }
@@ -112,13 +137,39 @@ func TestFailedDialsResetTheVisitor(t *testing.T) {
 	} {
 		wantReset(t, what, s.mapped(t, target, nil))
 	}
-	for i, m := range s.Stats().Mappings {
-		if m.Failed != 1 || m.Active != 0 || m.In+m.Out != 0 {
-			t.Errorf("stats of mapping %d = %+v; want one failed visitor and no octets", i, m)
+	wantReset(t, "a direct target that refuses", s.mapped(t, local(freePort(t)), func(r *mapping.Request) { r.UseTunnel = new(false) }))
+	eventually(t, "the visitors' ends", func() bool {
+		return !slices.ContainsFunc(s.mappings.List(), func(m mapping.Status) bool { return m.Active > 0 })
+	})
+	for _, m := range s.mappings.List() {
+		want := "refused"
+		if m.TargetHost == "192.0.2.1" {
+			want = "denied"
+		}
+		if m.Failed != 1 || m.Failures[want] != 1 || len(m.Failures) != 1 || m.In+m.Out != 0 {
+			t.Errorf("stats of the mapping to %s = %+v; want one failed visitor, %s, and no bytes", m.Target(), m, want)
 		}
 	}
-	direct := false
-	wantReset(t, "a direct target that refuses", s.mapped(t, local(freePort(t)), func(r *api.CreateRequest) { r.UseTunnel = &direct }))
+	if tunnels := s.tunnelStats(); len(tunnels) != 1 || tunnels[0].Total != 2 || tunnels[0].Failed != 2 || tunnels[0].Active != 0 {
+		t.Errorf("stats of tunnels = %+v; want one with two connections, failed", tunnels)
+	}
+}
+
+func TestTheFormOfRequestsIsThatOfTheRules(t *testing.T) {
+	for _, short := range []bool{true, false} {
+		cfg := config(t)
+		cfg.Rules.ShortRequests = short
+		s := run(t, cfg)
+		tunnel := dial(t, s.TunnelAddr().String())
+		eventually(t, "the tunnel", func() bool { return len(s.registry.all()) == 1 })
+		dial(t, s.mapped(t, "", func(r *mapping.Request) { r.TargetPort = new(22) }))
+		want := wire.AppendConnectRequest(nil, wire.ConnectRequest{Port: 22, Short: short, Host: map[bool]string{false: "127.0.0.1"}[short]})
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(tunnel, got); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("short: %v: the request is %x, %v; want %x", short, got, err, want)
+		}
+		tunnel.Close()
+	}
 }
 
 func TestMappingsAreServedByTheirClient(t *testing.T) {
@@ -130,8 +181,8 @@ func TestMappingsAreServedByTheirClient(t *testing.T) {
 	}
 	target := service(t, echo)
 	first, second := "127.0.0.1", "127.0.0.2"
-	firstOnly := s.mapped(t, target, func(r *api.CreateRequest) { r.Client = &first })
-	secondOnly := s.mapped(t, target, func(r *api.CreateRequest) { r.Client = &second })
+	firstOnly := s.mapped(t, target, func(r *mapping.Request) { r.Client = first })
+	secondOnly := s.mapped(t, target, func(r *mapping.Request) { r.Client = second })
 	s.connect(t, first)
 	wantEcho(t, "the first client's mapping", firstOnly)
 	wantReset(t, "the second client's mapping without it", secondOnly)
@@ -150,12 +201,77 @@ func TestClientsNotAllowedAreRefused(t *testing.T) {
 	c := dial(t, s.TunnelAddr().String())
 	if c != nil {
 		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
-			t.Errorf("the refused client reads %d octets, %v; want its end", n, err)
+			t.Errorf("the refused client reads %d bytes, %v; want its end", n, err)
 		}
 	}
-	if _, connected := s.Health(); connected {
+	if len(s.registry.all()) > 0 {
 		t.Error("the refused client counts as connected")
 	}
+}
+
+func TestNoMoreTunnelsThanAllowed(t *testing.T) {
+	cfg := config(t)
+	cfg.MaxTunnels = 2
+	s := run(t, cfg)
+	end := s.connect(t, "127.0.0.1")
+	s.connect(t, "127.0.0.1")
+	if c := dial(t, s.TunnelAddr().String()); c != nil {
+		c.Write(wire.AppendKeepAlive(nil))
+		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
+			t.Errorf("a third tunnel reads %d bytes, %v; want its end", n, err)
+		}
+	}
+	if n := len(s.registry.all()); n != 2 {
+		t.Errorf("%d tunnels are connected; want 2", n)
+	}
+	end()
+	eventually(t, "the first tunnel's end", func() bool { return len(s.registry.all()) == 1 })
+	s.connect(t, "127.0.0.1")
+}
+
+// A tunnel that has ended, and whose goroutine has not said so yet, does not cost a visitor its service.
+func TestTheNextTunnelServesWhenThePickedOneHasJustEnded(t *testing.T) {
+	s := run(t, config(t))
+	addr := s.mapped(t, service(t, echo), nil)
+	socket, err := sock.NewTCP(dial(t, service(t, echo)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := session.New(socket, session.Config{Role: session.Server})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended.Run(over)
+	first := &tunnel{id: "ended", addr: netip.MustParseAddr("192.0.2.1"), session: ended} // in line
+	s.registry.add(first)
+	s.registry.prove(first, 0)
+	s.connect(t, "127.0.0.1")
+	wantEcho(t, "the visitor", addr)
+	if n := len(s.registry.all()); n != 1 {
+		t.Errorf("%d tunnels are registered; want the living one", n)
+	}
+}
+
+// A port monitor, or the scanner of somebody else, connects to the tunnel port and says nothing.
+func TestASilentConnectionTakesNoVisitors(t *testing.T) {
+	s := run(t, config(t))
+	addr := s.mapped(t, service(t, echo), nil)
+	before := dial(t, s.TunnelAddr().String())
+	eventually(t, "the silent connection", func() bool { return len(s.registry.all()) == 1 })
+	if n := len(s.tunnelStats()); n != 0 {
+		t.Errorf("%d clients are connected; want none, of one that never sent a frame", n)
+	}
+	s.connect(t, "127.0.0.1")
+	wantEcho(t, "a visitor, with a silent connection older than the client", addr)
+	dial(t, s.TunnelAddr().String())
+	eventually(t, "a newer silent connection", func() bool { return len(s.registry.all()) == 3 })
+	wantEcho(t, "a visitor, with a silent connection newer than the client", addr)
+	for range 20 {
+		dial(t, s.TunnelAddr().String())
+	}
+	if n, err := before.Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("the oldest silent connection reads %d bytes, %v; want its end", n, err)
+	}
+	wantEcho(t, "a visitor, among many silent connections", addr)
 }
 
 func random(seed uint64, n int) []byte {

@@ -2,75 +2,127 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
+	"sync/atomic"
+	"time"
 
-	"github.com/adit-tunnel/adit/reference/forward"
+	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
-// tunnel is one client's connection, in the registry while its session runs.
+// tunnel is one client's connection. It is in the registry from the moment its session can open visitors until the
+// session ends.
 type tunnel struct {
 	id      string
 	remote  netip.AddrPort
 	addr    netip.Addr // of remote
 	log     *slog.Logger
 	session *session.Session
+	end     context.CancelCauseFunc
+
+	draining atomic.Bool // it takes no new visitors
 }
 
-// acceptTunnel takes what the tunnel listener accepted, and serves visitors through it at once: a client may
-// be silent for its first 15 s (TUN-001). One that lost its tunnel comes back the same way (LOSS-004).
+// acceptTunnel takes what the tunnel listener accepted, and serves visitors through it at once where no proven
+// tunnel does: a client may be silent for its first 15 s (TUN-001). One that lost its tunnel comes back the same way
+// (LOSS-004).
 func (s *Server) acceptTunnel(conn *net.TCPConn) {
 	t := &tunnel{id: fmt.Sprintf("t%d", s.lastTunnel.Add(1)), remote: addrPort(conn.RemoteAddr())}
 	t.addr = t.remote.Addr()
 	t.log = s.log.With("tunnel", t.id, "remote", t.remote)
-	if err := s.admit(t.addr); err != nil {
-		t.log.Warn("tunnel refused", "error", err)
-		forward.Reset(conn)
+	if !mapping.Allows(s.cfg.AllowedClients, t.addr) { // MULTI-001
+		t.log.Warn("tunnel refused", "error", "its address is not in tunnel.allowed_clients; add it there to allow it")
+		sock.Reset(conn)
 		return
 	}
-	socket, err := session.TCP(conn)
+	socket, err := sock.NewTCP(conn)
 	if err != nil {
 		t.log.Warn("tunnel lost before it began", "error", err)
-		forward.Reset(conn)
+		sock.Reset(conn)
 		return
 	}
 	cfg := s.cfg.Session
-	cfg.Role, cfg.Logger = session.Server, t.log
-	t.session = session.New(socket, cfg)
-	s.registry.add(t)
-	t.log.Info("tunnel connected")
-	s.tunnels.Go(func() { s.serveTunnel(t) })
+	cfg.Role, cfg.Logger, cfg.ShortRequests = session.Server, t.log, s.cfg.Rules.ShortRequests
+	cfg.Proven = func() error { return s.prove(t) }
+	cfg.Draining = func() { t.draining.Store(true) }
+	ctx, end := context.WithCancelCause(s.relaying)
+	t.session, t.end = session.New(socket, cfg), end
+	if evicted := s.registry.add(t); evicted != nil {
+		evicted.end(errMadeRoom)
+	}
+	t.log.Debug("tunnel accepted")
+	s.tunnels.Go(func() { s.serveTunnel(ctx, t) })
 }
 
-// admit decides by policy whether a client may connect (MULTI-001).
-func (s *Server) admit(addr netip.Addr) error {
-	allowed := s.cfg.AllowedClients
-	if len(allowed) > 0 && !slices.ContainsFunc(allowed, func(p netip.Prefix) bool { return p.Contains(addr) }) {
-		return errors.New("its address is not in tunnel.allowed_clients; add it there to allow it")
+// prove makes a client of whoever is at the other end of t, which sent its first frame; or refuses it by
+// policy (MULTI-001).
+func (s *Server) prove(t *tunnel) error {
+	err := s.registry.prove(t, s.cfg.MaxTunnels)
+	if err == nil {
+		t.log.Info("tunnel connected")
+	} else {
+		t.log.Warn("tunnel refused", "error", err)
 	}
-	if n := len(s.registry.all()); s.cfg.MaxTunnels > 0 && n >= s.cfg.MaxTunnels {
-		return fmt.Errorf("%d tunnels are connected, as many as tunnel.max_tunnels allows; raise it or end some", n)
-	}
-	return nil
+	return err
 }
 
-// serveTunnel runs a session to its end. acceptTunnel starts it; the loss of the tunnel, a tunnel error
-// or Close ends it. Other tunnels never notice (ERR-003).
-func (s *Server) serveTunnel(t *tunnel) {
-	err := t.session.Run(context.Background())
-	s.registry.remove(t)
-	if err == nil { // else the session has said why
-		t.log.Info("tunnel closed")
-	}
+// serveTunnel runs a session to its end. acceptTunnel starts it; the loss of the tunnel, a tunnel error,
+// Close or the end of ctx ends it. Other tunnels never notice (ERR-003).
+func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
+	defer t.end(nil)
+	s.tunnels.Go(func() { // Run goes on for connections that linger
+		<-t.session.Lost()
+		s.registry.remove(t)
+		if t.session.Err() == nil { // else the session has said why
+			t.log.Info("tunnel closed")
+		}
+	})
+	t.session.Run(ctx)
 }
 
 // addrPort is the address of a TCP peer, an IPv4 one always in IPv4 form.
 func addrPort(a net.Addr) netip.AddrPort {
 	ap := a.(*net.TCPAddr).AddrPort() // what a TCP socket has
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	return netip.AddrPortFrom(mapping.Plain(ap.Addr()), ap.Port())
+}
+
+// mostShown is how many connections of a tunnel the API shows.
+const mostShown = 100
+
+// connections returns what the API shows of a tunnel's connections.
+func connections(s *session.Session) []api.Connection {
+	all := []api.Connection{}
+	for _, c := range s.Connections(mostShown) {
+		shown := api.Connection{ID: c.ID, Target: c.Target.String(), State: c.State, Credit: c.Credit, Window: c.Window, Queue: c.Queue}
+		if c.Origin.IsValid() {
+			shown.Origin = c.Origin.String()
+		}
+		all = append(all, shown)
+	}
+	return all
+}
+
+// tunnelStats returns what the API shows of the clients that are connected now.
+func (s *Server) tunnelStats() []api.Tunnel {
+	var all []api.Tunnel
+	for _, t := range s.registry.clients() {
+		n := t.session.Stats()
+		profile := "core"
+		if n.Protocol == session.ExtendedOnly {
+			profile = "extended"
+		}
+		all = append(all, api.Tunnel{
+			Profile: profile, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
+			RTT: float64(n.RTT) / float64(time.Millisecond), Grown: n.Grown, Held: n.Held, Queued: n.Queued, OverBudget: n.OverBudget,
+			Connections: connections(t.session),
+			Remote:      t.remote.String(), Since: n.Start, Active: n.Active, Total: n.Opened + n.Failed, Failed: n.Failed,
+			In: n.PayloadOut, Out: n.PayloadIn, KeepAlive: n.LastKeepAlive,
+		})
+	}
+	return all
 }

@@ -7,60 +7,96 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/forward"
+	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
-// What ends a visit that the tunnel could not serve, or not to its end.
-var (
-	errNoTunnel = errors.New("no connected client serves this mapping: start one, or correct the mapping's client")
-	errReset    = errors.New("reset by its tunnel")
-)
+// errExhausted ends a visit while the descriptors are short.
+var errExhausted = errors.New("as many files are open as the system allows; raise the limit (ulimit -n), or lower tunnel.max_connections and direct.max_connections")
+
+// errTunnelOff ends a visit of a mapping that was stored while the tunnel was on.
+var errTunnelOff = errors.New("this mapping leads through the tunnel, which is off; set tunnel.enabled, or make the mapping anew with use_tunnel false")
+
+// errNoTunnel ends a visit that no tunnel can serve.
+var errNoTunnel = errors.New("no connected client serves this mapping: start one, or correct the mapping's client")
 
 // visit is one visitor, from its accept to its end.
 type visit struct {
-	mapping *mapping
-	start   time.Time
-	log     *slog.Logger // with the visit's ID
-	counts  forward.Counts
-	once    sync.Once // end
+	port   *port
+	start  time.Time
+	log    *slog.Logger // with the visit's ID
+	counts sock.Counts
 }
 
-// acceptVisitor takes what the listener of m accepted. It waits for nothing.
-func (s *Server) acceptVisitor(m *mapping, conn *net.TCPConn) {
-	v := &visit{mapping: m, start: time.Now()}
-	v.log = s.log.With("conn", fmt.Sprintf("%016x", rand.Uint64()), "port", m.row.Port, "visitor", conn.RemoteAddr())
-	m.begin(v)
-	if !m.row.UseTunnel {
-		s.relays.Go(func() { s.forwardVisit(v, conn) })
-		return
+// addTo adds the bytes of a visit so far.
+func (v *visit) addTo(sum *mapping.Traffic) {
+	sum.In += v.counts.ToService.Load()
+	sum.Out += v.counts.ToVisitor.Load()
+}
+
+// acceptVisitor takes what the listener of p accepted. It waits for nothing.
+func (p *port) acceptVisitor(conn *net.TCPConn) {
+	s := p.server
+	v := &visit{port: p, start: time.Now()}
+	v.log = s.log.With("conn", fmt.Sprintf("%016x", rand.Uint64()), "port", p.mapping.Port, "visitor", conn.RemoteAddr())
+	p.begin(v)
+	socket, err := sock.NewTCP(conn)
+	switch {
+	case err != nil:
+	case !s.reserve.fill():
+		err = errExhausted
+	case p.mapping.UseTunnel && s.tunnelListener == nil:
+		err = errTunnelOff
+	case p.mapping.UseTunnel:
+		err = s.tunnelVisit(v, socket)
+	default:
+		s.relays.Go(func() { s.forwardVisit(v, socket) })
 	}
-	if err := s.tunnelVisit(v, conn); err != nil {
-		// OPEN-026: when no tunnel can serve a visitor, end it at once, with no octet sent to it.
-		forward.Reset(conn)
+	switch {
+	case err == nil:
+	case errors.Is(err, errExhausted):
+		// An end and not a reset: some systems show a reset that comes with the connection as a failure to connect, and
+		// that reads as if nobody listened.
+		socket.Close()
+		v.end(err)
+	default:
+		// OPEN-026: when no tunnel can serve a visitor, end it at once, with no byte sent to it.
+		sock.Reset(conn)
 		v.end(err)
 	}
 }
 
-// tunnelVisit hands a visitor to the tunnel that serves its mapping.
-func (s *Server) tunnelVisit(v *visit, conn *net.TCPConn) error {
-	socket, err := session.TCP(conn)
-	if err != nil {
-		return err
+// begin enters a visit in the account of its port.
+func (p *port) begin(v *visit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over.Total++
+	p.live[v] = struct{}{}
+}
+
+// tunnelVisit hands a visitor to the tunnel that serves its mapping, whose session ends the visit. An error
+// leaves that to the caller.
+func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
+	m := v.port.mapping
+	visitor := session.Visitor{
+		Socket: socket, Target: session.Target{Host: m.TargetHost, Port: uint16(m.TargetPort)},
+		Origin: addrPort(socket.Conn.RemoteAddr()), Local: addrPort(socket.Conn.LocalAddr()),
+		Counts: &v.counts, Over: v.end,
 	}
-	visitor := &tunnelSocket{Socket: socket, visit: v}
 	for {
-		t := s.registry.pick(v.mapping.client)
+		t := s.registry.pick(v.port.clients)
 		if t == nil {
 			return errNoTunnel
 		}
 		v.log.Debug("visitor accepted", "tunnel", t.id)
-		row := v.mapping.row
-		err := t.session.Open(visitor, session.Target{Host: row.TargetHost, Port: uint16(row.TargetPort)})
+		err := t.session.Open(visitor)
 		switch {
+		case errors.Is(err, session.ErrClosing):
+			t.draining.Store(true) // AWAY-008: the next one serves
+			continue
 		case errors.Is(err, session.ErrTooMany):
 			return fmt.Errorf("%w: tunnel.max_connections allows no more on %s", err, t.id)
 		case !errors.Is(err, session.ErrEnded):
@@ -70,57 +106,34 @@ func (s *Server) tunnelVisit(v *visit, conn *net.TCPConn) error {
 	}
 }
 
-// forwardVisit serves a visitor of a direct mapping. acceptVisitor starts it; the end of both directions
-// ends it, or that of the server.
-func (s *Server) forwardVisit(v *visit, conn *net.TCPConn) {
-	target := v.mapping.target()
+// forwardVisit serves a visitor of a direct mapping. acceptVisitor starts it; the end of both directions ends it, or
+// that of the server.
+func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
+	target := v.port.mapping.Target()
 	v.log.Debug("visitor accepted", "target", target)
-	v.end(s.direct.Forward(s.relaying, conn, target, &v.counts))
+	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts))
 }
 
-// end closes the books on a visit. Only the first call counts.
+// end ends the account of a visit. It is called once.
 func (v *visit) end(err error) {
-	v.once.Do(func() {
-		v.mapping.finish(v, err)
-		level := slog.LevelDebug
-		if err != nil {
-			level = slog.LevelInfo
-		}
-		v.log.LogAttrs(context.Background(), level, "visitor gone", slog.Duration("after", time.Since(v.start)),
-			slog.Int64("in", v.counts.In.Load()), slog.Int64("out", v.counts.Out.Load()), slog.Any("error", err))
-	})
+	failure := failureOf(err)
+	v.port.finish(v, failure)
+	level := slog.LevelDebug
+	if err != nil {
+		level = slog.LevelInfo
+	}
+	v.log.LogAttrs(context.Background(), level, "visitor gone", slog.Duration("after", time.Since(v.start)),
+		slog.Int64("in", v.counts.ToService.Load()), slog.Int64("out", v.counts.ToVisitor.Load()), slog.String("failure", failure), slog.Any("error", err))
 }
 
-// tunnelSocket is a visitor's socket as its session sees it: it counts octets, and notes the end.
-type tunnelSocket struct {
-	session.Socket
-	visit *visit
-}
-
-func (s *tunnelSocket) ReadReady(from session.Lender) (int, error) {
-	n, err := s.Socket.ReadReady(from)
-	s.visit.counts.In.Add(int64(n))
-	return n, err
-}
-
-func (s *tunnelSocket) TryWrite(b []byte) (int, error) {
-	n, err := s.Socket.TryWrite(b)
-	s.visit.counts.Out.Add(int64(n))
-	return n, err
-}
-
-func (s *tunnelSocket) WriteSome(v [][]byte) (int, error) {
-	n, err := s.Socket.WriteSome(v)
-	s.visit.counts.Out.Add(int64(n))
-	return n, err
-}
-
-func (s *tunnelSocket) Close() error {
-	s.visit.end(nil)
-	return s.Socket.Close()
-}
-
-func (s *tunnelSocket) Abort() {
-	s.visit.end(errReset)
-	s.Socket.Abort()
+// finish counts what a visit came to.
+func (p *port) finish(v *visit, failure string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.live, v)
+	v.addTo(&p.over)
+	if failure != "" {
+		p.over.Failed++
+		p.failures[failure]++
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 // BenchmarkPaths compares a tunnel with a plain two-hop relay in the same run, over loopback TCP: compare
@@ -16,7 +18,8 @@ func BenchmarkPaths(b *testing.B) {
 	paths := []struct{ name, addr string }{
 		{"direct", service},
 		{"relay", serve(b, relayTo(serve(b, relayTo(service))))},
-		{"tunnel", tunnelTo(b, service)},
+		{"tunnel", tunnelTo(b, CoreOnly, service)},
+		{"extended", tunnelTo(b, ExtendedOnly, service)},
 	}
 	for _, conns := range []int{1, 100} {
 		for _, p := range paths {
@@ -79,7 +82,7 @@ func benchUpload(b *testing.B, addr string, conns int) {
 					return
 				}
 			}
-			c.Write([]byte{1}) // the last octet, which the service answers
+			c.Write([]byte{1}) // the last byte, which the service answers
 			if _, err := io.ReadFull(c, p[:1]); err != nil {
 				b.Error(err)
 			}
@@ -88,7 +91,7 @@ func benchUpload(b *testing.B, addr string, conns int) {
 	wg.Wait()
 }
 
-// benchConnect connects, sends an octet, gets it back, closes: b.N times.
+// benchConnect connects, sends a byte, gets it back, closes: b.N times.
 func benchConnect(b *testing.B, addr string) {
 	var wg sync.WaitGroup
 	for i := range 50 {
@@ -141,7 +144,7 @@ func accept(l net.Listener, handle func(*net.TCPConn)) {
 	}
 }
 
-// answer is the service: it echoes, or swallows all but a last octet of value 1.
+// answer is the service: it echoes, or swallows all but a last byte of value 1.
 func answer(c *net.TCPConn) {
 	defer c.Close()
 	p := make([]byte, 256<<10)
@@ -196,40 +199,40 @@ func copyPlain(to, from net.Conn) {
 }
 
 // tunnelTo is a pair of sessions over TCP, with a listener for visitors.
-func tunnelTo(b *testing.B, service string) string {
+func tunnelTo(b *testing.B, protocol Protocol, service string) string {
 	near, end := tcpPair(b)
-	open := func(c *net.TCPConn) Socket {
-		s, err := TCP(c)
+	open := func(c *net.TCPConn) sock.Socket {
+		s, err := sock.NewTCP(c)
 		if err != nil {
 			b.Fatal(err)
 		}
 		return s
 	}
-	server := New(open(near), Config{Role: Server})
-	client := New(open(end), Config{Role: Client, Dial: func(context.Context, Target) (Socket, error) {
+	server := New(open(near), Config{Role: Server, Protocol: protocol})
+	client := New(open(end), Config{Role: Client, Protocol: protocol, Dial: func(context.Context, Target) (sock.Socket, error) {
 		c, err := net.Dial("tcp", service)
 		if err != nil {
 			return nil, err
 		}
-		return TCP(c.(*net.TCPConn))
+		return sock.NewTCP(c.(*net.TCPConn))
 	}})
 	var wg sync.WaitGroup
 	for _, s := range []*Session{server, client} {
 		wg.Go(func() { s.Run(context.Background()) })
 	}
 	b.Cleanup(func() {
-		server.cut(nil)
-		client.cut(nil)
+		server.abort(nil)
+		client.abort(nil)
 		wg.Wait()
 	})
 	return serve(b, func(c *net.TCPConn) {
-		s, err := TCP(c)
+		s, err := sock.NewTCP(c)
 		if err != nil {
 			c.Close()
 			return
 		}
-		if err := server.Open(s, Target{Port: 1}); err != nil {
-			s.Abort()
+		if err := server.Open(Visitor{Socket: s, Target: Target{Port: 1}}); err != nil {
+			s.Reset()
 		}
 	})
 }

@@ -1,256 +1,272 @@
 package session
 
 import (
-	"context"
+	"cmp"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
-	"github.com/adit-tunnel/adit/spec/wire"
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 // instant is the time since a session was made.
 type instant = time.Duration
 
-// state of a connection (PROTOCOL.md section 7). An idle or retired ID has no conn in the table; a conn
-// whose ID is idle again may still have a local socket to finish with.
+// conn is one connection at one end of a tunnel: its local socket and the two halves that carry its bytes. What
+// its ID goes through is its kind's. Guarded by Session.mu but where a line says otherwise.
+type conn struct {
+	s     *Session
+	id    uint32
+	kind  kind
+	idDue instant // the deadline of the ID's state; 0: none
+	local local
+	in    inHalf
+	out   outHalf
+
+	leaving bool // its ID is gone, and its last frame is not
+}
+
+// kind is what a connection's state table says: Core's (core.go) or that of the Extended profile (ext.go). All is
+// called under the lock.
+type kind interface {
+	// dataLocked begins a Data frame of n bytes, and reports whether they are for the local socket. An error ends the
+	// tunnel.
+	dataLocked(n int) (bool, error)
+	// dialledLocked takes the result of the dial, and reports whether it wants the socket.
+	dialledLocked(socket sock.Socket, target Target, err error) bool
+	// readEndedLocked: the local stream has ended, and all before the end was sent.
+	readEndedLocked()
+	// readFailedLocked: the local socket was reset.
+	readFailedLocked(err error)
+	// writeFailedLocked: the local socket takes no more bytes.
+	writeFailedLocked()
+	// tookLocked: the local socket took n bytes.
+	tookLocked(n int)
+	// writtenLocked: the in half has ended, and all its bytes are written.
+	writtenLocked()
+	// idDueLocked and localDueLocked: a deadline has passed.
+	idDueLocked()
+	localDueLocked()
+	// overBudgetLocked: the connection has to go, because the tunnel holds too much (WIN-008).
+	overBudgetLocked()
+	// failLocked ends the connection because of a broken requirement, and leaves the tunnel as it was.
+	failLocked(req, reason string)
+	// tunnelLostLocked ends the connection with its tunnel.
+	tunnelLostLocked()
+}
+
+// coreConn is a connection by Core's tables (core.go).
+type coreConn struct {
+	conn
+	state state
+}
+
+// addCoreLocked makes a connection.
+func (s *Session) addCoreLocked(id uint32, st state) *coreConn {
+	c := &coreConn{}
+	c.initLocked(s, id, c, pause{&c.conn}, answered{c})
+	c.out.holds = true
+	c.state = st
+	return c
+}
+
+// coreLocked is the Core connection of an ID, or nil. An extended one that a frame of Core names is an error.
+func (s *Session) coreLocked(id uint32) (*coreConn, error) {
+	c := s.ids.conns[id]
+	if c == nil {
+		return nil, nil
+	}
+	core, ok := c.kind.(*coreConn)
+	if !ok {
+		return nil, violation("XID-005", "a frame of Core's for an extended connection")
+	}
+	return core, nil
+}
+
+// state of a connection in Core (PROTOCOL.md section 7). An ID that is idle or retired has no connection in the
+// table; one that lingers has given its ID back, and has a local socket to finish with.
 type state uint8
 
 const (
-	requested state = iota
+	idle state = iota
+	requested
 	dialing
 	abandoned
 	open
 	closing
 	draining
-	ended
+	lingering
 )
 
-var stateNames = [...]string{"requested", "dialing", "abandoned", "open", "closing", "draining", "ended"}
+var stateNames = [...]string{"idle", "requested", "dialing", "abandoned", "open", "closing", "draining", "lingering"}
 
 func (st state) String() string { return stateNames[st] }
 
-// Deadlines of a connection.
-const (
-	dueConnect = iota // server: the request is given up
-	dueTotal          // queued octets are no longer waited for
-	dueDrain          // the local socket has been read for long enough
-	dueWait           // the peer's last word is no longer waited for
-	dueCount
-)
-
-// conn is one connection at one end of a tunnel. Its fields are guarded by Session.mu but where a line
-// says otherwise.
-type conn struct {
-	s    *Session
-	id   uint32
-	sock Socket // set before the connection is pumped; never changed
-
-	state  state
-	eof    bool               // the local stream has ended
-	deaf   bool               // the local socket takes no more octets
-	shut   bool               // its write side was shut down
-	gone   bool               // it was closed, reset, or never came
-	writes bool               // the reader or drain writes to it; when not, queue is empty
-	queue  octets             // received, not yet taken by the local socket
-	took   instant            // when drain last wrote an octet
-	held   *buffer            // read from the visitor before the response
-	frames int                // Data frames that wait to be written
-	cancel context.CancelFunc // while dialing
-	due    [dueCount]instant  // 0: none
-
-	// Owned by pump.
-	buf  *buffer
-	want int // how much the next read should have room for
-
-	vec [1][]byte // owned by drain
+// flow bounds how far a half may run ahead of who takes its bytes. In Core the in half's is pause, the out half's
+// answered; in the Extended profile they are kept and credit.
+type flow interface {
+	// allowLocked returns how many of n bytes may move now.
+	allowLocked(n int) int
+	// waitLocked waits, with the lock released, until that may have changed or the connection is over.
+	waitLocked()
+	// wakeLocked ends such a wait.
+	wakeLocked()
 }
 
-// effect is what is to happen to a local socket once the lock is released.
-type effect uint8
+// local is the life of a connection's local socket. It ends before or after its ID is idle: bytes may still have
+// to be written, or the peer's last word be missing.
+type local struct {
+	target    Target
+	origin    netip.AddrPort // of the visitor; the zero value: not known
+	sock      sock.Socket    // nil: there is none yet; never changed then
+	cancel    func()         // while it is dialled
+	counts    *sock.Counts   // nil: nobody counts
+	over      func(error)    // told when it is given up; may be nil
+	readEnded bool           // its stream has ended
+	write     writeSide
+	closed    bool    // it was closed or reset, or never came
+	closeAt   instant // of the connection's first Close
+	why       error   // what made its end untimely; nil: nothing did
+	due       instant // the deadline of what it has to do; 0: none
+}
+
+// writeSide is how far the writing to a local socket has come.
+type writeSide uint8
 
 const (
-	effectReset effect = iota
-	effectClose
-	effectShut
+	writeOpen   writeSide = iota
+	writeClosed           // a write failed: it takes no more bytes
+	writeShut             // the end was passed on
 )
 
-// takes reports whether octets from the tunnel may be handed to the local socket.
-func (c *conn) takes() bool { return c.state == open && !c.deaf }
+// takes reports whether bytes may be written to the socket.
+func (l *local) takes() bool { return !l.closed && l.write == writeOpen }
 
-// setDue sets a deadline that many from now.
-func (c *conn) setDue(which int, after time.Duration) {
-	c.due[which] = c.s.now() + after
-	c.s.arm(c.due[which])
+// initLocked makes c a connection that is in use.
+func (c *conn) initLocked(s *Session, id uint32, k kind, in, out flow) {
+	*c = conn{s: s, id: id, kind: k}
+	c.in.flow, c.out.flow, c.out.want = in, out, small
+	s.ids.add(id, c)
+	s.live[c] = struct{}{}
+	s.wakeReaderLocked() // it may have waited for the only one
 }
 
-// letGo gives up the local socket, which e says how.
-func (c *conn) letGo(e effect) {
-	if c.gone {
-		return
-	}
-	c.gone = true
-	c.queue.drop()
-	c.dropHeld()
-	c.due[dueTotal], c.due[dueDrain] = 0, 0
-	delete(c.s.live, c)
-	if c.sock != nil {
-		c.s.todo = append(c.s.todo, todo{sock: c.sock, effect: e})
-	}
-	c.s.room.Broadcast() // its pump may be one of those that wait
-	c.s.answer.Broadcast()
-	c.s.checkIdle()
-}
-
-func (c *conn) dropHeld() {
-	if c.held != nil {
-		c.held.release()
-		c.held = nil
-	}
-}
-
-// free makes the ID idle.
-func (c *conn) free() {
-	c.state = ended
-	c.due = [dueCount]instant{dueTotal: c.due[dueTotal], dueDrain: c.due[dueDrain]}
+// freeLocked takes c's ID out of use.
+func (c *conn) freeLocked() {
 	delete(c.s.ids.conns, c.id)
-	c.s.checkIdle()
+	c.s.checkFinishedLocked()
 }
 
-// leave sends this side's Close and goes on to a state that waits for the peer's last word.
-func (c *conn) leave(next state) {
-	c.s.sendClose(c.id, false)
-	c.state = next
-	c.due[dueConnect] = 0
-	c.setDue(dueWait, c.s.cfg.CloseWait)
-	c.s.wake(c)
+// endHalvesLocked makes both halves carry no more than they have.
+func (c *conn) endHalvesLocked() {
+	c.in.ended, c.out.ended = true, true
+	c.s.roomFirst.Broadcast()
+	c.s.room.Broadcast() // its sender may be one of those that wait
+	c.out.flow.wakeLocked()
+	c.in.flow.wakeLocked()
 }
 
-// fail is the connection error: the local socket is reset, its octets dropped, one Close sent unless one
-// was (section 15).
-func (c *conn) fail(req, reason string) {
-	c.s.note(slog.LevelWarn, "connection error", "id", c.id, "req", req, "reason", reason, "state", c.state.String())
-	c.reset()
-}
-
-// reset is what fail does, and what the reset of the local socket leads to.
-func (c *conn) reset() {
-	switch c.state {
-	case requested:
-		c.s.stats.Failed++
-		c.leave(abandoned)
-	case dialing:
-		c.refuse(wire.StatusGeneral)
-	case open:
-		c.leave(closing)
-	case draining:
-		c.s.sendClose(c.id, false)
-		c.free()
-	}
-	c.letGo(effectReset)
-}
-
-// drained acts when all queued octets are written: if the connection is closing, the local peer now
-// reads the end (CLOSE-003).
-func (c *conn) drained() {
-	if c.writes || c.gone || c.shut || c.queue.size > 0 || c.state < closing {
+// closeLocalLocked gives up the local socket, by closing or by resetting it, and drops what waits for it.
+func (c *conn) closeLocalLocked(do action) {
+	l := &c.local
+	if l.closed {
 		return
 	}
-	c.shut = true
-	c.due[dueTotal] = 0
-	if c.state == draining {
-		// CLOSE-004: own Close once everything is written.
-		c.s.sendClose(c.id, false)
-		c.free()
+	l.closed, l.due = true, 0
+	if l.cancel != nil {
+		l.cancel()
+		l.cancel = nil
+		c.s.cancelled++
 	}
-	if c.eof {
-		c.letGo(effectClose)
-		return
+	if do == resetSocket {
+		l.why = cmp.Or(l.why, ErrEnded)
 	}
-	// CLOSE-005: read on until the end of the stream or 5 s.
-	c.setDue(dueDrain, c.s.cfg.CloseDrain)
-	c.s.todo = append(c.s.todo, todo{sock: c.sock, effect: effectShut})
+	c.tellLossLocked()
+	c.in.queue.Drop()
+	c.countHeldLocked()
+	c.out.dropHeld()
+	delete(c.s.live, c)
+	if l.sock != nil {
+		c.s.effects = append(c.s.effects, effect{sock: l.sock, do: do, over: l.over, why: l.why})
+	}
+	c.endHalvesLocked()
+	c.s.checkFinishedLocked()
+	c.s.checkGoneLocked()
 }
 
-// deliver hands octets of a Data frame to the local socket: what it takes at once directly, the rest
-// through the queue. Called by the reader only, without the lock.
-func (c *conn) deliver(p []byte) {
-	s := c.s
-	s.mu.Lock()
-	defer s.unlock()
-	for len(p) > 0 && !s.dead && c.takes() {
-		if !c.writes {
-			c.writes = true
-			s.unlock()
-			n, err := c.sock.TryWrite(p)
-			s.mu.Lock()
-			c.writes = false
-			s.stats.PayloadIn += int64(n)
-			p = p[n:]
-			switch {
-			case err != nil:
-				c.writeFailed()
-			case len(p) > 0 && !s.dead && c.takes():
-				p = c.enqueue(p)
-				c.writes = true
-				c.took = s.now()
-				s.wg.Go(c.drain)
-			default:
-				c.drained()
-			}
-			continue
-		}
-		if p = c.enqueue(p); len(p) > 0 {
-			s.pause(c)
+// tellLossLocked says which bytes of the tunnel do not reach the local socket that is given up: to whoever waits for
+// its end, or to the log. How many of those that it took are lost the system alone knows.
+func (c *conn) tellLossLocked() {
+	l, n := &c.local, c.in.lost+c.in.queue.Len()
+	switch {
+	case n == 0:
+	case l.over != nil:
+		l.why = fmt.Errorf("%d bytes for it are lost: %w", n, l.why)
+	default:
+		c.s.logLocked(slog.LevelWarn, "bytes lost", "id", c.id, "target", l.target.String(), "bytes", n, "error", l.why)
+	}
+}
+
+// maxRetired bounds the IDs that a peer may leave without a last word (CLOSE-011).
+const maxRetired = 1 << 16
+
+// ids knows which connection IDs are in use. Guarded by Session.mu.
+type ids struct {
+	next    uint32
+	conns   map[uint32]*conn    // every ID that is neither idle nor retired
+	retired map[uint32]struct{} // never used again on this tunnel
+	highest uint32              // of those that were ever in use
+	used    bool                // there was one
+	begun   bool                // Data for stray, which was idle, has begun to arrive: Close will follow
+	stray   uint32
+}
+
+func newIDs(first uint32) ids {
+	return ids{next: first, conns: map[uint32]*conn{}, retired: map[uint32]struct{}{}}
+}
+
+// allocate returns the next ID that is idle, in increasing order with wrap-around (ID-001, ID-002).
+// There always is one: maps of 2^32 entries do not exist.
+func (t *ids) allocate() uint32 {
+	for {
+		id := t.next
+		t.next++
+		if t.idle(id) && !(t.begun && t.stray == id) {
+			return id
 		}
 	}
 }
 
-// enqueue queues what FLOW-001 allows of p and returns the rest.
-func (c *conn) enqueue(p []byte) []byte {
-	n := min(len(p), c.s.cfg.MaxQueue-c.queue.size)
-	c.queue.add(p[:n])
-	c.s.stats.PayloadIn += int64(n)
-	return p[n:]
+// add puts an ID to use.
+func (t *ids) add(id uint32, c *conn) {
+	t.conns[id] = c
+	t.note(id)
 }
 
-// drain writes queued octets to the local socket. The reader starts it when the socket does not take all
-// of a frame; it ends when the queue is empty or the socket gone.
-func (c *conn) drain() {
-	s := c.s
-	s.mu.Lock()
-	for b := c.queue.take(); b != nil; b = c.queue.take() {
-		for b.r < b.w && !c.gone && !c.deaf {
-			s.unlock()
-			c.vec[0] = b.b[b.r:b.w]
-			n, err := c.sock.WriteSome(c.vec[:])
-			s.mu.Lock()
-			b.r += n
-			c.queue.size -= n
-			if c.took = s.now(); err != nil {
-				c.writeFailed()
-			}
-			s.wake(c)
-		}
-		c.queue.size -= b.w - b.r
-		b.release()
+// note remembers that an ID was used, or refused.
+func (t *ids) note(id uint32) {
+	if t.above(id) {
+		t.highest, t.used = id, true
 	}
-	c.vec[0] = nil
-	c.writes = false
-	c.drained()
-	s.kick()
-	s.unlock()
 }
 
-// writeFailed acts on a local socket that takes no more octets. Octets that it sent before may still be
-// there to read (a service that answers early and closes), so an open connection ends when its stream does.
-func (c *conn) writeFailed() {
-	if c.gone {
-		return
+// above reports whether no ID so far was as high: with none so far every ID is (XID-003).
+func (t *ids) above(id uint32) bool { return !t.used || id > t.highest }
+
+// rise returns the next ID of an extended tunnel, where each is used once (XID-001), and whether there is one.
+func (t *ids) rise() (id uint32, ok bool) {
+	if t.used {
+		return t.highest + 1, t.highest != 1<<32-1
 	}
-	c.deaf = true
-	c.queue.drop()
-	if c.state != open {
-		c.reset()
-	}
-	c.s.wake(c)
+	return t.next, true
+}
+
+func (t *ids) idle(id uint32) bool {
+	return t.conns[id] == nil && !t.isRetired(id)
+}
+
+func (t *ids) isRetired(id uint32) bool {
+	_, ok := t.retired[id]
+	return ok
 }

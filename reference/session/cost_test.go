@@ -7,15 +7,21 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
-// TestNoAllocationPerFrame carries octets there and back over TCP and counts what that allocates.
+// TestNoAllocationPerFrame carries bytes there and back over TCP and counts what that allocates.
 func TestNoAllocationPerFrame(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	for _, size := range []int{1 << 10, 100 << 10} {
-		visitor, service, down := tcpPath(t)
+	for _, c := range []struct {
+		protocol Protocol
+		size     int
+	}{{CoreOnly, 1 << 10}, {CoreOnly, 100 << 10}, {ExtendedOnly, 1 << 10}, {ExtendedOnly, 100 << 10}} {
+		size := c.size
+		visitor, service, down := tcpPath(t, c.protocol)
 		b := make([]byte, size)
 		turn := func() {
 			for _, way := range [][2]net.Conn{{visitor, service}, {service, visitor}} {
@@ -31,23 +37,23 @@ func TestNoAllocationPerFrame(t *testing.T) {
 			turn()
 		}
 		if got := testing.AllocsPerRun(300, turn); got > 2 {
-			t.Errorf("%d octets there and back: %v allocations; want at most 2", size, got)
+			t.Errorf("%d bytes there and back: %v allocations; want at most 2", size, got)
 		}
 		down()
 	}
 }
 
 // tcpPath is one connection through a pair of sessions.
-func tcpPath(t *testing.T) (visitor, service net.Conn, down func()) {
+func tcpPath(t *testing.T, protocol Protocol) (visitor, service net.Conn, down func()) {
 	a, b := tcpPair(t)
 	services := make(chan *net.TCPConn, 1)
-	p := newPair(asSocket(t, a), asSocket(t, b), func(context.Context, Target) (Socket, error) {
+	p := newPair(t, protocol, asSocket(t, a), asSocket(t, b), func(context.Context, Target) (sock.Socket, error) {
 		near, end := tcpPair(t)
 		services <- end
-		return TCP(near)
+		return sock.NewTCP(near)
 	})
 	near, v := tcpPair(t)
-	if err := p.server.Open(asSocket(t, near), home); err != nil {
+	if err := p.server.Open(Visitor{Socket: asSocket(t, near), Target: home}); err != nil {
 		t.Fatalf("Open = %v; want nil", err)
 	}
 	s := <-services
@@ -66,36 +72,42 @@ func TestAnIdleConnectionHoldsNoBuffer(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
+	for _, protocol := range []Protocol{CoreOnly, ExtendedOnly} {
+		t.Run(protocol.String(), func(t *testing.T) { idleConnections(t, protocol) })
+	}
+}
+
+func idleConnections(t *testing.T, protocol Protocol) {
 	const conns = 300
 	a, b := tcpPair(t)
 	services := make(chan *net.TCPConn, conns)
-	p := newPair(asSocket(t, a), asSocket(t, b), func(context.Context, Target) (Socket, error) {
+	p := newPair(t, protocol, asSocket(t, a), asSocket(t, b), func(context.Context, Target) (sock.Socket, error) {
 		near, end := tcpPair(t)
 		services <- end
-		return TCP(near)
+		return sock.NewTCP(near)
 	})
 	defer p.down()
 	before := footprint()
-	octet := []byte{1}
+	byte := []byte{1}
 	for range conns {
 		near, visitor := tcpPair(t)
 		defer visitor.Close()
-		if err := p.server.Open(asSocket(t, near), home); err != nil {
+		if err := p.server.Open(Visitor{Socket: asSocket(t, near), Target: home}); err != nil {
 			t.Fatal(err)
 		}
 		service := <-services
 		defer service.Close()
 		// Used once, so that whatever it would keep for good is there.
-		visitor.Write(octet)
-		if _, err := io.ReadFull(service, octet); err != nil {
+		visitor.Write(byte)
+		if _, err := io.ReadFull(service, byte); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// The test's own two sockets of each connection are counted, too.
 	if got := (footprint() - before) / conns; got > 12<<10 {
-		t.Errorf("an idle connection holds %d octets; want at most 12 KiB", got)
+		t.Errorf("an idle connection holds %d bytes; want at most 12 KiB", got)
 	} else {
-		t.Logf("an idle connection holds %d octets, the test's own sockets included", got)
+		t.Logf("an idle connection holds %d bytes, the test's own sockets included", got)
 	}
 }
 

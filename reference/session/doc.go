@@ -1,37 +1,42 @@
-// Package session is the engine of one tunnel, for both roles: it turns the octets of a tunnel into
-// connections between local sockets, as sections 3 to 17 of PROTOCOL.md say.
+// Package session is the engine of one tunnel, for both roles: it turns the bytes of a tunnel into
+// connections between local sockets, as sections 3 to 17 and 23 to 29 of PROTOCOL.md say.
 //
 // A server hands every visitor to [Session.Open]; a client gives a Dial function in its [Config]. The
 // caller of [Session.Run] reads the tunnel; Run returns when the tunnel and every local socket of it
 // are gone.
 //
-// Goroutines of a session: the caller of Run (the reader); one a connection, that dials and then reads
-// its local socket; one a connection only while it has queued octets (drain); one only while frames
-// wait to be written and no sender writes them (flush); and the callback of one timer (tick). All end
-// with the tunnel, and Run waits for them.
+// A frame is looked up in a table of rows by its type: who may send it, how much of it has to be
+// there, and what it does. What it does to a connection, and what the connection's local socket and
+// deadlines do, are the cells of a state table, behind the interface kind. The bytes themselves are carried by two
+// halves, which know no states: each has an end of its own, and a flow that says how much may move.
 //
-// State has one lock, Session.mu, never held across I/O. Whoever decides under the lock that something
-// is to happen to a socket notes it as an effect, and carries it out after the lock is released.
+// Goroutines of a session: the caller of Run (the reader); one per connection, which dials and then reads its local
+// socket (dial, readLocal); one per connection while it has queued bytes (writeQueue); one while frames wait to be
+// written and no sender writes them (flush); the callback of one timer (tick), and of another that bounds the last words
+// (partWithinLocked). All end with the tunnel, and Run waits for them.
 //
-// Files:
+// State has one lock, Session.mu, never held across I/O: functions that need it are called …Locked, and what they
+// decide to do to a socket, or to log, is done by unlock.
 //
-//	config.go      Config, Role, Target, DialFunc
-//	session.go     Session: New, Run, Done, the end of a tunnel
-//	reader.go      the tunnel's octets into frames, in place
-//	handle.go      what each frame does in each state
+// Files, in the order in which a byte meets them:
+//
+//	config.go      Config, Role, Target, Visitor, DialFunc
+//	errors.go      errors
+//	session.go     Session: New, Run, Close, the end of a tunnel; what is done once the lock is released
+//	conn.go        conn: its ID and state, its kind and flows, the life of its local socket
+//	open.go        Open on the server
+//	out.go         the half from a local socket to the tunnel, and Core's flow: the wait for the response
 //	writer.go      the queue of frames to send, and who writes it
-//	buffer.go      borrowed buffers, and queues made of them
-//	conn.go        one connection: its states, effects, the delivery of octets
-//	pump.go        octets from a local socket into Data
-//	open.go        Open on the server, dialling on the client
-//	close.go       Drain and Close of a session
-//	ids.go         allocation of connection IDs
-//	stall.go       the bounded pause for a slow consumer
+//	reader.go      the tunnel's bytes into frames, in place; the rows of frame types
+//	foreign.go     peers that speak another protocol
+//	hello.go       the handshake of the Extended profile, and the fallback to Core
+//	core.go        Core's state tables
+//	ext.go         those of the Extended profile
+//	dial.go        dialling on the client, and the status of a failure
+//	in.go          the half from the tunnel to a local socket, and Core's flow: the reader's bounded pause
+//	credit.go      the flows of the Extended profile: credit both ways, windows that grow, memory
+//	ping.go        the round trip and the rate of a tunnel, and the bound on what is on its way
+//	goodbye.go     GOAWAY: drains, and last words
 //	liveness.go    the timer: deadlines of connections, KeepAlive, dead peers
-//	socket.go      Socket, what a session needs of a transport
-//	socket_*.go    TCP sockets; sys_*.go the calls they make
-//	errors.go      errors, and the status a failed dial has
 //	stats.go       counters
-//
-// Package memsocket has sockets in memory for tests under testing/synctest.
 package session

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/session/memsocket"
+	"github.com/adit-tunnel/adit/reference/sock"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
-// FuzzPeer feeds a session octets of any kind, cut anywhere: it never panics, ends with the tunnel, and
+// FuzzPeer feeds a session bytes of any kind, cut anywhere: it never panics, ends with the tunnel, and
 // what it holds for the peer stays bounded.
 func FuzzPeer(f *testing.F) {
 	for _, server := range []bool{true, false} {
@@ -27,22 +27,22 @@ func FuzzPeer(f *testing.F) {
 			f.Add(server, uint8(3), seed)
 		}
 	}
-	f.Fuzz(func(t *testing.T, server bool, step uint8, octets []byte) {
+	f.Fuzz(func(t *testing.T, server bool, step uint8, bytes []byte) {
 		cfg := Config{Role: Client, MaxConnections: 4, MaxQueue: 4096, StallLimit: time.Millisecond, Dial: dialMemory}
 		if server {
 			cfg.Role = Server
 		}
-		near, peer := memsocket.Pipe(1 << 20)
+		near, peer := sock.Pipe(1 << 20)
 		s := New(near, cfg)
 		for range 2 {
 			if server {
-				visitor, _ := memsocket.Pipe(16)
-				if err := s.Open(visitor, home); err != nil {
+				visitor, _ := sock.Pipe(16)
+				if err := s.Open(Visitor{Socket: visitor, Target: home}); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		go feed(peer, octets, int(step)+1)
+		go feed(peer.Stream(), bytes, int(step)+1)
 		err := s.Run(context.Background())
 		if _, violated := errors.AsType[*wire.Violation](err); err == nil || !violated && !errors.Is(err, io.EOF) {
 			t.Fatalf("Run = %v; want io.EOF or a violation", err)
@@ -50,21 +50,21 @@ func FuzzPeer(f *testing.F) {
 		if s.Active() != 0 || len(s.ids.conns) != 0 {
 			t.Fatalf("%d connections and %d IDs are left", s.Active(), len(s.ids.conns))
 		}
-		if s.out.size+s.flying.size != 0 {
-			t.Fatalf("%d octets are left to write", s.out.size+s.flying.size)
+		if s.queued.size+s.inFlight.size != 0 {
+			t.Fatalf("%d bytes are left to write", s.queued.size+s.inFlight.size)
 		}
 	})
 }
 
 // dialMemory connects to a service that takes everything and says nothing.
-func dialMemory(context.Context, Target) (Socket, error) {
-	near, _ := memsocket.Pipe(1 << 30)
+func dialMemory(context.Context, Target) (sock.Socket, error) {
+	near, _ := sock.Pipe(1 << 30)
 	return near, nil
 }
 
-// feed writes octets in steps and then ends the stream.
-func feed(peer *memsocket.Socket, octets []byte, step int) {
-	for part := range slices.Chunk(octets, step) {
+// feed writes bytes in steps and then ends the stream.
+func feed(peer sock.Stream, bytes []byte, step int) {
+	for part := range slices.Chunk(bytes, step) {
 		if _, err := peer.Write(part); err != nil {
 			break
 		}

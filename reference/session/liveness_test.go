@@ -12,7 +12,7 @@ func TestClientSendsKeepAliveWhateverElseItSends(t *testing.T) {
 		for range 3 {
 			r.sleep(14 * time.Second)
 			service.Write([]byte("x"))
-			r.want("octets in between", data(1, "x"))
+			r.want("bytes in between", data(1, "x"))
 			r.sleep(time.Second - time.Nanosecond)
 			r.wantIdle("not before 15 s")
 			r.sleep(time.Nanosecond)
@@ -40,7 +40,7 @@ func TestASilentPeerIsDeadAfter45Seconds(t *testing.T) {
 	inMemoryBothRoles(t, Config{}, func(r *rig) {
 		local := r.opened(1)
 		r.sleep(20 * time.Second)
-		r.send([]byte{1, 0x99}) // any octet counts
+		r.send([]byte{1, 0x99}) // any byte counts
 		r.sleep(45*time.Second - time.Nanosecond)
 		if r.s.Active() != 1 {
 			t.Fatal("the tunnel was closed too early")
@@ -54,10 +54,11 @@ func TestASilentPeerIsDeadAfter45Seconds(t *testing.T) {
 	})
 }
 
-func TestAPauseIsNoSilenceOfThePeer(t *testing.T) {
+func TestAPauseDoesNotCountAsSilenceOfThePeer(t *testing.T) {
 	inMemoryBothRoles(t, Config{MaxQueue: 8, DeadPeer: 4 * time.Second, KeepAliveInterval: time.Hour}, func(r *rig) {
 		r.limit = 4
 		r.opened(1)
+		r.opened(2)
 		r.send(data(1, "1234567890123456"))
 		r.sleep(5 * time.Second) // the pause is longer than DeadPeer
 		r.want("the pause ended the connection", closeFrame(1))
@@ -75,7 +76,7 @@ func TestAPauseIsNoSilenceOfThePeer(t *testing.T) {
 	})
 }
 
-func TestAFrameThatDrips(t *testing.T) {
+func TestAFrameWithoutProgressEndsTheTunnel(t *testing.T) {
 	cfg := Config{DeadPeer: time.Hour, KeepAliveInterval: time.Hour}
 	inMemoryBothRoles(t, cfg, func(r *rig) {
 		r.send([]byte{1, 3, 0, 1})
@@ -98,7 +99,7 @@ func TestAFrameThatDrips(t *testing.T) {
 	})
 }
 
-func TestDeadlinesLeaveTheProcessStandingStillOut(t *testing.T) {
+func TestTimeWhileTheProcessWasSuspendedIsNotSilence(t *testing.T) {
 	inMemoryBothRoles(t, Config{KeepAliveInterval: time.Hour}, func(r *rig) {
 		r.sleep(10 * time.Second)
 		// As if the timer of 45 s had fired 20 s late.

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/session/memsocket"
+	"github.com/adit-tunnel/adit/reference/sock"
 )
 
 // pair is two sessions joined by a tunnel; every visitor reaches an end that the test gets.
@@ -20,38 +21,56 @@ type pair struct {
 	wg             sync.WaitGroup
 }
 
-func newPair(a, b Socket, dial DialFunc) *pair {
+func newPair(t testing.TB, protocol Protocol, a, b sock.Socket, dial DialFunc) *pair {
 	p := &pair{services: make(chan far, 100)}
-	p.server = New(a, Config{Role: Server})
-	p.client = New(b, Config{Role: Client, Dial: dial})
+	// On a machine that stands still for seconds no timer ends what only has to be carried.
+	cfg := Config{ConnectTimeout: time.Hour, DialTimeout: time.Hour, DeadPeer: time.Hour, StallLimit: time.Hour, StallBudget: time.Hour}
+	greeted := make(chan struct{}, 2)
+	cfg.Protocol = protocol
+	cfg.Proven = func() error { greeted <- struct{}{}; return nil }
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	p.server = New(a, cfg)
+	cfg.Role, cfg.Dial = Client, dial
+	p.client = New(b, cfg)
 	for _, s := range []*Session{p.server, p.client} {
 		p.wg.Go(func() { s.Run(context.Background()) })
+	}
+	if protocol != CoreOnly {
+		<-greeted
+		<-greeted
 	}
 	return p
 }
 
 // down ends both and waits for all their goroutines.
 func (p *pair) down() {
-	p.server.cut(nil)
-	p.client.cut(nil)
+	p.server.abort(nil)
+	p.client.abort(nil)
 	p.wg.Wait()
 }
 
-// saturate carries random octets both ways on several connections at once, with readers as fast as the
-// writers, and compares them.
-func saturate(t *testing.T, limit int) {
-	a, b := memsocket.Pipe(limit)
+// saturate carries random bytes both ways on several connections at once, with readers as fast as the
+// writers, and compares them. Sockets hold limit bytes, and one write takes most of them, 0: all that fit.
+func saturate(t *testing.T, protocol Protocol, limit, most int) {
+	pipe := func() (a, b *sock.Mem) {
+		a, b = sock.Pipe(limit)
+		a.WriteAtMost(most)
+		b.WriteAtMost(most)
+		return a, b
+	}
+	a, b := pipe()
 	services := make(chan far, 100)
-	p := newPair(a, b, func(context.Context, Target) (Socket, error) {
-		near, end := memsocket.Pipe(limit)
-		services <- end
+	p := newPair(t, protocol, a, b, func(context.Context, Target) (sock.Socket, error) {
+		near, end := pipe()
+		services <- end.Stream()
 		return near, nil
 	})
 	defer p.down()
 	var wg sync.WaitGroup
 	for i := range 4 {
-		near, visitor := memsocket.Pipe(limit)
-		if err := p.server.Open(near, home); err != nil {
+		near, end := pipe()
+		visitor := end.Stream()
+		if err := p.server.Open(Visitor{Socket: near, Target: home}); err != nil {
 			t.Fatalf("Open = %v; want nil", err)
 		}
 		service := <-services
@@ -61,7 +80,7 @@ func saturate(t *testing.T, limit int) {
 	wg.Wait()
 }
 
-// stream writes n random octets at one end and reads them at the other.
+// stream writes n random bytes at one end and reads them at the other.
 func stream(t *testing.T, from, to far, seed uint64, n int) {
 	sent := make([]byte, n)
 	rand.NewChaCha8([32]byte{byte(seed)}).Read(sent)
@@ -75,31 +94,37 @@ func stream(t *testing.T, from, to far, seed uint64, n int) {
 	if _, err := io.ReadFull(to, got); err != nil {
 		t.Errorf("read: %v", err)
 	} else if !bytes.Equal(got, sent) {
-		t.Error("octets changed on the way")
+		t.Error("bytes changed on the way")
 	}
 	wg.Wait()
 }
 
 func TestAPairOverTCP(t *testing.T) {
+	for _, protocol := range []Protocol{CoreOnly, ExtendedOnly} {
+		t.Run(protocol.String(), func(t *testing.T) { pairOverTCP(t, protocol) })
+	}
+}
+
+func pairOverTCP(t *testing.T, protocol Protocol) {
 	a, b := tcpPair(t)
 	services := make(chan far, 100)
-	p := newPair(asSocket(t, a), asSocket(t, b), func(context.Context, Target) (Socket, error) {
+	p := newPair(t, protocol, asSocket(t, a), asSocket(t, b), func(context.Context, Target) (sock.Socket, error) {
 		near, end := tcpPair(t)
 		services <- end
-		return TCP(near)
+		return sock.NewTCP(near)
 	})
 	defer p.down()
 	var wg sync.WaitGroup
 	for i := range 8 {
 		near, visitor := tcpPair(t)
-		if err := p.server.Open(asSocket(t, near), home); err != nil {
+		if err := p.server.Open(Visitor{Socket: asSocket(t, near), Target: home}); err != nil {
 			t.Fatalf("Open = %v; want nil", err)
 		}
 		service := <-services
 		defer visitor.Close()
 		defer service.Close()
 		for _, c := range []net.Conn{visitor, service.(net.Conn)} {
-			c.SetDeadline(time.Now().Add(time.Minute))
+			c.SetDeadline(time.Now().Add(5 * time.Minute))
 		}
 		wg.Go(func() { stream(t, visitor, service, uint64(i), 8<<20) })
 		wg.Go(func() { stream(t, service, visitor, uint64(i+100), 8<<20) })
@@ -107,9 +132,9 @@ func TestAPairOverTCP(t *testing.T) {
 	wg.Wait()
 }
 
-func asSocket(t testing.TB, c *net.TCPConn) Socket {
+func asSocket(t testing.TB, c *net.TCPConn) sock.Socket {
 	t.Helper()
-	s, err := TCP(c)
+	s, err := sock.NewTCP(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,95 +3,119 @@ package session
 import (
 	"errors"
 	"log/slog"
-	"sync"
 
+	"github.com/adit-tunnel/adit/reference/sock"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
-// readSize is how much of the tunnel is read at once.
-const readSize = 512 << 10
+// row says what this side does with one type of frame.
+type row struct {
+	from   sender                                                // whose it is
+	misuse string                                                // the requirement that it breaks from the other role
+	part   int                                                   // bytes of payload that act needs; 0: all
+	act    func(s *Session, h wire.Header, payload []byte) error // under the lock
+	ext    bool                                                  // of the Extended profile
+}
 
-var readPool = &sync.Pool{New: func() any { return new([readSize]byte) }}
+// sender says which roles send a frame.
+type sender uint8
 
-// reader turns octets into frames, in place. It is owned by the caller of Run, and holds memory only while
-// octets are on the way.
+const (
+	either sender = iota
+	fromServer
+	fromClient
+)
+
+// rows are the types that are not skipped (FRAME-007).
+var rows = [256]row{
+	wire.TypeConnectRequest:  {from: fromServer, misuse: "OPEN-010", act: (*Session).onConnectRequestLocked},
+	wire.TypeConnectResponse: {from: fromClient, misuse: "OPEN-011", act: (*Session).onConnectResponseLocked},
+	wire.TypeData:            {part: wire.IDLen, act: (*Session).onDataLocked},
+	wire.TypeClose:           {act: (*Session).onCloseLocked},
+	wire.TypeKeepAlive:       {act: (*Session).onKeepAliveLocked},
+
+	wire.TypeHello:  {ext: true, act: (*Session).onHelloLocked},
+	wire.TypeOpen:   {ext: true, from: fromServer, misuse: "XOPEN-001", act: (*Session).onOpenLocked},
+	wire.TypeOpened: {ext: true, from: fromClient, misuse: "XOPEN-003", act: (*Session).onOpenedLocked},
+	wire.TypeWindow: {ext: true, act: (*Session).onWindowLocked},
+	wire.TypeFin:    {ext: true, act: (*Session).onFinLocked},
+	wire.TypeReset:  {ext: true, act: (*Session).onResetLocked},
+	wire.TypeGoAway: {ext: true, act: (*Session).onGoAwayLocked},
+	wire.TypePing:   {ext: true, act: (*Session).onPingLocked},
+	wire.TypePong:   {ext: true, act: (*Session).onPongLocked},
+}
+
+const (
+	// tunnelRead is how much of the tunnel is read at once.
+	tunnelRead = 512 << 10
+	// maxPart is longer than any part of a frame that is kept for the next read: a whole HELLO.
+	maxPart = wire.HeaderLen + wire.IDLen + wire.MaxTLVs
+)
+
+// tunnelPool lends the buffers of tunnel reads, with room in front for the part of a frame that came before.
+var tunnelPool = sock.NewPool(maxPart, tunnelRead)
+
+// reader turns bytes into frames, in place. It is owned by the caller of Run, and holds a buffer only while
+// there is something in it.
 type reader struct {
-	buf  *[readSize]byte
-	r, w int // buf[r:w] is not parsed yet
+	buf  *sock.Buf
+	part []byte // of a frame, kept for the next read
 
 	// The frame whose payload is being consumed.
-	left   int    // octets of it still to come; 0: none
-	total  int    // octets of it in all, header included
-	to     *conn  // takes the octets of Data; nil: dropped
-	answer bool   // Data for an ID without connection: Close may follow
-	id     uint32 // that ID
+	left   int   // bytes of it still to come; 0: none
+	total  int   // bytes of it in all, header included
+	to     *conn // takes the bytes of Data; nil: dropped
+	answer bool  // Data for an ID without connection: Close may follow
 
 	frames uint64 // complete frames
 	marked uint64 // value of frames when frameSince was set
 }
 
-// Borrow is for the read of the tunnel.
-func (rd *reader) Borrow() []byte {
-	if rd.buf == nil {
-		rd.buf = readPool.Get().(*[readSize]byte)
-	}
-	return rd.buf[rd.w:]
+// skip consumes the rest of a frame of which used bytes of payload were acted on.
+func (rd *reader) skip(h wire.Header, used int) {
+	rd.left, rd.total = int(h.Length)-used, wire.HeaderLen+int(h.Length)
 }
 
-// GiveBack is for the read of the tunnel.
-func (rd *reader) GiveBack() {
-	if rd.r == rd.w && rd.buf != nil {
-		readPool.Put(rd.buf)
-		rd.buf, rd.r, rd.w = nil, 0, 0
-	}
-}
-
-// compact makes room behind what is not parsed yet, which is less than a header and a control payload.
-func (rd *reader) compact() {
-	rd.w = copy(rd.buf[:], rd.buf[rd.r:rd.w])
-	rd.r = 0
-}
-
-// unfinished is how many octets of the next frame are here, 0 when none are.
+// unfinished is how many bytes of the next frame are here, 0 when none are.
 func (rd *reader) unfinished() int {
 	if rd.left > 0 {
 		return rd.total - rd.left
 	}
-	return rd.w - rd.r
+	return len(rd.part)
 }
 
 // read reads the tunnel until it ends or the peer breaks a rule, and returns why.
 func (s *Session) read() error {
 	rd := &s.reader
-	defer func() {
-		rd.r = rd.w
-		rd.GiveBack()
-	}()
+	rd.part = make([]byte, 0, maxPart)
 	for {
-		n, err := s.tunnel.ReadReady(rd)
-		if n > 0 {
-			rd.w += n
-			s.received(n)
-			if err := s.parse(); err != nil {
-				s.reject(err)
-				return err
-			}
-			rd.compact()
-			s.parsed()
-		}
+		buf, err := s.tunnel.Read(tunnelPool, tunnelRead)
 		if err != nil {
-			// TUN-002
+			return err // TUN-002
+		}
+		s.received()
+		copy(buf.Prepend(len(rd.part)), rd.part)
+		rd.buf = buf
+		if err = s.parse(); err == nil {
+			rd.part = append(rd.part[:0], buf.Bytes()...)
+		}
+		rd.buf = nil
+		buf.Release()
+		if err != nil {
+			if s.reject(err) {
+				s.discard()
+			}
 			return err
 		}
+		s.parsed()
 	}
 }
 
-// received notes that n octets came.
-func (s *Session) received(n int) {
+// received notes that bytes came.
+func (s *Session) received() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastRead = s.now()
-	s.stats.OctetsIn += int64(n)
 }
 
 // parsed notes how far the last frame has come, and has everything written that the frames asked for.
@@ -103,47 +127,48 @@ func (s *Session) parsed() {
 	if s.frameGot > 0 && rd.marked != rd.frames+1 {
 		rd.marked = rd.frames + 1
 		s.frameSince = s.lastRead
-		s.rearm()
+		s.rearmLocked()
 	}
-	s.kick()
+	s.startWriteLocked()
 }
 
 // parse handles every frame, and every part of a Data frame, that is in the buffer.
 func (s *Session) parse() error {
 	rd := &s.reader
-	for rd.r < rd.w {
-		b := rd.buf[rd.r:rd.w]
+	for rd.buf.Len() > 0 {
+		b := rd.buf.Bytes()
 		if rd.left == 0 {
 			n, err := s.begin(b)
 			if err != nil {
-				return err
+				return rd.foreign(b, err)
 			}
 			if n == 0 {
 				return nil // too little to begin with
 			}
-			rd.r += n
+			rd.buf.Consume(n)
 		} else {
 			b = b[:min(len(b), rd.left)]
-			rd.r += len(b)
+			rd.buf.Consume(len(b))
 			rd.left -= len(b)
 			if rd.to != nil {
 				rd.to.deliver(b)
 			}
 		}
 		if rd.left == 0 {
-			rd.frames++
-			s.finish()
+			if err := s.finish(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// begin handles the frame that b begins with: wholly, or of Data and of unknown types what precedes the
-// octets. It returns how many octets it used, 0 if it needs more. The order of the checks is that of section 15.
+// begin handles the frame that b begins with: wholly, or the part that its row names. It returns how many
+// bytes it used, 0 if it needs more. The order of the checks is that of section 15.
 func (s *Session) begin(b []byte) (int, error) {
 	h, err := wire.ParseHeader(b)
 	if errors.Is(err, wire.ErrShort) {
-		// FRAME-002: a foreign version shows in the first octet.
+		// FRAME-002: a foreign version shows in the first byte.
 		if b[0] != wire.Version {
 			_, err = wire.ParseHeader(append(b[:1:1], 0, 0, 0, 0, 0))
 			return 0, err
@@ -153,74 +178,104 @@ func (s *Session) begin(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !h.Type.Known() {
-		// FRAME-007: skipped.
-		s.skip(h)
+	r := &rows[h.Type]
+	if r.act == nil || r.ext && s.skips(h.Type) {
+		if s.phase == up && notAgreed(h.Type) {
+			return 0, violation("HELLO-006", h.Type.String()+", of an option that was not agreed")
+		}
+		// FRAME-007, HELLO-007
+		s.reader.skip(h, 0)
 		return wire.HeaderLen, nil
 	}
-	if err := s.checkRole(h.Type); err != nil {
-		return 0, err
+	// OPEN-010, OPEN-011
+	if r.from == fromServer && s.cfg.Role == Server || r.from == fromClient && s.cfg.Role == Client {
+		return 0, violation(r.misuse, h.Type.String()+" from a peer whose role never sends it")
 	}
-	if err := h.CheckLength(); err != nil {
+	if r.ext {
+		err = h.CheckExtLength() // HELLO-012
+	} else {
+		err = h.CheckLength()
+	}
+	if err != nil {
 		return 0, err
 	}
 	need := wire.HeaderLen + int(h.Length)
-	if h.Type == wire.TypeData {
-		need = wire.HeaderLen + wire.IDLen
+	if r.part > 0 {
+		need = wire.HeaderLen + r.part
 	}
 	if len(b) < need {
 		return 0, nil
 	}
-	p := b[wire.HeaderLen:need]
-	switch h.Type {
-	case wire.TypeConnectRequest:
-		r, err := wire.ParseConnectRequest(p)
-		if err != nil {
-			return 0, err
-		}
-		return need, s.handleRequest(r)
-	case wire.TypeConnectResponse:
-		id, status, err := wire.ParseConnectResponse(p)
-		if err != nil {
-			return 0, err
-		}
-		s.handleResponse(id, status)
-	case wire.TypeData:
-		id, _, err := wire.ParseData(p)
-		if err != nil {
-			return 0, err
-		}
-		s.handleData(id, h)
-	case wire.TypeClose:
-		id, err := wire.ParseClose(p)
-		if err != nil {
-			return 0, err
-		}
-		s.handleClose(id)
-	case wire.TypeKeepAlive:
-		s.handleKeepAlive()
+	s.mu.Lock()
+	defer s.unlock()
+	if s.ended {
+		return 0, ErrEnded
 	}
-	return need, nil
+	return need, r.act(s, h, b[wire.HeaderLen:need])
 }
 
-// checkRole reports a frame that the peer's role never sends.
-func (s *Session) checkRole(t wire.Type) error {
+// onDataLocked begins a Data frame: it decides who gets the bytes that follow. It serves every kind.
+func (s *Session) onDataLocked(h wire.Header, payload []byte) error {
+	id, _, err := wire.ParseData(payload)
+	if err != nil {
+		return err
+	}
+	rd := &s.reader
+	rd.skip(h, wire.IDLen)
+	c := s.ids.conns[id]
 	switch {
-	case t == wire.TypeConnectRequest && s.cfg.Role == Server:
-		// OPEN-010
-		return violation("OPEN-010", "ConnectRequest from a client")
-	case t == wire.TypeConnectResponse && s.cfg.Role == Client:
-		// OPEN-011
-		return violation("OPEN-011", "ConnectResponse from a server")
+	case c != nil:
+		take, err := c.kind.dataLocked(int(h.Length) - wire.IDLen)
+		if take {
+			rd.to = c
+		}
+		return err
+	case s.phase == up:
+		return s.deadLocked(id)
+	}
+	rd.answer = true
+	s.ids.begun, s.ids.stray = true, id
+	return nil
+}
+
+// finish ends the frame that was begun last.
+func (s *Session) finish() error {
+	rd := &s.reader
+	if rd.frames++; rd.frames == 1 {
+		if err := s.first(); err != nil {
+			s.turnAway(err) // before parsed writes what the frame asked for
+			return err
+		}
+	}
+	rd.to = nil
+	if !rd.answer {
+		return nil
+	}
+	rd.answer = false
+	s.mu.Lock()
+	defer s.unlock()
+	s.ids.begun = false
+	if id := s.ids.stray; s.ids.idle(id) {
+		// DATA-004: the peer believes in a connection that is gone. A retired ID gets no answer.
+		s.logLocked(slog.LevelDebug, "data for an idle ID", "id", id, "req", "DATA-004")
+		s.sendCloseLocked(id, true)
 	}
 	return nil
 }
 
-// skip drops the payload of a frame.
-func (s *Session) skip(h wire.Header) {
-	rd := &s.reader
-	rd.left, rd.total = int(h.Length), wire.HeaderLen+int(h.Length)
-	rd.to, rd.answer = nil, false
+// first acts on the peer's first frame as such.
+func (s *Session) first() error {
+	if err := s.chosen(); err != nil || s.cfg.Proven == nil {
+		return err
+	}
+	return s.cfg.Proven()
+}
+
+// turnAway ends the tunnel of a peer that this side does not take. One that sent HELLO is told (HELLO-002).
+func (s *Session) turnAway(err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.partLocked(err, wire.CodeTooMany, err.Error())
 }
 
 // violation is a tunnel error that the session's state shows.
@@ -228,26 +283,29 @@ func violation(req, reason string) error {
 	return &wire.Violation{Req: req, Scope: wire.ScopeTunnel, Reason: reason}
 }
 
-// reject logs a tunnel error, and sends what is owed for the frames before it.
-func (s *Session) reject(err error) {
+// reject acts on what stopped the reader, and reports whether the rest of the stream is to be discarded.
+func (s *Session) reject(err error) bool {
 	s.mu.Lock()
 	defer s.unlock()
-	s.kick()
-	s.logViolation(err)
+	return s.rejectLocked(err)
 }
 
-// violate ends the tunnel because of what the peer did, or did not do. The lock is held.
-func (s *Session) violate(req, reason string) {
-	if s.dead {
+// violateLocked ends the tunnel because of what the peer did, or did not do.
+func (s *Session) violateLocked(req, reason string) {
+	if s.ended {
 		return
 	}
 	err := violation(req, reason)
-	s.logViolation(err)
-	s.end(err)
+	s.logViolationLocked(err)
+	s.endLocked(err)
 }
 
-func (s *Session) logViolation(err error) {
+func (s *Session) logViolationLocked(err error) {
 	if v, ok := errors.AsType[*wire.Violation](err); ok {
-		s.note(slog.LevelWarn, "protocol violation", "req", v.Req, "scope", v.Scope.String(), "reason", v.Reason)
+		args := []any{"req", v.Req, "scope", v.Scope.String(), "reason", v.Reason}
+		if e, foreign := errors.AsType[*ForeignError](err); foreign && e.Speaks != "" {
+			args = append(args, "speaks", e.Speaks)
+		}
+		s.logLocked(slog.LevelWarn, "protocol violation", args...)
 	}
 }

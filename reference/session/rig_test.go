@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/session/memsocket"
+	"github.com/adit-tunnel/adit/reference/sock"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -28,7 +28,7 @@ type far interface {
 type dialCall struct {
 	target Target
 	result chan error // nil: connected
-	socket Socket
+	socket sock.Socket
 	far    far
 }
 
@@ -36,13 +36,15 @@ type dialCall struct {
 type rig struct {
 	t      *testing.T
 	s      *Session
-	timed  bool // in memory, in a synctest bubble
+	timed  bool        // in memory, in a synctest bubble
+	near   sock.Socket // the session's end of the tunnel
 	tunnel far
-	got    []byte // octets from the session that are not parsed yet
+	got    []byte // bytes from the session that are not parsed yet
 	dials  chan *dialCall
 	ended  chan error // what Run returned
 	limit  int        // of local sockets in memory
 	call   *dialCall  // the dial of connection 1
+	pings  bool       // next returns the session's own PINGs too
 }
 
 // both runs a test over sockets in memory, with fake time, and over TCP.
@@ -61,9 +63,8 @@ func runRig(t *testing.T, cfg Config, timed bool, test func(r *rig)) {
 	r := &rig{t: t, timed: timed, dials: make(chan *dialCall, 100), ended: make(chan error, 1), limit: 64 << 10}
 	cfg.Dial = r.dial
 	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	near, tunnel := r.pipe(1 << 20)
-	r.tunnel = tunnel
-	r.s = New(near, cfg)
+	r.near, r.tunnel = r.pipe(1 << 20)
+	r.s = New(r.near, cfg)
 	go r.run()
 	defer r.down()
 	test(r)
@@ -71,7 +72,7 @@ func runRig(t *testing.T, cfg Config, timed bool, test func(r *rig)) {
 
 // down ends the session; every goroutine of it has to end, or the bubble fails the test.
 func (r *rig) down() {
-	r.s.cut(nil)
+	r.s.abort(nil)
 	r.tunnel.Close()
 	<-r.ended
 }
@@ -79,14 +80,14 @@ func (r *rig) down() {
 func (r *rig) run() { r.ended <- r.s.Run(context.Background()) }
 
 // pipe returns a connected pair of sockets.
-func (r *rig) pipe(limit int) (Socket, far) {
+func (r *rig) pipe(limit int) (sock.Socket, far) {
 	r.t.Helper()
 	if r.timed {
-		a, b := memsocket.Pipe(limit)
-		return a, b
+		a, b := sock.Pipe(limit)
+		return a, b.Stream()
 	}
 	near, end := tcpPair(r.t)
-	s, err := TCP(near)
+	s, err := sock.NewTCP(near)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func tcpPair(t testing.TB) (a, b *net.TCPConn) {
 }
 
 // dial is the session's Dial: it asks the test.
-func (r *rig) dial(ctx context.Context, target Target) (Socket, error) {
+func (r *rig) dial(ctx context.Context, target Target) (sock.Socket, error) {
 	call := &dialCall{target: target, result: make(chan error, 1)}
 	call.socket, call.far = r.pipe(r.limit)
 	r.dials <- call
@@ -119,7 +120,7 @@ func (r *rig) dial(ctx context.Context, target Target) (Socket, error) {
 	case err := <-call.result:
 		return call.socket, err
 	case <-ctx.Done():
-		call.socket.Abort()
+		call.socket.Reset()
 		return nil, ctx.Err()
 	}
 }
@@ -140,10 +141,20 @@ func (r *rig) dialled() *dialCall {
 func (r *rig) visit(target Target) far {
 	r.t.Helper()
 	near, visitor := r.pipe(r.limit)
-	if err := r.s.Open(near, target); err != nil {
+	if err := r.s.Open(Visitor{Socket: near, Target: target}); err != nil {
 		r.t.Fatalf("Open = %v; want nil", err)
 	}
 	return visitor
+}
+
+// visitFrom opens a connection in memory, and returns both ends of the visitor's socket.
+func (r *rig) visitFrom(target Target) (near *sock.Mem, visitor sock.Stream) {
+	r.t.Helper()
+	near, end := sock.Pipe(r.limit)
+	if err := r.s.Open(Visitor{Socket: near, Target: target}); err != nil {
+		r.t.Fatalf("Open = %v; want nil", err)
+	}
+	return near, end.Stream()
 }
 
 // opened opens a connection, ID 1 on a server whose FirstID is 1, and returns the local peer's end.
@@ -183,7 +194,7 @@ func inMemoryBothRoles(t *testing.T, cfg Config, test func(r *rig)) {
 	}
 }
 
-// send writes frames, or any octets, to the session.
+// send writes frames, or any bytes, to the session.
 func (r *rig) send(frames ...[]byte) {
 	r.t.Helper()
 	for _, f := range frames {
@@ -198,10 +209,10 @@ func (r *rig) want(sentence string, frame []byte) {
 	r.t.Helper()
 	got, err := r.next()
 	if err != nil {
-		r.t.Fatalf("%s: got %v; want frame %x", sentence, err, frame)
+		r.t.Fatalf("%s: got %v; want frame %.60x", sentence, err, frame)
 	}
 	if !bytes.Equal(got, frame) {
-		r.t.Fatalf("%s: got frame %x; want %x", sentence, got, frame)
+		r.t.Fatalf("%s: got frame %.60x; want %.60x", sentence, got, frame)
 	}
 }
 
@@ -210,7 +221,7 @@ func (r *rig) wantIdle(sentence string) {
 	r.t.Helper()
 	if r.timed {
 		if got, err := r.next(); err == nil || !errors.Is(err, errNothing) {
-			r.t.Fatalf("%s: got frame %x, %v; want nothing", sentence, got, err)
+			r.t.Fatalf("%s: got frame %.60x, %v; want nothing", sentence, got, err)
 		}
 		return
 	}
@@ -253,6 +264,9 @@ func (r *rig) next() ([]byte, error) {
 		if n := wire.HeaderLen + int(h.Length); err == nil && len(r.got) >= n {
 			f := r.got[:n:n]
 			r.got = r.got[n:]
+			if h.Type == wire.TypePing && !r.pings {
+				continue
+			}
 			return f, nil
 		}
 		if err != nil && !errors.Is(err, wire.ErrShort) {
@@ -268,7 +282,7 @@ func (r *rig) next() ([]byte, error) {
 // readSome reads what is there, or what comes.
 func (r *rig) readSome(from far) ([]byte, error) {
 	b := make([]byte, 64<<10)
-	if m, ok := from.(*memsocket.Socket); ok {
+	if m, ok := from.(sock.Stream); ok {
 		synctest.Wait()
 		n, err := m.TryRead(b)
 		if n == 0 && err == nil {
@@ -281,8 +295,8 @@ func (r *rig) readSome(from far) ([]byte, error) {
 	return b[:n], err
 }
 
-// wantOctets checks that exactly these octets come next from the session at a local peer's end.
-func (r *rig) wantOctets(from far, want string) {
+// wantBytes checks that exactly these bytes come next from the session at a local peer's end.
+func (r *rig) wantBytes(from far, want string) {
 	r.t.Helper()
 	var got []byte
 	for len(got) < len(want) {
@@ -293,6 +307,15 @@ func (r *rig) wantOctets(from far, want string) {
 	}
 	if string(got) != want {
 		r.t.Fatalf("local peer read %q; want %q", got, want)
+	}
+}
+
+// wantSome reads that much and no more.
+func (r *rig) wantSome(from far, want string) {
+	r.t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(from, got); err != nil || string(got) != want {
+		r.t.Fatalf("local peer read %q, %v; want %q", got, err, want)
 	}
 }
 
@@ -313,7 +336,7 @@ func (r *rig) wantLocal(from far, want string) {
 	got := fmt.Sprint(err)
 	switch {
 	case len(b) > 0:
-		got = fmt.Sprintf("octets %q", b)
+		got = fmt.Sprintf("bytes %q", b)
 	case errors.Is(err, io.EOF):
 		got = eof
 	case errors.Is(err, errNothing):
@@ -348,10 +371,15 @@ func (r *rig) state(id uint32) string {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	if c := r.s.ids.conns[id]; c != nil {
-		return c.state.String()
+		return c.kind.(*coreConn).state.String()
 	}
 	if r.s.ids.isRetired(id) {
 		return "retired"
+	}
+	for c := range r.s.live {
+		if k := c.kind.(*coreConn); c.id == id && k.state == lingering {
+			return k.state.String()
+		}
 	}
 	return "idle"
 }
@@ -369,6 +397,6 @@ func shortRequest(id uint32, port uint16) []byte {
 func response(id uint32, status wire.Status) []byte {
 	return wire.AppendConnectResponse(nil, id, status)
 }
-func data(id uint32, octets string) []byte { return wire.AppendData(nil, id, []byte(octets)) }
-func closeFrame(id uint32) []byte          { return wire.AppendClose(nil, id) }
-func keepAlive() []byte                    { return wire.AppendKeepAlive(nil) }
+func data(id uint32, bytes string) []byte { return wire.AppendData(nil, id, []byte(bytes)) }
+func closeFrame(id uint32) []byte         { return wire.AppendClose(nil, id) }
+func keepAlive() []byte                   { return wire.AppendKeepAlive(nil) }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/adit-tunnel/adit/spec"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -21,14 +22,32 @@ func TestServerCarriesAWholeConnection(t *testing.T) {
 		r.want("a visitor is a request", request(7, 22, "127.0.0.1"))
 		r.send(response(7, wire.StatusSuccess))
 		r.send(data(7, "welcome"))
-		r.wantOctets(visitor, "welcome")
+		r.wantBytes(visitor, "welcome")
 		visitor.Write([]byte("hello"))
-		r.want("the visitor's octets become Data", data(7, "hello"))
+		r.want("the visitor's bytes become Data", data(7, "hello"))
 		r.send(data(7, "bye"), closeFrame(7))
-		r.wantOctets(visitor, "bye")
+		r.wantBytes(visitor, "bye")
 		r.wantLocal(visitor, eof)
 		r.want("the server answers Close with its own", closeFrame(7))
-		r.wantState(7, "idle")
+		r.wantState(7, "lingering")
+	})
+}
+
+// ID-001: the Close that stray Data will get would hit the new request.
+func TestAnIDIsNotUsedWhileDataForItArrives(t *testing.T) {
+	inMemory(t, Config{Role: Server, FirstID: 1}, func(r *rig) {
+		stray := data(1, "of a connection that is gone")
+		r.send(stray[:15])
+		synctest.Wait()
+		r.visit(home)
+		r.want("another ID", request(2, 22, "127.0.0.1"))
+		r.send(stray[15:])
+		r.want("Data for an idle ID", closeFrame(1))
+		r.s.mu.Lock()
+		r.s.ids.next = 1
+		r.s.mu.Unlock()
+		r.visit(home)
+		r.want("it is idle now", request(1, 22, "127.0.0.1"))
 	})
 }
 
@@ -42,9 +61,9 @@ func TestClientCarriesAWholeConnection(t *testing.T) {
 		call.result <- nil
 		r.want("success after the service accepted", response(0, wire.StatusSuccess))
 		r.send(data(0, "GET"))
-		r.wantOctets(call.far, "GET")
+		r.wantBytes(call.far, "GET")
 		call.far.Write([]byte("200"))
-		r.want("the service's octets become Data", data(0, "200"))
+		r.want("the service's bytes become Data", data(0, "200"))
 		call.far.Close()
 		r.want("the end of the service's stream becomes Close", closeFrame(0))
 		r.send(closeFrame(0))
@@ -52,7 +71,7 @@ func TestClientCarriesAWholeConnection(t *testing.T) {
 	})
 }
 
-func TestOctetsBeforeTheResponseComeFirst(t *testing.T) {
+func TestBytesBeforeTheResponseComeFirst(t *testing.T) {
 	both(t, "server", Config{Role: Server}, func(r *rig) {
 		visitor := r.visit(home)
 		r.want("request", request(0, 22, "127.0.0.1"))
@@ -61,22 +80,22 @@ func TestOctetsBeforeTheResponseComeFirst(t *testing.T) {
 		visitor.Write([]byte("second"))
 		r.wantIdle("no Data before the response")
 		visitor.CloseWrite()
-		r.wantIdle("an end after octets is no giving up")
+		r.wantIdle("an end after bytes is no giving up")
 		r.wantHeld(0, "first second")
 		r.send(response(0, wire.StatusSuccess))
-		r.want("held octets follow the response", data(0, "first second"))
+		r.want("held bytes follow the response", data(0, "first second"))
 		r.want("and the end follows them", closeFrame(0))
 	})
 }
 
-// wantHeld waits until a requested connection holds these octets.
+// wantHeld waits until a requested connection holds these bytes.
 func (r *rig) wantHeld(id uint32, want string) {
 	r.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
 		r.s.mu.Lock()
 		got := ""
-		if c := r.s.ids.conns[id]; c != nil && c.held != nil && c.eof {
-			got = string(c.held.b[c.held.r:c.held.w])
+		if c := r.s.ids.conns[id]; c != nil && c.out.held != nil && c.local.readEnded {
+			got = string(c.out.held.Bytes())
 		}
 		r.s.mu.Unlock()
 		if got == want {
@@ -114,27 +133,27 @@ func TestMoreThanCanBeHeldBeforeTheResponse(t *testing.T) {
 	})
 }
 
-// wantData reads Data frames of one connection until these octets have come.
+// wantData reads Data frames of one connection until these bytes have come.
 func (r *rig) wantData(id uint32, want []byte) {
 	r.t.Helper()
 	var got []byte
 	for len(got) < len(want) {
 		f, err := r.next()
 		if err != nil {
-			r.t.Fatalf("after %d octets: %v", len(got), err)
+			r.t.Fatalf("after %d bytes: %v", len(got), err)
 		}
-		from, octets, err := wire.ParseData(f[wire.HeaderLen:])
+		from, bytes, err := wire.ParseData(f[wire.HeaderLen:])
 		if err != nil || wire.Type(f[1]) != wire.TypeData || from != id {
 			r.t.Fatalf("frame %.20x; want Data of %d", f, id)
 		}
-		got = append(got, octets...)
+		got = append(got, bytes...)
 	}
 	if !bytes.Equal(got, want) {
-		r.t.Fatalf("%d octets differ from the %d sent", len(got), len(want))
+		r.t.Fatalf("%d bytes differ from the %d sent", len(got), len(want))
 	}
 }
 
-// pattern returns octets of which no two neighbourhoods are alike.
+// pattern returns bytes of which no two neighbourhoods are alike.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -143,35 +162,35 @@ func pattern(n int) []byte {
 	return b
 }
 
-func TestFramesSplitAtEveryOctet(t *testing.T) {
+func TestFramesThatArriveByteByByte(t *testing.T) {
 	bothRoles(t, Config{}, func(r *rig) {
 		local := r.opened(1)
-		octets := slices.Concat([]byte{1, 0x80, 0, 0, 0, 3, 9, 9, 9}, data(1, "abc"), data(1, ""), data(1, "defgh"),
+		bytes := slices.Concat([]byte{1, 0x80, 0, 0, 0, 3, 9, 9, 9}, data(1, "abc"), data(1, ""), data(1, "defgh"),
 			data(77, "lost"), []byte{1, 0x7f, 0, 0, 0, 0}, closeFrame(99), closeFrame(1))
-		for i := range octets {
-			r.send(octets[i : i+1])
+		for i := range bytes {
+			r.send(bytes[i : i+1])
 			if r.timed {
 				synctest.Wait()
 			}
 		}
 		r.want("Data for an ID never used is answered", closeFrame(77))
 		r.want("Close is answered", closeFrame(1))
-		r.wantOctets(local, "abcdefgh")
+		r.wantBytes(local, "abcdefgh")
 		r.wantLocal(local, eof)
 	})
 }
 
 func TestFramesSplitInTwoAnywhere(t *testing.T) {
-	octets := slices.Concat(data(1, "abc"), []byte{1, 0x90, 0, 0, 0, 1, 9}, data(77, "lost"), closeFrame(1))
-	for cut := range octets {
+	bytes := slices.Concat(data(1, "abc"), []byte{1, 0x90, 0, 0, 0, 1, 9}, data(77, "lost"), closeFrame(1))
+	for cut := range bytes {
 		inMemoryBothRoles(t, Config{}, func(r *rig) {
 			local := r.opened(1)
-			r.send(octets[:cut])
+			r.send(bytes[:cut])
 			synctest.Wait()
-			r.send(octets[cut:])
+			r.send(bytes[cut:])
 			r.want("Data for an ID never used is answered", closeFrame(77))
 			r.want("Close is answered", closeFrame(1))
-			r.wantOctets(local, "abc")
+			r.wantBytes(local, "abc")
 		})
 	}
 }
@@ -181,7 +200,7 @@ func TestPartOfALargeFrameIsForwarded(t *testing.T) {
 		local := r.opened(1)
 		f := data(1, string(pattern(wire.MaxPayload-wire.IDLen)))
 		r.send(f[:100])
-		r.wantOctets(local, string(f[10:100]))
+		r.wantBytes(local, string(f[10:100]))
 		r.wantIdle("nothing is owed for it")
 	})
 }
@@ -189,10 +208,10 @@ func TestPartOfALargeFrameIsForwarded(t *testing.T) {
 func TestTunnelErrors(t *testing.T) {
 	cases := []struct {
 		name, req string
-		octets    []byte
+		bytes     []byte
 	}{
 		{"a foreign version", "FRAME-002", []byte{2, 5, 0, 0, 0, 0}},
-		{"the first octet of a foreign version", "FRAME-002", []byte("G")},
+		{"the first byte of a foreign version", "FRAME-002", []byte("G")},
 		{"a length above the limit", "FRAME-004", []byte{1, 3, 0, 0x10, 0, 1}},
 		{"a length above the limit of an unknown type", "FRAME-004", []byte{1, 0x99, 0xff, 0xff, 0xff, 0xff}},
 		{"Data without an ID", "FRAME-008", []byte{1, 3, 0, 0, 0, 3}},
@@ -203,7 +222,7 @@ func TestTunnelErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bothRoles(t, Config{}, func(r *rig) {
 				local := r.opened(1)
-				r.send(c.octets)
+				r.send(c.bytes)
 				r.wantEnd(c.name, c.req)
 				r.wantLocal(local, reset)
 			})
@@ -280,8 +299,20 @@ func TestTooManyConnections(t *testing.T) {
 	inMemory(t, Config{Role: Server, MaxConnections: 1}, func(r *rig) {
 		r.visit(home)
 		near, _ := r.pipe(1)
-		if err := r.s.Open(near, home); !errors.Is(err, ErrTooMany) {
+		if err := r.s.Open(Visitor{Socket: near, Target: home}); !errors.Is(err, ErrTooMany) {
 			t.Fatalf("Open = %v; want ErrTooMany", err)
 		}
 	})
+}
+
+func TestARowForEveryFrameOfTheText(t *testing.T) {
+	senders := map[string]sender{"server": fromServer, "client": fromClient, "both": either}
+	for typ, r := range rows {
+		f, ok := spec.FrameOf(uint8(typ))
+		if ok != (r.act != nil) {
+			t.Errorf("type 0x%02X is in section 6: %v; it has a row: %v", typ, ok, r.act != nil)
+		} else if ok && r.from != senders[f.From] {
+			t.Errorf("%s is sent by %d; want %s", f.Name, r.from, f.From)
+		}
+	}
 }

@@ -19,9 +19,7 @@ func TestStats(t *testing.T) {
 		synctest.Wait()
 		got := r.s.Stats()
 		want := Stats{
-			Start: start, LastRead: start, Active: 1, Opened: 1, Failed: 1, PayloadIn: 2, PayloadOut: 5,
-			OctetsIn:  int64(len(response(1, 0)) + len(response(2, 0)) + len(data(1, "hi"))),
-			OctetsOut: int64(2*len(request(1, 22, "127.0.0.1")) + len(data(1, "hello"))),
+			Start: start, Active: 1, Opened: 1, Failed: 1, PayloadIn: 2, PayloadOut: 5,
 		}
 		if got != want {
 			t.Errorf("Stats() = %+v; want %+v", got, want)

@@ -1,9 +1,7 @@
 package session
 
 import (
-	"errors"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -11,7 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/adit-tunnel/adit/reference/session/memsocket"
+	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -68,15 +67,14 @@ var serverCells = map[string]outcome{
 	"abandoned/tunnel lost":                            nothing,
 	"open/ConnectResponse success":                     {local: still},
 	"open/ConnectResponse failure":                     {local: still},
-	"open/Data":                                        {local: `octets "1234"`},
+	"open/Data":                                        {local: `bytes "1234"`},
 	"open/Close":                                       {frames: [][]byte{closeFrame(1)}, local: eof},
 	"open/ConnectRequest":                              {req: "OPEN-010", local: reset},
 	"open/visitor octets":                              {frames: [][]byte{data(1, "abc")}, local: still},
 	"open/visitor end of stream, no octet before":      {frames: [][]byte{closeFrame(1)}, local: eof},
 	"open/visitor end of stream after octets":          {frames: [][]byte{data(1, "abc"), closeFrame(1)}, local: eof},
 	"open/visitor reset":                               sendClose,
-	"open/queued octets all written":                   {local: still},
-	"open/stall-limit":                                 {frames: [][]byte{closeFrame(1)}, local: `octets "1234"`},
+	"open/stall-limit":                                 {frames: [][]byte{closeFrame(1)}, local: `bytes "1234"`},
 	"open/tunnel lost":                                 cutOff,
 	"closing/ConnectResponse success":                  nothing,
 	"closing/ConnectResponse failure":                  nothing,
@@ -85,10 +83,10 @@ var serverCells = map[string]outcome{
 	"closing/ConnectRequest":                           {req: "OPEN-010"},
 	"closing/visitor reset":                            nothing,
 	"closing/queued octets all written":                {local: eof},
-	"closing/stall-limit":                              cutAfterOctets,
-	"closing/close-total":                              cutAfterOctets,
-	"closing/close-wait":                               cutAfterOctets,
-	"closing/tunnel lost":                              cutAfterOctets,
+	"closing/close-stall":                              cutAfterBytes,
+	"closing/close-drain":                              {local: eof},
+	"closing/close-wait":                               cutAfterBytes,
+	"closing/tunnel lost":                              cutAfterBytes,
 	"draining/ConnectResponse success":                 nothing,
 	"draining/ConnectResponse failure":                 nothing,
 	"draining/Data":                                    nothing,
@@ -99,9 +97,17 @@ var serverCells = map[string]outcome{
 	"draining/visitor end of stream after octets":      nothing,
 	"draining/visitor reset":                           sendClose,
 	"draining/queued octets all written":               {frames: [][]byte{closeFrame(1)}, local: eof},
-	"draining/stall-limit":                             {frames: [][]byte{closeFrame(1)}, local: `octets "1234"`},
-	"draining/close-total":                             {frames: [][]byte{closeFrame(1)}, local: `octets "1234"`},
-	"draining/tunnel lost":                             cutAfterOctets,
+	"draining/close-total":                             sendClose,
+	"draining/close-stall":                             {frames: [][]byte{closeFrame(1)}, local: `bytes "1234"`},
+	"draining/tunnel lost":                             cutAfterBytes,
+	"lingering/visitor octets":                         nothing,
+	"lingering/visitor end of stream, no octet before": {local: eof},
+	"lingering/visitor end of stream after octets":     {local: eof},
+	"lingering/visitor reset":                          nothing,
+	"lingering/queued octets all written":              {local: eof},
+	"lingering/close-stall":                            cutAfterBytes,
+	"lingering/close-drain":                            {local: eof},
+	"lingering/tunnel lost":                            {local: eof},
 	"retired/ConnectResponse success":                  nothing,
 	"retired/ConnectResponse failure":                  nothing,
 	"retired/Data":                                     nothing,
@@ -110,8 +116,8 @@ var serverCells = map[string]outcome{
 	"retired/tunnel lost":                              nothing,
 }
 
-// cutAfterOctets: the local peer reads what its socket had taken, then a reset.
-var cutAfterOctets = outcome{local: `octets "1234"`}
+// cutAfterBytes: the local peer reads what its socket had taken, then a reset.
+var cutAfterBytes = outcome{local: `bytes "1234"`}
 
 var failed = outcome{frames: [][]byte{response(1, wire.StatusGeneral)}, local: reset}
 
@@ -134,13 +140,12 @@ var clientCells = map[string]outcome{
 	"open/ConnectRequest":                            {req: "ID-004", local: reset},
 	"open/ConnectRequest that cannot be dialled":     {req: "ID-004", local: reset},
 	"open/ConnectResponse":                           {req: "OPEN-011", local: reset},
-	"open/Data":                                      {local: `octets "1234"`},
+	"open/Data":                                      {local: `bytes "1234"`},
 	"open/Close":                                     {frames: [][]byte{closeFrame(1)}, local: eof},
 	"open/service octets":                            {frames: [][]byte{data(1, "abc")}, local: still},
 	"open/service end of stream":                     {frames: [][]byte{closeFrame(1)}, local: eof},
 	"open/service reset":                             sendClose,
-	"open/queued octets all written":                 {local: still},
-	"open/stall-limit":                               {frames: [][]byte{closeFrame(1)}, local: `octets "1234"`},
+	"open/stall-limit":                               {frames: [][]byte{closeFrame(1)}, local: `bytes "1234"`},
 	"open/tunnel lost":                               cutOff,
 	"closing/ConnectRequest":                         {req: "ID-004"},
 	"closing/ConnectRequest that cannot be dialled":  {req: "ID-004"},
@@ -149,10 +154,10 @@ var clientCells = map[string]outcome{
 	"closing/Close":                                  nothing,
 	"closing/service reset":                          nothing,
 	"closing/queued octets all written":              {local: eof},
-	"closing/stall-limit":                            cutAfterOctets,
-	"closing/close-total":                            cutAfterOctets,
-	"closing/close-wait":                             cutAfterOctets,
-	"closing/tunnel lost":                            cutAfterOctets,
+	"closing/close-stall":                            cutAfterBytes,
+	"closing/close-drain":                            {local: eof},
+	"closing/close-wait":                             cutAfterBytes,
+	"closing/tunnel lost":                            cutAfterBytes,
 	"draining/ConnectRequest":                        {req: "ID-004"},
 	"draining/ConnectRequest that cannot be dialled": {req: "ID-004"},
 	"draining/ConnectResponse":                       {req: "OPEN-011"},
@@ -162,9 +167,16 @@ var clientCells = map[string]outcome{
 	"draining/service end of stream":                 nothing,
 	"draining/service reset":                         sendClose,
 	"draining/queued octets all written":             {frames: [][]byte{closeFrame(1)}, local: eof},
-	"draining/stall-limit":                           {frames: [][]byte{closeFrame(1)}, local: `octets "1234"`},
-	"draining/close-total":                           {frames: [][]byte{closeFrame(1)}, local: `octets "1234"`},
-	"draining/tunnel lost":                           cutAfterOctets,
+	"draining/close-total":                           sendClose,
+	"draining/close-stall":                           {frames: [][]byte{closeFrame(1)}, local: `bytes "1234"`},
+	"draining/tunnel lost":                           cutAfterBytes,
+	"lingering/service octets":                       nothing,
+	"lingering/service end of stream":                {local: eof},
+	"lingering/service reset":                        nothing,
+	"lingering/queued octets all written":            {local: eof},
+	"lingering/close-stall":                          cutAfterBytes,
+	"lingering/close-drain":                          {local: eof},
+	"lingering/tunnel lost":                          {local: eof},
 	"retired/ConnectRequest":                         {req: "ID-004"},
 	"retired/ConnectRequest that cannot be dialled":  {req: "ID-004"},
 	"retired/ConnectResponse":                        {req: "OPEN-011"},
@@ -178,17 +190,17 @@ var clientCells = map[string]outcome{
 func TestEveryCellOfTheServerTable(t *testing.T) {
 	cfg := tableConfig
 	cfg.Role = Server
-	walkTable(t, "server-states", cfg, serverCells)
+	walkTable(t, cfg, serverCells)
 }
 
 func TestEveryCellOfTheClientTable(t *testing.T) {
 	cfg := tableConfig
 	cfg.Role = Client
-	walkTable(t, "client-states", cfg, clientCells)
+	walkTable(t, cfg, clientCells)
 }
 
-func walkTable(t *testing.T, table string, cfg Config, cells map[string]outcome) {
-	text := readTable(t, table)
+func walkTable(t *testing.T, cfg Config, cells map[string]outcome) {
+	text := nextStates(t, cfg.Role)
 	for _, key := range unreachable {
 		delete(text, key)
 	}
@@ -205,17 +217,17 @@ func walkTable(t *testing.T, table string, cfg Config, cells map[string]outcome)
 		}
 		t.FailNow()
 	}
-	for key, cell := range text {
+	for key, next := range text {
 		t.Run(key, func(t *testing.T) {
-			inMemory(t, cfg, func(r *rig) { r.walkCell(key, cell, cells[key]) })
+			inMemory(t, cfg, func(r *rig) { r.walkCell(key, next, cells[key]) })
 		})
 	}
 }
 
 // walkCell brings connection 1 into a state, causes the event, and checks what comes of it.
-func (r *rig) walkCell(key, cell string, want outcome) {
+func (r *rig) walkCell(key, next string, want outcome) {
 	from, event, _ := strings.Cut(key, "/")
-	local := r.enter(from)
+	local := r.enter(from, event)
 	if f := r.cause(from, event, local); f != nil {
 		local = f
 	}
@@ -234,26 +246,26 @@ func (r *rig) walkCell(key, cell string, want outcome) {
 		}
 	} else if want.req == "" {
 		r.wantIdle(key)
-		next := from
-		if _, after, ok := strings.Cut(cell, "→"); ok {
-			next = strings.TrimSpace(after)
-		}
 		if next == "draining" && len(want.frames) == 1 {
-			next = "idle" // nothing was queued: at once "queued octets all written"
+			next = "lingering" // nothing was queued: at once "queued octets all written"
+		}
+		if from == "lingering" && want.local == eof {
+			next = "idle" // everything is written and the local stream has ended: at once "close-drain"
 		}
 		r.wantState(1, next)
 	}
 	if want.local != "" {
 		r.wantLocal(local, want.local)
 	}
-	if strings.HasPrefix(want.local, "octets") && event != "Data" {
+	if strings.HasPrefix(want.local, "bytes") && event != "Data" {
 		r.wantLocal(local, reset)
 	}
 }
 
-// enter brings connection 1 into a state and returns its local peer's end. A connection that is closing
-// or draining has four octets in its socket and four queued.
-func (r *rig) enter(state string) far {
+// enter brings connection 1 into a state for an event and returns its local peer's end. A connection that is closing,
+// draining or lingering has four bytes in its socket and four queued; one that lingers and has still to hear from its
+// local peer has none.
+func (r *rig) enter(state, event string) far {
 	r.limit = 4
 	if state == "idle" {
 		return nil
@@ -283,8 +295,13 @@ func (r *rig) enter(state string) far {
 		r.want("success", response(1, wire.StatusSuccess))
 	}
 	r.wantState(1, "open")
+	if state == "lingering" && (event == "close-drain" || strings.Contains(event, "octets") && event != "queued octets all written" || strings.Contains(event, "end of stream")) {
+		r.send(closeFrame(1))
+		r.want("nothing was queued", closeFrame(1))
+		return local
+	}
 	switch state {
-	case "closing", "retired":
+	case "closing", "lingering", "retired":
 		r.send(data(1, "12345678"))
 		synctest.Wait()
 		local.CloseWrite()
@@ -292,7 +309,10 @@ func (r *rig) enter(state string) far {
 	case "draining":
 		r.send(data(1, "12345678"), closeFrame(1))
 	}
-	if state == "retired" {
+	switch state {
+	case "lingering":
+		r.send(closeFrame(1))
+	case "retired":
 		r.sleep(61 * time.Second)
 	}
 	r.wantState(1, state)
@@ -348,79 +368,57 @@ func (r *rig) cause(from, event string, local far) far {
 		local.Write([]byte("abc"))
 		local.CloseWrite()
 	case "reset":
-		local.(*memsocket.Socket).Abort()
-	case "queued octets all written":
-		if from == "open" {
-			r.send(data(1, "12345678"))
+		local.(sock.Stream).Reset()
+	case "queued octets all written", "close-drain":
+		if from == "lingering" && name == "close-drain" {
+			r.sleep(5*time.Second + coarse)
+			break
 		}
-		r.wantOctets(local, "12345678")
+		r.wantBytes(local, "12345678")
 	case "connect-timeout":
 		r.sleep(10*time.Second + coarse)
 	case "stall-limit":
-		r.stall(from)
+		r.stall()
 	case "close-total":
+		r.sleep(20 * time.Second)
+		r.wantSome(local, "12") // it goes on taking bytes
+		r.sleep(10*time.Second + coarse)
+	case "close-stall":
 		r.sleep(30*time.Second + coarse)
 	case "close-wait":
 		r.sleep(60*time.Second + coarse)
 	case "tunnel lost":
 		r.tunnel.Close()
+		if from == "lingering" {
+			r.wantBytes(local, "12345678")
+		}
 	default:
 		r.t.Fatalf("event %q is not known", event)
 	}
 	return nil
 }
 
-// stall makes the reader wait for connection 1, which takes nothing; one that is not open any more can
-// only be the one with most queued octets when pauses for others exceed their budget.
-func (r *rig) stall(from string) {
-	if from == "open" {
-		r.send(data(1, "1234567890123456"))
-		r.sleep(5 * time.Second)
-		return
-	}
-	r.s.mu.Lock()
-	defer r.s.unlock()
-	if full := r.s.fullest(); full == nil || full.id != 1 {
-		r.t.Fatalf("the fullest connection is %v; want connection 1", full)
-	}
-	r.s.fullest().fail("FLOW-003", "in a test")
-	defer r.s.kick()
+// stall makes the reader wait for connection 1, which takes nothing, while there is another one.
+func (r *rig) stall() {
+	r.opened(2)
+	r.send(data(1, "1234567890123456"))
+	r.sleep(5 * time.Second)
 }
 
-// readTable reads a state table of PROTOCOL.md: "state/event" to the text of the cell, without the cells
-// that cannot occur.
-func readTable(t *testing.T, name string) map[string]string {
+// nextStates is the state table of a role as PROTOCOL.md prints it: "state/event" to the state that follows,
+// without the cells that cannot occur.
+func nextStates(t *testing.T, role Role) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../../PROTOCOL.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, ok := strings.Cut(string(text), "<!-- table: "+name+" -->\n")
-	if !ok {
-		t.Fatal(errors.New("PROTOCOL.md has no table " + name))
-	}
-	table, _, _ := strings.Cut(rest, "\n\n")
-	cells := map[string]string{}
-	var states []string
-	for i, line := range strings.Split(table, "\n") {
-		row := strings.Split(strings.Trim(line, "| "), "|")
-		for j := range row {
-			row[j] = strings.TrimSpace(row[j])
-		}
-		switch i {
-		case 0:
-			states = row[1:]
-		case 1:
-		default:
-			for j, cell := range row[1:] {
-				if cell != "cannot occur" {
-					cells[states[j]+"/"+row[0]] = cell
-				}
+	next := map[string]string{}
+	for _, row := range spec.States(role.String()).Events {
+		for _, cell := range row.Cells {
+			if cell.To != "" {
+				next[cell.State+"/"+row.Event] = cell.To
 			}
 		}
 	}
-	if len(cells) < 50 {
-		t.Fatalf("table %s has %d cells; want more", name, len(cells))
+	if len(next) < 50 {
+		t.Fatalf("the table of the %v has %d cells; want more", role, len(next))
 	}
-	return cells
+	return next
 }

@@ -8,12 +8,6 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// What callers tell apart.
-var (
-	ErrExists   = errors.New("store: the port has a mapping already")
-	ErrNotFound = errors.New("store: the port has no mapping")
-)
-
 // explain says what is wrong with the database at path and what to do about it.
 func explain(path string, err error) error {
 	e, ok := errors.AsType[*sqlite.Error](err)

@@ -12,18 +12,9 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-)
 
-// A Mapping is a public port and what it leads to.
-type Mapping struct {
-	ID         int64 // given by Create, never used again
-	Port       int   // the server's port
-	TargetHost string
-	TargetPort int
-	UseTunnel  bool   // through a client; otherwise the server connects itself
-	Client     string // address or CIDR of the tunnels that may serve it; "" for any
-	CreatedAt  time.Time
-}
+	"github.com/adit-tunnel/adit/reference/mapping"
+)
 
 // schema is the database's layout, step by step; user_version counts the steps that were taken.
 var schema = []string{
@@ -38,7 +29,7 @@ var schema = []string{
 	) STRICT`,
 }
 
-// A Store is an open database. It may be used by many goroutines.
+// A Store is a [mapping.Store] in an open database. It may be used by many goroutines.
 type Store struct {
 	db   *sql.DB
 	path string
@@ -105,47 +96,51 @@ func (s *Store) migrate() error {
 	return tx.Commit()
 }
 
-// Create stores m and returns it with ID and CreatedAt (to the second) filled in. When
-// it returns, the mapping is on disk. ErrExists: the port has a mapping.
-func (s *Store) Create(ctx context.Context, m Mapping) (Mapping, error) {
-	m.CreatedAt = time.Now().Truncate(time.Second)
+// Create stores m, its CreatedAt to the second, and returns it with its ID. When it returns, the mapping is
+// on disk. The error is [mapping.Exists] when the port has a mapping.
+func (s *Store) Create(ctx context.Context, m mapping.Mapping) (mapping.Mapping, error) {
 	r, err := s.db.ExecContext(ctx,
 		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at) VALUES (?, ?, ?, ?, ?, ?)",
 		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix())
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
-		return Mapping{}, fmt.Errorf("port %d: %w", m.Port, ErrExists)
+		return mapping.Mapping{}, mapping.Exists(m.Port)
 	}
 	if err != nil {
-		return Mapping{}, explain(s.path, err)
+		return mapping.Mapping{}, explain(s.path, err)
 	}
 	if m.ID, err = r.LastInsertId(); err != nil {
-		return Mapping{}, explain(s.path, err)
+		return mapping.Mapping{}, explain(s.path, err)
 	}
 	return m, nil
 }
 
-// Remove deletes the mapping of port, for good when it returns. ErrNotFound: there is none.
+// Remove deletes the mapping of port, for good when it returns. The error is [mapping.Missing] when there is
+// none.
 func (s *Store) Remove(ctx context.Context, port int) error {
 	r, err := s.db.ExecContext(ctx, "DELETE FROM mappings WHERE port = ?", port)
 	if err != nil {
 		return explain(s.path, err)
 	}
-	if n, err := r.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, fmt.Errorf("port %d: %w", port, ErrNotFound))
+	n, err := r.RowsAffected()
+	switch {
+	case err != nil:
+		return explain(s.path, err)
+	case n == 0:
+		return mapping.Missing(port)
 	}
 	return nil
 }
 
 // List returns all mappings in the order of their making.
-func (s *Store) List(ctx context.Context) ([]Mapping, error) {
+func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT id, port, target_host, target_port, use_tunnel, client, created_at FROM mappings ORDER BY id")
 	if err != nil {
 		return nil, explain(s.path, err)
 	}
 	defer func() { _ = rows.Close() }()
-	var all []Mapping
+	var all []mapping.Mapping
 	for rows.Next() {
-		var m Mapping
+		var m mapping.Mapping
 		var created int64
 		if err := rows.Scan(&m.ID, &m.Port, &m.TargetHost, &m.TargetPort, &m.UseTunnel, &m.Client, &created); err != nil {
 			return nil, explain(s.path, err)

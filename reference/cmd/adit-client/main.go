@@ -2,69 +2,71 @@
 package main
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
+	"context"
+	"io"
+	"log/slog"
 	"os"
 
 	"github.com/adit-tunnel/adit/reference/client"
+	"github.com/adit-tunnel/adit/reference/cmd"
 	"github.com/adit-tunnel/adit/reference/config"
-	"github.com/adit-tunnel/adit/reference/daemon"
+	"github.com/adit-tunnel/adit/reference/logging"
 	"github.com/adit-tunnel/adit/reference/session"
 )
 
 // version is set by the linker.
 var version = "devel"
 
-func main() {
-	cfg, err := config.LoadClient(os.Args[1:], os.Stdout, func(rules []string) error {
+func main() { os.Exit(cmd.Main("adit-client", version, load, run)) }
+
+func load(args []string, out io.Writer) (config.Client, error) {
+	return config.LoadClient(args, out, func(rules []string) error {
 		_, err := client.ParsePolicy(rules)
 		return err
 	})
-	var c *client.Client
-	if err == nil {
-		c, err = newClient(cfg)
-	}
-	switch {
-	case errors.Is(err, config.ErrHelp):
-		return
-	case errors.Is(err, config.ErrVersion):
-		fmt.Println("adit-client", version)
-		return
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "adit-client:", err)
-		os.Exit(2)
-	}
-	c.Run(daemon.Context())
 }
 
-func newClient(c config.Client) (*client.Client, error) {
-	policy, err := client.ParsePolicy(c.Allow)
-	if err != nil {
-		return nil, err
+// run keeps a tunnel until ctx ends, and then until what is open has finished.
+func run(ctx context.Context, c config.Client, log *logging.Log) error {
+	cfg, err := clientConfig(c, log.Logger(c.Log.Logger))
+	if err == nil {
+		client.New(cfg).Run(ctx)
 	}
-	return client.New(client.Config{
+	return err
+}
+
+func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
+	policy, err := client.ParsePolicy(c.Allow)
+	return client.Config{
 		Server:         c.Server,
 		Policy:         policy,
 		TargetHost:     c.TargetHost,
 		ConnectTimeout: c.ConnectTimeout,
 		RetryFirst:     c.RedialDelay,
 		RetryMost:      c.RedialMost,
-		DrainTimeout:   cmp.Or(c.Shutdown.Grace, -1),
-		Logger:         daemon.Logger(c.Log),
+		DrainTimeout:   c.Shutdown.Grace,
+		Logger:         logger,
 		Session: session.Config{
+			Protocol:          session.ProtocolOf(c.Protocol),
+			Agent:             "adit/" + version,
+			Name:              c.Name,
 			DialTimeout:       c.Timers.DialTimeout,
 			KeepAliveInterval: c.Timers.KeepAliveInterval,
 			DeadPeer:          c.Timers.DeadPeer,
 			CloseDrain:        c.Timers.CloseDrain,
 			CloseTotal:        c.Timers.CloseTotal,
+			CloseStall:        c.Timers.CloseStall,
+			CloseMost:         c.Timers.CloseMost,
 			CloseWait:         c.Timers.CloseWait,
 			StallLimit:        c.Timers.StallLimit,
 			StallBudget:       c.Timers.StallBudget,
 			StallWindow:       c.Timers.StallWindow,
+			PauseSign:         c.Timers.PauseSign,
 			FrameProgress:     c.Timers.FrameProgress,
 			MaxQueue:          c.Queue,
+			Window:            c.Window,
+			Memory:            c.Memory,
 			MaxConnections:    c.MaxConnections,
 		},
-	})
+	}, err
 }

@@ -2,16 +2,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 
-	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/cmd"
 	"github.com/adit-tunnel/adit/reference/config"
-	"github.com/adit-tunnel/adit/reference/daemon"
+	"github.com/adit-tunnel/adit/reference/logging"
+	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/server"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/store"
@@ -20,42 +19,33 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-func main() {
-	cfg, err := config.LoadServer(os.Args[1:], os.Stdout)
-	switch {
-	case errors.Is(err, config.ErrHelp):
-		return
-	case errors.Is(err, config.ErrVersion):
-		fmt.Println("adit-server", version)
-		return
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "adit-server:", err)
-		os.Exit(2)
-	}
-	if err := run(daemon.Context(), cfg); err != nil {
-		fmt.Fprintln(os.Stderr, "adit-server:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(cmd.Main("adit-server", version, config.LoadServer, run)) }
 
 // run serves until ctx ends, and then until what is open has finished.
-func run(ctx context.Context, cfg config.Server) error {
-	mappings, err := store.Open(cfg.Database.Path)
+func run(ctx context.Context, cfg config.Server, log *logging.Log) error {
+	db, err := store.Open(cfg.Database.Path)
 	if err != nil {
 		return err
 	}
-	s, err := server.Listen(serverConfig(cfg, mappings, daemon.Logger(cfg.Log)))
+	s, err := server.Listen(serverConfig(cfg, db, log.Logger(cfg.Log.Logger)))
 	if err != nil {
-		return errors.Join(err, mappings.Close())
+		return errors.Join(err, db.Close())
 	}
 	s.Run(ctx)
-	return mappings.Close()
+	return db.Close()
 }
 
-func serverConfig(c config.Server, mappings *store.Store, log *slog.Logger) server.Config {
+func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server.Config {
 	t := c.Tunnel.Timers
 	return server.Config{
-		TunnelEnabled:  c.Tunnel.Enabled,
+		Rules: mapping.Rules{
+			TunnelEnabled: c.Tunnel.Enabled,
+			ShortRequests: c.Tunnel.ConnectRequest == "short",
+			TargetOffset:  c.Offset(),
+			PortFrom:      c.PortRange.From,
+			PortEnd:       c.PortRange.End,
+			Blacklist:     c.Security.PortRange.Blacklist,
+		},
 		TunnelHost:     c.Tunnel.ListenHost,
 		TunnelPort:     c.Tunnel.ListenPort,
 		AllowedClients: c.AllowedClients(),
@@ -64,41 +54,31 @@ func serverConfig(c config.Server, mappings *store.Store, log *slog.Logger) serv
 		APIPort:        c.API.ListenPort,
 		APIAllowed:     c.AllowedIPs(),
 		VisitorHost:    c.Visitors.ListenHost,
-		PortFrom:       c.PortRange.From,
-		PortEnd:        c.PortRange.End,
-		Blacklist:      c.Security.PortRange.Blacklist,
-		TargetOffset:   c.Offset(),
 		DialTimeout:    c.Direct.DialTimeout,
 		MaxDirect:      c.Direct.MaxConnections,
-		DrainTimeout:   cmp.Or(c.Shutdown.Grace, -1),
-		Store:          mappings,
-		Maps:           maps(c.Maps),
-		Logger:         log,
+		DrainTimeout:   c.Shutdown.Grace,
+		Store:          db,
+		Maps:           c.Maps,
+		Logger:         logger,
 		Session: session.Config{
+			Protocol:       session.ProtocolOf(c.Protocol),
+			Agent:          "adit/" + version,
 			ConnectTimeout: t.ConnectTimeout,
 			DeadPeer:       t.DeadPeer,
 			CloseDrain:     t.CloseDrain,
 			CloseTotal:     t.CloseTotal,
+			CloseStall:     t.CloseStall,
+			CloseMost:      t.CloseMost,
 			CloseWait:      t.CloseWait,
 			StallLimit:     t.StallLimit,
 			StallBudget:    t.StallBudget,
 			StallWindow:    t.StallWindow,
+			PauseSign:      t.PauseSign,
 			FrameProgress:  t.FrameProgress,
 			MaxQueue:       c.Tunnel.Queue,
+			Window:         c.Tunnel.Window,
+			Memory:         c.Tunnel.Memory,
 			MaxConnections: c.Tunnel.MaxConnections,
-			ShortRequests:  c.Tunnel.ConnectRequest == "short",
 		},
 	}
-}
-
-func maps(given []config.Map) []api.CreateRequest {
-	var requests []api.CreateRequest
-	for _, m := range given {
-		r := api.CreateRequest{Port: m.Port}
-		if m.TargetHost != "" {
-			r.TargetHost, r.TargetPort = &m.TargetHost, &m.TargetPort
-		}
-		requests = append(requests, r)
-	}
-	return requests
 }

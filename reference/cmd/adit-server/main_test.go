@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,30 +18,45 @@ import (
 
 const soon = 20 * time.Second
 
-// TestTheProgramsCarryAVisitor builds both programs and uses them as the README says.
-func TestTheProgramsCarryAVisitor(t *testing.T) {
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+"/", "../adit-server", "../adit-client")
+// build makes both programs, once.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "adit-server-test-")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", dir+"/", "../adit-server", "../adit-client")
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		return dir, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	service, err := net.Listen("tcp", "127.0.0.1:0")
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, _ := build(); dir != "" {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// programs is the folder with adit-server and adit-client.
+func programs(t *testing.T) string {
+	t.Helper()
+	dir, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan struct{})
-	go func() { defer close(served); echoOne(service) }()
-	t.Cleanup(func() { service.Close(); <-served })
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	public := free.Addr().(*net.TCPAddr).Port
-	free.Close()
+	return dir
+}
+
+// TestTheProgramsCarryAVisitor builds both programs and uses them as the README says.
+func TestTheProgramsCarryAVisitor(t *testing.T) {
+	bin := programs(t)
+	service, public := echoAll(t), freePort(t)
 
 	server := start(t, filepath.Join(bin, "adit-server"), "-tunnel.listen_host", "127.0.0.1", "-tunnel.listen_port", "0", "-api.listen_port", "0",
-		"-visitors.listen_host", "127.0.0.1", "-database.path", filepath.Join(t.TempDir(), "mappings.db"), "-map", fmt.Sprintf("%d=%s", public, service.Addr()))
+		"-visitors.listen_host", "127.0.0.1", "-database.path", filepath.Join(t.TempDir(), "mappings.db"), "-map", fmt.Sprintf("%d=%s", public, service))
 	ready := server.line(t, "msg=ready")
 	tunnel := regexp.MustCompile(`tunnel=(\S+) api=127\.0\.0\.1:\d+ ports=10000-10100`).FindStringSubmatch(ready)
 	if tunnel == nil {
@@ -67,10 +84,7 @@ func TestTheProgramsCarryAVisitor(t *testing.T) {
 // TestUnusableArgumentsEndTheServer wants exit code 2 for a command line that cannot be meant, and 1 for
 // one that cannot be done.
 func TestUnusableArgumentsEndTheServer(t *testing.T) {
-	server := filepath.Join(t.TempDir(), "adit-server")
-	if out, err := exec.Command("go", "build", "-o", server, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	server := filepath.Join(programs(t), "adit-server")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +97,7 @@ func TestUnusableArgumentsEndTheServer(t *testing.T) {
 		code int
 		word string
 	}{
-		{[]string{"-help"}, 0, "-map PORT"},
+		{[]string{"-help"}, 0, "--map PORT"},
 		{[]string{"-version"}, 0, "adit-server"},
 		{[]string{"-nonsense"}, 2, "nonsense"},
 		{[]string{"-tunnel.listen_port", "0", "-api.listen_port", port, "-database.path", db}, 1, "api.listen_port " + port},
@@ -96,15 +110,36 @@ func TestUnusableArgumentsEndTheServer(t *testing.T) {
 	}
 }
 
-// echoOne sends one connection's octets back.
-func echoOne(l net.Listener) {
-	c, err := l.Accept()
+// echoAll is a service that sends back what it reads, until the test ends.
+func echoAll(t *testing.T) net.Addr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return
+		t.Fatal(err)
 	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(soon))
-	io.Copy(c, c)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.SetDeadline(time.Now().Add(soon))
+			all.Go(func() { defer c.Close(); io.Copy(c, c) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	return l.Addr()
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // program is a child whose log is read as it comes.

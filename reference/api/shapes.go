@@ -1,0 +1,144 @@
+package api
+
+import (
+	"time"
+
+	"github.com/adit-tunnel/adit/reference/mapping"
+)
+
+// createBody is the body of create. A nil field was omitted.
+type createBody struct {
+	Port       int     `json:"port"`
+	TargetHost *string `json:"target_host"`
+	TargetIP   *string `json:"target_ip"` // older spelling of target_host
+	TargetPort *int    `json:"target_port"`
+	UseTunnel  *bool   `json:"use_tunnel"`
+	Client     string  `json:"client"`
+}
+
+// request is what the body asks for.
+func (b createBody) request() (mapping.Request, error) {
+	q := mapping.Request{Port: b.Port, TargetPort: b.TargetPort, UseTunnel: b.UseTunnel, Client: b.Client}
+	switch {
+	case b.TargetHost != nil && b.TargetIP != nil && *b.TargetHost != *b.TargetIP:
+		return q, badRequest("target_host", "target_host and target_ip are the same field in two spellings and differ; give one")
+	case b.TargetHost != nil:
+		q.TargetHost = *b.TargetHost
+	case b.TargetIP != nil:
+		q.TargetHost = *b.TargetIP
+	}
+	return q, nil
+}
+
+// row is a mapping in a list: in the document's shape, and our fields after it.
+type row struct {
+	ID         int64  `json:"id"`
+	SourcePort int    `json:"source_port"`
+	TargetIP   string `json:"target_ip"`
+	TargetPort int    `json:"target_port"`
+	CreatedAt  string `json:"created_at"`
+	UseTunnel  bool   `json:"use_tunnel"`
+	Client     string `json:"client,omitempty"`
+	Temporary  bool   `json:"temporary,omitempty"` // of -map: not stored
+	Active     int    `json:"active"`
+	Error      string `json:"error,omitempty"` // API-016
+}
+
+func rowOf(s mapping.Status) row {
+	return row{
+		ID: s.ID, SourcePort: s.Port, TargetIP: s.TargetHost, TargetPort: s.TargetPort,
+		CreatedAt: s.CreatedAt.Format(time.DateTime),
+		UseTunnel: s.UseTunnel, Client: s.Client, Temporary: s.ID == 0, Active: s.Active, Error: errorText(s.Err),
+	}
+}
+
+// stats is the data of stats. In every part of it "in" are bytes of visitors on their way to services, and "out" those
+// of services on their way back.
+type stats struct {
+	Since    time.Time `json:"since"`
+	Uptime   float64   `json:"uptime_seconds"`
+	Mappings []usage   `json:"mappings"`
+	Tunnels  []Tunnel  `json:"tunnels"`
+	All      traffic   `json:"all"` // mappings
+}
+
+// usage is the traffic of one mapping.
+type usage struct {
+	Port      int    `json:"port"`
+	Target    string `json:"target"`
+	UseTunnel bool   `json:"use_tunnel"`
+	Temporary bool   `json:"temporary,omitempty"`
+	traffic
+	Error string `json:"error,omitempty"`
+}
+
+func usageOf(s mapping.Status) usage {
+	return usage{Port: s.Port, Target: s.Target(), UseTunnel: s.UseTunnel, Temporary: s.ID == 0, traffic: traffic(s.Traffic), Error: errorText(s.Err)}
+}
+
+// traffic is a mapping.Traffic.
+type traffic struct {
+	Active   int              `json:"active"`
+	Total    int64            `json:"total"`
+	Failed   int64            `json:"failed"`
+	Failures map[string]int64 `json:"failures,omitempty"` // by what ended them
+	In       int64            `json:"octets_in"`
+	Out      int64            `json:"octets_out"`
+}
+
+func (t *traffic) add(m mapping.Traffic) {
+	t.Active += m.Active
+	t.Total += m.Total
+	t.Failed += m.Failed
+	for name, n := range m.Failures {
+		if t.Failures == nil {
+			t.Failures = map[string]int64{}
+		}
+		t.Failures[name] += n
+	}
+	t.In += m.In
+	t.Out += m.Out
+}
+
+// Tunnel is one tunnel: its traffic, and how it does.
+type Tunnel struct {
+	Remote    string    `json:"remote"`
+	Since     time.Time `json:"since"`
+	Active    int       `json:"active"`
+	Total     int64     `json:"total"`
+	Failed    int64     `json:"failed"`
+	In        int64     `json:"octets_in"`
+	Out       int64     `json:"octets_out"`
+	KeepAlive time.Time `json:"last_keepalive,omitzero"` // the last one that came
+
+	Profile    string  `json:"profile"`            // core or extended
+	WhyCore    string  `json:"why_core,omitempty"` // where more was wanted
+	Agent      string  `json:"agent,omitempty"`    // what the client says it is
+	Name       string  `json:"name,omitempty"`     // what it calls itself
+	Draining   bool    `json:"draining,omitempty"` // it takes no new visitors
+	RTT        float64 `json:"rtt_ms,omitempty"`   // the smallest of the last minute
+	Grown      int64   `json:"window_growth"`      // of all its connections' windows
+	Held       int     `json:"held"`               // memory of received bytes that visitors have not taken
+	Queued     int     `json:"queued"`             // bytes that wait to be sent
+	OverBudget int64   `json:"over_budget"`        // connections that were ended for memory
+
+	Connections []Connection `json:"connections"` // the oldest of those that are open
+}
+
+// Connection is one connection of a tunnel.
+type Connection struct {
+	ID     uint32 `json:"id"`
+	Target string `json:"target"`
+	Origin string `json:"origin,omitempty"`
+	State  string `json:"state"`
+	Credit uint64 `json:"credit,omitempty"` // how much more may be sent to the client
+	Window uint64 `json:"window,omitempty"` // how much the client may be ahead of what the visitor took
+	Queue  int    `json:"queue"`            // bytes that wait for the visitor
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

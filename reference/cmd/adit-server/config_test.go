@@ -1,0 +1,88 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/adit-tunnel/adit/reference/cmd/internal/wiring"
+	"github.com/adit-tunnel/adit/reference/config"
+	"github.com/adit-tunnel/adit/reference/server"
+)
+
+var keys = []wiring.Key{
+	{"map", []string{"11020=h:22"}, "", ""},
+	{"port_range.from", 11001, "Rules.PortFrom", "11001"},
+	{"port_range.end", 11002, "Rules.PortEnd", "11002"},
+	{"tunnel.enabled", false, "Rules.TunnelEnabled", "false"},
+	{"tunnel.listen_host", "127.0.0.3", "TunnelHost", "127.0.0.3"},
+	{"tunnel.listen_port", 11003, "TunnelPort", "11003"},
+	{"protocol", "extended", "Session.Protocol", "extended"},
+	{"tunnel.allowed_clients", []string{"10.0.0.4"}, "AllowedClients", "[10.0.0.4/32]"},
+	{"tunnel.connect_request", "short", "Rules.ShortRequests", "true"},
+	{"tunnel.target_offset", 11005, "Rules.TargetOffset", "11005"},
+	{"tunnel.max_tunnels", 11006, "MaxTunnels", "11006"},
+	{"tunnel.max_connections", 11007, "Session.MaxConnections", "11007"},
+	{"tunnel.queue", 110008, "Session.MaxQueue", "110008"},
+	{"tunnel.window", 110009, "Session.Window", "110009"},
+	{"tunnel.memory", 16777217, "Session.Memory", "16777217"},
+	{"tunnel.timers.connect_timeout", "9s", "Session.ConnectTimeout", "9s"},
+	{"tunnel.timers.dead_peer", "100s", "Session.DeadPeer", "1m40s"},
+	{"tunnel.timers.close_drain", "5100ms", "Session.CloseDrain", "5.1s"},
+	{"tunnel.timers.close_total", "12s", "Session.CloseTotal", "12s"},
+	{"tunnel.timers.close_stall", "31s", "Session.CloseStall", "31s"},
+	{"tunnel.timers.close_most", "301s", "Session.CloseMost", "5m1s"},
+	{"tunnel.timers.pause_sign", "16s", "Session.PauseSign", "16s"},
+	{"tunnel.timers.close_wait", "63s", "Session.CloseWait", "1m3s"},
+	{"tunnel.timers.stall_limit", "5300ms", "Session.StallLimit", "5.3s"},
+	{"tunnel.timers.stall_budget", "10400ms", "Session.StallBudget", "10.4s"},
+	{"tunnel.timers.stall_window", "17s", "Session.StallWindow", "17s"},
+	{"tunnel.timers.frame_progress", "18s", "Session.FrameProgress", "18s"},
+	{"visitors.listen_host", "127.0.0.9", "VisitorHost", "127.0.0.9"},
+	{"direct.dial_timeout", "19s", "DialTimeout", "19s"},
+	{"direct.max_connections", 11010, "MaxDirect", "11010"},
+	{"api.listen_host", "127.0.0.11", "APIHost", "127.0.0.11"},
+	{"api.listen_port", 11012, "APIPort", "11012"},
+	{"database.path", "/nowhere/15.db", "", ""},
+	{"security.api.enable_auth", false, "", ""},
+	{"security.api.allowed_ips", []string{"10.13.0.0/16"}, "APIAllowed", "[10.13.0.0/16]"},
+	{"security.tunnel.enable_tls", false, "", ""},
+	{"security.tunnel.cert_file", "", "", ""},
+	{"security.tunnel.key_file", "", "", ""},
+	{"security.tunnel.client_ca", "", "", ""},
+	{"security.port_range.blacklist", []int{11014}, "Rules.Blacklist", "[11014]"},
+	{"log.level", "warn", "", ""},
+	{"log.format", "json", "", ""},
+	{"shutdown.grace", "20s", "DrainTimeout", "20s"},
+}
+
+// others are the fields that no key reaches: given by run, set by the server, or the client's.
+var others = []string{
+	"Store", "Maps", "Logger", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger",
+	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
+}
+
+func TestEveryKeyReachesTheServer(t *testing.T) {
+	var made server.Config
+	var read config.Server
+	if err := wiring.Check(t.TempDir(), keys, others, func(args ...string) (any, any, error) {
+		c, err := config.LoadServer(args, nil)
+		read, made = c, serverConfig(c, nil, c.Log.Logger(io.Discard))
+		return read, made, err
+	}); err != nil {
+		t.Error(err)
+	}
+	if read.Database.Path != "/nowhere/15.db" {
+		t.Errorf("database.path is %s", read.Database.Path)
+	}
+	if log := made.Logger; log.Enabled(t.Context(), slog.LevelInfo) || !log.Enabled(t.Context(), slog.LevelWarn) {
+		t.Error("log.level does not reach the server's logger")
+	}
+	if _, ok := made.Logger.Handler().(*slog.JSONHandler); !ok {
+		t.Errorf("log.format json gives a %T", made.Logger.Handler())
+	}
+	if len(made.Maps) != 1 || made.Maps[0].Port != 11020 || *made.Maps[0].TargetPort != 22 {
+		t.Errorf("-map becomes %+v", made.Maps)
+	}
+}

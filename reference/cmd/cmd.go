@@ -1,0 +1,66 @@
+// Package cmd is what the two commands below it share: how they begin, are told to stop, and end.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/adit-tunnel/adit/reference/config"
+	"github.com/adit-tunnel/adit/reference/logging"
+)
+
+// Main loads a configuration from the command line and runs a program with it. It returns the exit code: 0 at
+// the end of run, 2 for a command line or file that cannot be meant, 1 for one that cannot be done.
+func Main[C any](program, version string, load func(args []string, out io.Writer) (C, error), run func(context.Context, C, *logging.Log) error) int {
+	signal.Ignore(syscall.SIGPIPE) // a log that is closed stops nothing
+	log := logging.New(logging.Stderr())
+	defer log.Close(lastWords)
+	cfg, err := load(os.Args[1:], os.Stdout)
+	code := 2
+	if err == nil {
+		err, code = run(untilSignal(program, log), cfg, log), 1
+	}
+	switch {
+	case err == nil, errors.Is(err, config.ErrHelp):
+		return 0
+	case errors.Is(err, config.ErrVersion):
+		fmt.Println(program, version)
+		return 0
+	}
+	fmt.Fprintf(log, "%s: %v\n", program, err)
+	return code
+}
+
+// lastWords bounds the wait for a log that nobody reads, at the end of the program.
+const lastWords = time.Second
+
+// untilSignal ends at the first SIGTERM, SIGINT or SIGHUP. The second one ends the process, with exit code 1.
+func untilSignal(program string, log *logging.Log) context.Context {
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2) // one to stop, one to end at once: neither is lost
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go obey(signals, stop, func(second os.Signal) {
+		fmt.Fprintf(log, "%s: ended at once by a second signal (%v); connections that were open are reset\n", program, second)
+		log.Close(lastWords)
+		os.Exit(1)
+	})
+	return ctx
+}
+
+// obey calls stop at the first signal, and end at the second. Giving the second back to the system would not
+// do: one that comes at once is lost, and an interrupt is ignored where a shell started the program in the
+// background. untilSignal starts it; it ends with the process.
+func obey(signals <-chan os.Signal, stop func(), end func(second os.Signal)) {
+	<-signals
+	stop()
+	end(<-signals)
+}

@@ -1,0 +1,268 @@
+package mapping
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	firstBindRetry = 250 * time.Millisecond
+	mostBindRetry  = 10 * time.Second
+)
+
+var errClosed = &Error{Kind: Unavailable, Reason: "the server is stopping"}
+
+// Manager makes and removes mappings, at most one change of a port at a time. Its methods may be called at
+// the same time from any number of goroutines.
+type Manager struct {
+	rules  Rules
+	store  Store
+	listen ListenFunc
+	log    *slog.Logger
+
+	mu      sync.Mutex      // guards the following fields
+	ports   map[int]*served // nil: a change of this port is under way
+	changes sync.WaitGroup  // those under way; none begins once closed
+	closed  bool
+}
+
+// served is a mapping that accepts visitors, or waits for its port to become free.
+type served struct {
+	Mapping
+	log  *slog.Logger
+	stop context.CancelFunc // ends run's waiting
+	done chan struct{}      // closed when run has ended
+
+	listener Listener // nil while the port cannot be bound; guarded by Manager.mu, as is err
+	err      error    // why not
+}
+
+// NewManager returns a manager without mappings.
+func NewManager(rules Rules, store Store, listen ListenFunc, log *slog.Logger) *Manager {
+	return &Manager{rules: rules, store: store, listen: listen, log: log, ports: make(map[int]*served)}
+}
+
+// Create makes a mapping: bound, stored and served when it returns, or nothing of it left (API-004).
+func (g *Manager) Create(ctx context.Context, q Request) (Mapping, error) {
+	// The port first: what is omitted is derived from it.
+	if err := cmp.Or(g.rules.usable(q.Port), g.rules.inRange(q.Port)); err != nil {
+		return Mapping{}, err
+	}
+	m, err := g.rules.plan(q)
+	if err != nil {
+		return Mapping{}, err
+	}
+	return g.create(m, func(m Mapping) (Mapping, error) {
+		// A caller that goes away leaves no doubt whether the mapping is stored.
+		return g.store.Create(context.WithoutCancel(ctx), m)
+	})
+}
+
+// Add makes a mapping that lives as long as the manager: bound and served when it returns, not stored.
+func (g *Manager) Add(q Request) error {
+	if err := g.rules.usable(q.Port); err != nil {
+		return err
+	}
+	m, err := g.rules.plan(q)
+	if err == nil {
+		_, err = g.create(m, func(m Mapping) (Mapping, error) { return m, nil })
+	}
+	return err
+}
+
+func (g *Manager) create(m Mapping, keep func(Mapping) (Mapping, error)) (Mapping, error) {
+	if err := g.claim(m.Port); err != nil {
+		return Mapping{}, err
+	}
+	m.CreatedAt = time.Now().Truncate(time.Second)
+	l, err := g.bind(m) // API-002: success only when the port is bound
+	if err != nil {
+		g.settle(m.Port, nil)
+		return Mapping{}, err
+	}
+	kept, err := keep(m) // API-003: and only when the mapping is stored
+	if err != nil {
+		l.Close()
+		g.settle(m.Port, nil)
+		return Mapping{}, err
+	}
+	s := g.serve(kept, l, nil)
+	s.log.Info("mapping created", "target", kept.Target(), "use_tunnel", kept.UseTunnel, "id", kept.ID)
+	return kept, nil
+}
+
+// Restore serves the stored mappings. One whose port cannot be bound now is kept and tried again (API-016).
+func (g *Manager) Restore(ctx context.Context) error {
+	all, err := g.store.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if err := g.claim(m.Port); err != nil {
+			return fmt.Errorf("stored mapping: %w", err)
+		}
+		l, err := g.bind(m)
+		if s := g.serve(m, l, err); err != nil {
+			s.log.Warn("mapping not served yet", "error", err)
+		}
+	}
+	return nil
+}
+
+// Remove ends the mapping of port: deleted from the store and closed to new visitors when it returns
+// (API-007). Visitors that came before go on.
+func (g *Manager) Remove(ctx context.Context, port int) error {
+	g.mu.Lock()
+	s := g.ports[port]
+	switch {
+	case g.closed:
+		g.mu.Unlock()
+		return errClosed
+	case s == nil:
+		g.mu.Unlock()
+		return Missing(port)
+	}
+	g.ports[port] = nil
+	g.changes.Add(1)
+	g.mu.Unlock()
+
+	if s.ID != 0 {
+		err := g.store.Remove(context.WithoutCancel(ctx), port)
+		if e, ok := errors.AsType[*Error](err); err != nil && !(ok && e.Kind == NotFound) {
+			g.settle(port, s)
+			return err
+		}
+	}
+	g.halt(s)
+	g.settle(port, nil)
+	s.log.Info("mapping removed")
+	return nil
+}
+
+// List returns the mappings in the order of their making.
+func (g *Manager) List() []Status {
+	var all []Status
+	var listeners []Listener
+	g.mu.Lock()
+	for _, s := range g.ports {
+		if s != nil {
+			all = append(all, Status{Mapping: s.Mapping, Err: s.err})
+			listeners = append(listeners, s.listener)
+		}
+	}
+	g.mu.Unlock()
+	for i, l := range listeners {
+		if l != nil {
+			all[i].Traffic = l.Traffic()
+		}
+	}
+	slices.SortFunc(all, func(a, b Status) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Port, b.Port)) })
+	return all
+}
+
+// Close stops accepting visitors on every port. Changes are refused from then on.
+func (g *Manager) Close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.changes.Wait()
+	for _, s := range g.ports { // nobody changes it any more
+		g.halt(s)
+	}
+}
+
+// claim reserves a port for a change.
+func (g *Manager) claim(port int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return errClosed
+	}
+	if _, has := g.ports[port]; has {
+		return Exists(port)
+	}
+	g.ports[port] = nil
+	g.changes.Add(1)
+	return nil
+}
+
+// settle ends a change of port that leaves it with s, or without a mapping.
+func (g *Manager) settle(port int, s *served) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s == nil {
+		delete(g.ports, port)
+	} else {
+		g.ports[port] = s
+	}
+	g.changes.Done()
+}
+
+// bind binds the port of m. It checks what may have changed since m was stored.
+func (g *Manager) bind(m Mapping) (Listener, error) {
+	if err := cmp.Or(g.rules.notBlacklisted(m.Port), checkClient(m)); err != nil {
+		return nil, err
+	}
+	return g.listen(m.Port)
+}
+
+// serve starts a mapping whose port is claimed. Without a listener it waits for its port: err says why.
+func (g *Manager) serve(m Mapping, l Listener, err error) *served {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &served{
+		Mapping: m, log: g.log.With("port", m.Port), stop: stop, done: make(chan struct{}),
+		listener: l, err: err,
+	}
+	go g.run(ctx, s, l)
+	g.settle(m.Port, s)
+	return s
+}
+
+// run accepts the visitors of s. While the port cannot be bound it tries again, after waits that grow. serve
+// starts it, halt ends it.
+func (g *Manager) run(ctx context.Context, s *served, l Listener) {
+	defer close(s.done)
+	waits := backoff.NewExponentialBackOff()
+	waits.InitialInterval, waits.MaxInterval = firstBindRetry, mostBindRetry
+	for l == nil {
+		select {
+		case <-time.After(waits.NextBackOff()):
+		case <-ctx.Done():
+			return
+		}
+		var err error
+		l, err = g.bind(s.Mapping)
+		g.mu.Lock()
+		s.listener, s.err = l, err
+		g.mu.Unlock()
+		switch {
+		case err != nil:
+		case ctx.Err() != nil: // halt may not have seen it
+			l.Close()
+			return
+		default:
+			s.log.Info("mapping served: its port is free now")
+		}
+	}
+	l.Serve(s.Mapping)
+}
+
+// halt stops accepting visitors, and returns when no more will come. Those that came go on.
+func (g *Manager) halt(s *served) {
+	s.stop()
+	g.mu.Lock()
+	l := s.listener
+	g.mu.Unlock()
+	if l != nil {
+		l.Close()
+	}
+	<-s.done
+}

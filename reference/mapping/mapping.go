@@ -1,0 +1,85 @@
+package mapping
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// A Mapping is a public port and what it leads to.
+type Mapping struct {
+	ID         int64  // given by the store and never used again; 0: not stored
+	Port       int    // the server's port
+	TargetHost string // "": the client's choice (short requests)
+	TargetPort int
+	UseTunnel  bool   // through a client; otherwise the server connects itself
+	Client     string // address or CIDR of the tunnels that may serve it; "" for any
+	CreatedAt  time.Time
+}
+
+// Target is where the mapping leads, host:port.
+func (m Mapping) Target() string { return net.JoinHostPort(m.TargetHost, strconv.Itoa(m.TargetPort)) }
+
+// Clients is Client, parsed; the zero prefix: any. It panics on a text that no [Rules] let pass.
+func (m Mapping) Clients() netip.Prefix {
+	if m.Client == "" {
+		return netip.Prefix{}
+	}
+	p, err := ParsePrefix(m.Client)
+	if err != nil {
+		panic("mapping: internal error: unchecked client " + m.Client)
+	}
+	return p
+}
+
+// A Request asks for a mapping. What is left out is filled in by the [Rules].
+type Request struct {
+	Port       int
+	TargetHost string // "": left out
+	TargetPort *int   // nil: left out
+	UseTunnel  *bool  // nil: left out
+	Client     string // "": left out
+}
+
+// Status is a mapping as it is served now.
+type Status struct {
+	Mapping
+	Err error // why its port is not served; nil when it is
+	Traffic
+}
+
+// Traffic is what the visitors of a mapping did so far. In came from visitors, on their way to the
+// service, and Out went to them.
+type Traffic struct {
+	Active   int              // visitors now
+	Total    int64            // visitors so far, active ones included
+	Failed   int64            // of those that are over: ended by an error
+	Failures map[string]int64 // what the error was: refused, no-tunnel and others
+	In, Out  int64            // bytes
+}
+
+// Store keeps mappings beyond the end of the process. Its methods may be called at the same time.
+type Store interface {
+	// Create stores m and returns it with its ID. When it returns, the mapping is safe (API-003). The error
+	// is [Exists] when the port has a mapping.
+	Create(ctx context.Context, m Mapping) (Mapping, error)
+	// Remove deletes the mapping of port, for good when it returns. The error is [Missing] when there is none.
+	Remove(ctx context.Context, port int) error
+	// List returns all mappings in the order of their making.
+	List(ctx context.Context) ([]Mapping, error)
+}
+
+// A Listener is a bound port, to which visitors may come.
+type Listener interface {
+	// Serve accepts visitors of m until Close is called, and returns when no more will come.
+	Serve(m Mapping)
+	// Close closes the port, before it returns, to new visitors. Those that came go on.
+	Close()
+	// Traffic is that of all visitors so far.
+	Traffic() Traffic
+}
+
+// ListenFunc binds a port. Its error is an [Error] of kind Conflict when the port cannot be bound.
+type ListenFunc func(port int) (Listener, error)
