@@ -5,12 +5,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adit-tunnel/adit/conformance/dialogue"
 	. "github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/spec"
 )
 
-// A cell is one cell of section 7's tables. Its case is made of three parts:
-// bring a connection into the state, let the event happen, and see the deed and
+// A cell is one cell of section 7's tables. Its case is a dialogue (celltalk.go):
+// bring a connection into the state, let the event happen, and see the actions and
 // the state that the table promises.
 type cell struct {
 	role  Role
@@ -60,17 +61,18 @@ func eachCell(do func(cell)) {
 // generated reports whether the cell has a case of its own here.
 func (c cell) generated() bool {
 	_, shown := c.excuse()
-	return !shown && c.fire() != nil && reach[c.State] != nil
+	_, reached := states[c.State]
+	return !shown && reached && c.fires() != nil
 }
 
 func (c cell) promise() string {
 	switch {
-	case c.Does == "":
+	case c.Does() == "":
 		return "it becomes " + c.To
 	case c.To == c.State:
-		return c.Does
+		return c.Does()
 	}
-	return c.Does + ", it becomes " + c.To
+	return c.Does() + ", it becomes " + c.To
 }
 
 func slug(s string) string {
@@ -89,13 +91,13 @@ var byEvent = map[string]cellRow{
 	"ConnectRequest that cannot be dialled":  {"idle": "OPEN-008", "": "ID-004"},
 	"Data":                                   {"idle": "DATA-004", "requested": "OPEN-018", "dialing": "OPEN-019", "open": "DATA-001", "draining": "DATA-005", "": "DATA-006"},
 	"Close":                                  {"requested": "OPEN-015", "dialing": "OPEN-024", "open": "CLOSE-004", "closing": "CLOSE-001", "draining": "CLOSE-001", "": "CLOSE-007"},
-	"visitor octets":                         {"requested": "OPEN-020", "open": "DATA-007", "closing": "DATA-008", "draining": "CLOSE-008"},
-	"service octets":                         {"open": "DATA-007", "closing": "DATA-008", "draining": "CLOSE-008"},
+	"visitor octets":                         {"requested": "OPEN-020", "open": "DATA-007", "closing": "DATA-008", "draining": "CLOSE-008", "lingering": "DATA-008"},
+	"service octets":                         {"open": "DATA-007", "closing": "DATA-008", "draining": "CLOSE-008", "lingering": "DATA-008"},
 	"visitor end of stream, no octet before": {"requested": "OPEN-023", "open": "CLOSE-002", "": "CLOSE-003"},
 	"visitor end of stream after octets":     {"requested": "OPEN-021", "open": "CLOSE-002", "": "CLOSE-003"},
 	"service end of stream":                  {"open": "CLOSE-002", "": "CLOSE-003"},
-	"visitor reset":                          {"requested": "OPEN-023", "draining": "CLOSE-004", "": "CLOSE-002"},
-	"service reset":                          {"draining": "CLOSE-004", "": "CLOSE-002"},
+	"visitor reset":                          {"requested": "OPEN-023", "draining": "CLOSE-004", "lingering": "CLOSE-001", "": "CLOSE-002"},
+	"service reset":                          {"draining": "CLOSE-004", "lingering": "CLOSE-001", "": "CLOSE-002"},
 	"tunnel lost":                            {"": "LOSS-001"},
 }
 
@@ -108,7 +110,7 @@ func (c cell) requirement() string {
 			row = cellRow{"idle": "OPEN-005", "": "ID-004"}
 		}
 	}
-	if c.State == "retired" && c.Does != "tunnel error" && c.event != "tunnel lost" {
+	if c.State == "retired" && c.Does() != "tunnel error" && c.event != "tunnel lost" {
 		return "CLOSE-009"
 	}
 	if id, ok := row[c.State]; ok {
@@ -128,9 +130,9 @@ func (c cell) also() []string {
 // races is why what comes may differ from run to run.
 func (c cell) races() string {
 	switch {
-	case c.State == "dialing" && c.Does == "connection error":
+	case c.State == "dialing" && c.Does() == "connection error":
 		return "a failure and a Close are both right, and two parts of a client may race for it"
-	case c.State == "draining" && (c.Does == "tunnel error" || c.event == "tunnel lost"):
+	case c.State == "draining" && (c.Does() == "tunnel error" || c.event == "tunnel lost"):
 		return "how much was written when the tunnel is lost is a matter of time"
 	}
 	return ""
@@ -143,10 +145,12 @@ var excuses = map[string]cellRow{
 	"dial failed":               {"dialing": "OPEN-006"},
 	"dial-timeout":              {"dialing": "OPEN-012"},
 	"connect-timeout":           {"requested": "OPEN-022"},
-	"close-total":               {"draining": "CLOSE-006", "closing": "a local peer that ended its stream and reads nothing; CLOSE-006 shows it for draining, and the state is the same from outside"},
-	"stall-limit":               {"open": "FLOW-002", "": "the pause ended with Close handled; CLOSE-006 shows what follows"},
+	"close-total":               {"draining": "CLOSE-004"},
+	"close-stall":               {"draining": "CLOSE-006", "": "a local peer that ended its stream and reads nothing; CLOSE-006 shows it for draining, and the state is the same from outside"},
+	"close-drain":               {"": "CLOSE-005"},
+	"stall-limit":               {"open": "FLOW-002"},
 	"close-wait":                {"": "CLOSE-009"},
-	"queued octets all written": {"open": "nothing happens: DATA-001", "closing": "CLOSE-005", "draining": "CLOSE-003"},
+	"queued octets all written": {"closing": "CLOSE-005", "draining": "CLOSE-003", "lingering": "CLOSE-012"},
 	"visitor end of stream, no octet before": {
 		"closing": "a visitor's stream ends once, and that made the connection closing",
 	},
@@ -156,7 +160,7 @@ var excuses = map[string]cellRow{
 	"service end of stream": {"closing": "a service's stream ends once, and that made the connection closing"},
 	"visitor octets":        {"closing": "a visitor that ended its stream sends nothing more"},
 	"service octets":        {"closing": "a service that ended its stream sends nothing more"},
-	"tunnel lost":           {"idle": "nothing is there to see", "dialing": "a dial that is cancelled cannot be told from one that hangs", "abandoned": "LOSS-005", "retired": "LOSS-005"},
+	"tunnel lost":           {"idle": "nothing is there to see", "dialing": "a dial that is cancelled cannot be told from one that hangs", "abandoned": "LOSS-005", "lingering": "CLOSE-012", "retired": "LOSS-005"},
 }
 
 // excuse is the reason for no generated case, or the requirement whose written case shows the cell.
@@ -169,210 +173,13 @@ func (c cell) excuse() (string, bool) {
 	return why, ok
 }
 
-// reach brings a connection into each state.
-var reach = map[string]func(*T) *Conn{
-	"idle": func(t *T) *Conn {
-		n := t.Tunnel()
-		return &Conn{Tun: n, ID: n.UnusedID()}
-	},
-	"requested": func(t *T) *Conn { return t.Requested() },
-	"dialing":   func(t *T) *Conn { return t.Requested() },
-	"abandoned": func(t *T) *Conn {
-		c := t.Requested()
-		c.Local.Abort()
-		c.ExpectClose("a visitor that resets gives up the request", For("OPEN-023"))
-		return c
-	},
-	"open": func(t *T) *Conn {
-		c := t.Open()
-		c.Works("the connection is open")
-		return c
-	},
-	"closing": func(t *T) *Conn {
-		c := t.Open()
-		c.Works("the connection is open")
-		c.Local.Finish()
-		c.ExpectClose("the end of the local stream becomes Close", For("CLOSE-002"))
-		return c
-	},
-	"draining": func(t *T) *Conn {
-		t.Narrow()
-		c := t.Open()
-		c.Works("the connection is open")
-		c.Local.Sink()
-		c.Local.Hold()
-		for range 5 { // more than a narrow socket takes, less than the least queue that makes sense
-			c.Send(t.Octets(FairPayload - 4))
-		}
-		c.Close()
-		c.Tun.Barrier()
-		if _, over := c.Tun.Peek(CloseFor(c.ID)); over {
-			t.NotApplicable("the subject queues less than 320 KB, or its socket took them: the connection is not draining")
-		}
-		return c
-	},
-	"retired": func(t *T) *Conn {
-		c := t.Open()
-		c.Works("the connection is open")
-		c.Local.Finish()
-		c.ExpectClose("the end of the local stream becomes Close", For("CLOSE-002"))
-		c.Local.ExpectEnd("and the local socket is closed", For("CLOSE-005"), Within(CloseDrain+Answer))
-		t.Meanwhile(CloseWait+time.Second, func() bool { return c.Tun.Ended() != EndNone })
-		c.Tun.ExpectOpen("the tunnel goes on")
-		return c
-	},
-}
-
-var early, late = []byte("first octets"), []byte("further octets")
-
-// fire lets the event happen; nil where the suite cannot.
-func (c cell) fire() func(*T, *Conn) {
-	switch c.event {
-	case "ConnectRequest":
-		return func(t *T, x *Conn) { x.Tun.Send(c.request(t, x)) }
-	case "ConnectRequest that cannot be dialled":
-		return func(_ *T, x *Conn) { x.Tun.Send(RequestTo(x.ID, "127.0.0.1", 0)) }
-	case "ConnectResponse", "ConnectResponse success":
-		return func(_ *T, x *Conn) { x.Respond(Success) }
-	case "ConnectResponse failure":
-		return func(_ *T, x *Conn) { x.Respond(StatusRefused) }
-	case "Data":
-		return func(_ *T, x *Conn) { x.Send(early) }
-	case "Close":
-		return func(_ *T, x *Conn) { x.Close() }
-	case "visitor octets", "service octets":
-		return func(_ *T, x *Conn) { x.Local.Write(early) }
-	case "visitor end of stream, no octet before":
-		return func(_ *T, x *Conn) { x.Local.Finish() }
-	case "visitor end of stream after octets", "service end of stream":
-		return func(_ *T, x *Conn) { x.Local.Write(early); x.Local.Finish() }
-	case "visitor reset", "service reset":
-		return func(_ *T, x *Conn) { x.Local.Abort() }
-	case "tunnel lost":
-		return func(_ *T, x *Conn) { x.Tun.Abort() }
-	}
-	return nil
-}
-
-// request is a ConnectRequest for the connection's ID; for a client, of a service that is there.
-func (c cell) request(t *T, x *Conn) Frame {
-	if c.role == Client && c.State != "dialing" {
-		svc := t.Service()
-		return RequestTo(x.ID, svc.Host, svc.Port)
-	}
-	return RequestTo(x.ID, "127.0.0.1", 1)
-}
-
-// run is the cell's case.
+// run is the cell's case: its dialogue, in two parts.
 func (c cell) run(t *T) {
-	x := reach[c.State](t)
-	c.fire()(t, x)
-	c.see(t, x)
-}
-
-// see expects the deed of the cell, then the state that it leads to.
-func (c cell) see(t *T, x *Conn) {
-	if c.event == "tunnel lost" {
-		x.Local.Release()
-		t.Until("the local socket is closed when the tunnel is lost", func() bool { return x.Local.Ended() != EndNone })
-		return
+	p := dialogue.NewPlayer(t, c.reach())
+	for p.Next() {
 	}
-	what := c.event + " in state " + c.State + ": " + c.promise()
-	switch c.Does {
-	case "tunnel error":
-		x.Tun.ExpectClosed(what)
-		if x.Local != nil && c.State != "draining" && c.State != "abandoned" {
-			t.Until("a tunnel error ends the local socket", func() bool { return x.Local.Ended() != EndNone }, For("ERR-001"))
-		}
-		return
-	case "", "ignore", "drop", "drop queued", "discard":
-		x.Tun.ExpectNone(what, AnythingFor(x.ID))
-	case "hold":
-		x.Tun.ExpectNone(what, AnythingFor(x.ID))
-		x.Respond(Success)
-		x.ExpectData("what was held comes after the success", early)
-		if strings.HasPrefix(c.event, "visitor end") {
-			x.ExpectClose("then Close")
-			return
-		}
-		x.Works("and the connection is open")
-		return
-	case "drop, send Close":
-		x.ExpectClose(what)
-	case "connection error":
-		if c.State == "dialing" {
-			x.Tun.Expect(what, FailureOrCloseFor(x.ID))
-		} else {
-			x.ExpectClose(what)
-		}
-		if c.event == "Data" && x.Local != nil {
-			x.Local.ExpectEnd("the local socket is ended, no octet sent to it")
-		}
-	case "deliver":
-		x.Local.ExpectOctets(what, early)
-	case "send Data":
-		x.ExpectData(what, early)
-	case "stop sending Data": // with nothing queued draining is over at once
-		x.Local.ExpectEOF("the end of the stream is passed on", For("CLOSE-003"))
-		x.ExpectClose("and the subject sends its own Close", Within(CloseTotal))
-		prove(t, x, "idle", c.role)
-		return
-	case "send held octets":
-		x.Works(what)
-	case "send one more Close":
-		x.ExpectClose(what)
-	case "end visitor":
-		x.Local.ExpectEnd(what)
-		x.Tun.ExpectNone(what, AnythingFor(x.ID))
-	case "end visitor, send Close":
-		x.ExpectClose(what)
-		x.Local.ExpectEnd(what)
-	case "send Close":
-		x.ExpectClose(what)
-	case "send Close after the last Data":
-		x.ExpectData(what, early)
-		x.ExpectClose(what)
-	case "cancel the dial, send failure", "send failure":
-		x.Tun.Expect(what, FailureFor(x.ID))
-	case "dial":
-		x.Local = t.Service().Accept(what)
-		x.Tun.Expect(what, SuccessFor(x.ID))
-		x.Works("and the connection is open")
-		return
-	default:
-		panic("cases: internal error: the tables say " + c.Does + ", which no case can see")
+	if _, over := t.Tunnel().Peek(CloseFor(p.ID(cellID))); over && c.State == "draining" {
+		t.NotApplicable("the local socket took everything: the connection is not draining")
 	}
-	prove(t, x, c.To, c.role)
-}
-
-// prove shows that the connection is in the state.
-func prove(t *T, x *Conn, state string, role Role) {
-	switch state {
-	case "idle":
-		x.Send(late)
-		x.ExpectClose("the ID is idle: Data is answered with Close", For("DATA-004"))
-		x.Tun.ExpectNone("and with nothing else", AnythingButCloseFor(x.ID))
-	case "requested":
-		x.Respond(Success)
-		x.Works("the request is still pending: a success opens it")
-	case "abandoned":
-		x.Respond(StatusGeneral)
-		x.Tun.ExpectNone("the last word gets no answer", AnythingFor(x.ID))
-		prove(t, x, "idle", role)
-	case "open":
-		x.Works("the connection is open")
-	case "closing":
-		x.Close()
-		x.Tun.ExpectNone("the peer's Close gets no answer", AnythingFor(x.ID))
-		prove(t, x, "idle", role)
-	case "draining":
-		x.Local.Release()
-		x.ExpectClose("when everything is written the subject sends its own Close", For("CLOSE-004"), Within(CloseTotal))
-		prove(t, x, "idle", role)
-	case "retired":
-		x.Send(late)
-		x.Tun.ExpectNone("Data for a retired ID is dropped", AnythingFor(x.ID))
-	default:
-		panic("cases: internal error: no proof of state " + state)
-	}
+	p.Do(c.happens())
 }

@@ -1,7 +1,10 @@
 // Package cases holds the conformance cases as plain values, one file for
 // each section of PROTOCOL.md that has requirements, s03_tunnel.go to
-// s20_security.go, and api.go for Appendix B. cells.go makes a case from each
-// cell of the state tables. exceptions.go says why a requirement has no case.
+// s28_goaway.go, ext.go with what those of the Extended profile share, and api.go for Appendix B. cells.go makes a case from each
+// cell of the state tables, celltalk.go says how its dialogue goes. registry.go
+// has them all, with one from each golden dialogue; select.go finds those that a
+// pattern names; set.go knows which score; exceptions.go says why a requirement
+// has no case.
 //
 // # How to add a case
 //
@@ -29,10 +32,12 @@
 //   - Do the valid neighbour of a bad input first, on the same tunnel, so that
 //     a subject that drops everything earns nothing.
 //   - Ending the tunnel passes only where the text says tunnel error: use ExpectClosed there alone.
+//   - A case of the profile ext begins with T.Extended or T.Greet, and does not assume a window: Conn.Send waits for
+//     credit. That nothing more comes for an ID that is gone is Tunnel.Quiet.
 //   - Unknown types are 0x06 to 0x0F and 0x40 to 0xFF. Either form of
-//     ConnectRequest from a server is right. Types 0x10 to 0x3F are never judged.
+//     ConnectRequest from a server is right. Types 0x10 to 0x3F are EXT-001's alone.
 //   - A requirement that holds in every case (no Data after its own Close, …) is
-//     also an oracle (engine/oracle.go), charged to its own ID whatever the case.
+//     also judged (package judge), charged to its own ID whatever the case.
 //   - Each case runs again with its octets cut in other ways, and what the subject sends
 //     has to be the same (engine/outline.go). Where time or a race decides what a legal
 //     subject sends, Races says how.

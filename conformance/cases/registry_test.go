@@ -1,11 +1,17 @@
 package cases
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Every requirement ends as tested, tested by construction, or excepted with
@@ -13,7 +19,9 @@ import (
 func TestEveryRequirementIsCoveredOrExcused(t *testing.T) {
 	have := map[string]bool{}
 	for _, c := range All(Lookup) {
-		have[c.ID+"/"+string(c.Role)] = true
+		if !strings.HasPrefix(c.Variant, "dialogue-") { // a golden dialogue also shows what cannot be judged in every subject
+			have[c.ID+"/"+string(c.Role)] = true
+		}
 	}
 	if len(IDs()) < 50 {
 		t.Fatalf("%d requirements in the catalogue; something is wrong with it", len(IDs()))
@@ -47,20 +55,18 @@ func TestSpecAndSetAreThoseOfTheText(t *testing.T) {
 }
 
 func TestExcusesNameRequirements(t *testing.T) {
-	for _, table := range []map[string]string{Exceptions, byConstruction} {
-		for key := range table {
-			id, role, _ := strings.Cut(key, "/")
-			r, ok := Lookup(id)
-			if !ok {
-				t.Errorf("an excuse for %s, which PROTOCOL.md does not have", key)
-			}
-			bound := role == ""
-			for _, b := range Roles(r) {
-				bound = bound || role == string(b)
-			}
-			if !bound {
-				t.Errorf("an excuse for %s, a role that the requirement does not bind", key)
-			}
+	for key := range Exceptions {
+		id, role, _ := strings.Cut(key, "/")
+		r, ok := Lookup(id)
+		if !ok {
+			t.Errorf("an excuse for %s, which PROTOCOL.md does not have", key)
+		}
+		bound := role == ""
+		for _, b := range Roles(r) {
+			bound = bound || role == string(b)
+		}
+		if !bound {
+			t.Errorf("an excuse for %s, a role that the requirement does not bind", key)
 		}
 	}
 }
@@ -133,5 +139,80 @@ func TestSourceLint(t *testing.T) {
 	}
 	if n < 20 {
 		t.Fatalf("only %d files looked at", n)
+	}
+}
+
+// Every deadline of a case is a limit of section 17 by its name, or one of the engine's own times
+// (engine/limits.go): a number in a case forbids what the text allows, sooner or later.
+func TestNoCaseHasATimeOfItsOwn(t *testing.T) {
+	n := 0
+	for _, pattern := range []string{"*.go", "../dialogue/*.go", "../engine/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") || slices.Contains(ownTimes, filepath.Base(name)) {
+				continue
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+			for node := range ast.Preorder(file) {
+				if text := timeLiteral(node); text != "" {
+					t.Errorf("%s: %s; name a limit of section 17 (engine/limits.go)", set.Position(node.Pos()), text)
+				}
+			}
+		}
+	}
+	if n < 40 {
+		t.Fatalf("only %d files looked at", n)
+	}
+}
+
+// ownTimes are the files of the engine with times on which no verdict of a case hangs: the table itself, and
+// what goes on before, between and after the cases.
+var ownTimes = []string{"limits.go", "alone.go", "load.go", "preflight.go", "tarpit_linux.go"}
+
+// timeLiteral is a literal of time in the syntax tree: a unit of package time, or a text like "10s". Rounding for people is none.
+func timeLiteral(node ast.Node) string {
+	switch x := node.(type) {
+	case *ast.SelectorExpr:
+		if pkg, ok := x.X.(*ast.Ident); ok && pkg.Name == "time" && slices.Contains([]string{"Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}, x.Sel.Name) {
+			return "time." + x.Sel.Name
+		}
+	case *ast.CallExpr:
+		if f, ok := x.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Duration" && len(x.Args) == 1 {
+			if n, ok := x.Args[0].(*ast.BasicLit); ok && n.Value != "0" {
+				return "time.Duration(" + n.Value + ")"
+			}
+		}
+	case *ast.BasicLit:
+		text, _ := strconv.Unquote(x.Value)
+		if _, err := time.ParseDuration(text); x.Kind == token.STRING && text != "0" && err == nil {
+			return x.Value
+		}
+	}
+	return ""
+}
+
+func TestTimeLiteralsAreSeen(t *testing.T) {
+	for src, want := range map[string]string{
+		`c.ExpectClose("x", Within(7*time.Second))`: "time.Second", `k.see("CLOSE-005", "10s", "is ended")`: `"10s"`, `Within(CloseTotal + Answer)`: "", `time.Duration(5_000_000_000)`: "time.Duration(5_000_000_000)", `time.Duration(0)`: "", `"5"`: "",
+	} {
+		expr, err := parser.ParseExpr(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for node := range ast.Preorder(expr) {
+			got += timeLiteral(node)
+		}
+		if got != want {
+			t.Errorf("%s: %q is seen; want %q", src, got, want)
+		}
 	}
 }

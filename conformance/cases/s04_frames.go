@@ -3,13 +3,9 @@ package cases
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	. "github.com/adit-tunnel/adit/conformance/engine"
 )
-
-// apart is long enough between two octets for a subject to read the first alone.
-const apart = time.Millisecond
 
 // Section 4, frames.
 var s04 = slices.Concat([]Case{
@@ -24,8 +20,7 @@ var s04 = slices.Concat([]Case{
 	{
 		ID: "FRAME-002", Variant: "nothing-after", Role: Both, Title: "nothing after a foreign version is acted on",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Tun.SendRaw(append(Header(0x02, TypeKeepAlive, 0), Data(c.ID, []byte("late")).Bytes()...))
 			c.Tun.ExpectClosed("a header with version 0x02 closes the tunnel")
 			c.Local.ExpectEnd("Data after the foreign version is not delivered")
@@ -69,7 +64,7 @@ var s04 = slices.Concat([]Case{
 				all = append(all, Raw(0x06, octets...).Bytes()...)
 				all = append(all, Data(c.ID, octets).Bytes()...)
 			}
-			c.Tun.SendPieces(all, 1, apart)
+			c.Tun.SendPieces(all, 1, Apart)
 			c.Local.ExpectOctets("octets arrive as if the frames had come whole", want)
 			c.Works("the tunnel goes on")
 		},
@@ -79,7 +74,7 @@ var s04 = slices.Concat([]Case{
 		Run: func(t *T) {
 			c := t.Requested()
 			octets := t.Octets(9)
-			c.Tun.SendPieces(append(Response(c.ID, Success).Bytes(), Data(c.ID, octets).Bytes()...), 1, apart)
+			c.Tun.SendPieces(append(Response(c.ID, Success).Bytes(), Data(c.ID, octets).Bytes()...), 1, Apart)
 			c.Local.ExpectOctets("the connection opens and the octets arrive", octets)
 		},
 	},
@@ -88,7 +83,7 @@ var s04 = slices.Concat([]Case{
 		Run: func(t *T) {
 			n, svc := t.Tunnel(), t.Service()
 			id := n.NextID()
-			n.SendPieces(RequestTo(id, svc.Host, svc.Port).Bytes(), 1, apart)
+			n.SendPieces(RequestTo(id, svc.Host, svc.Port).Bytes(), 1, Apart)
 			svc.Accept("the client dials the service")
 			n.Expect("and answers with success", SuccessFor(id))
 		},
@@ -157,7 +152,7 @@ var s04 = slices.Concat([]Case{
 			var got [2]int
 			small, large := 0, 0
 			for got[0] < size/2 && got[1] < size/2 {
-				t.Meanwhile(20*time.Millisecond, func() bool { return false })
+				t.Meanwhile(Moment, func() bool { return false })
 				a.Tun.Release()
 				for taken := 0; taken < 1<<20; {
 					f := a.Tun.Expect("Data of both connections keeps coming", AnyData())
@@ -184,12 +179,12 @@ var s04 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "FRAME-011", Role: Both, Title: "a frame that drips in is given up", Wait: FrameProgress + 10*time.Second,
+		ID: "FRAME-011", Role: Both, Title: "a frame that drips in is given up", Wait: FrameProgress + 2*Answer,
 		Run: func(t *T) {
 			n := t.Tunnel()
 			n.Mute()
 			start := t.Now()
-			n.SendPieces(append(Header(Version, 0x80, 100), make([]byte, 60)...), 1, 2*time.Second)
+			n.SendPieces(append(Header(Version, 0x80, 100), make([]byte, 60)...), 1, Look)
 			n.ExpectClosed("the tunnel is closed 60 s after the first octet", Between(start, FrameProgress, FrameProgress+2*Answer))
 		},
 	},
@@ -197,18 +192,17 @@ var s04 = slices.Concat([]Case{
 
 // session goes through a whole session, so that what the subject sends can be judged.
 func session(t *T) {
-	c := t.Open()
-	c.Works("octets pass both ways")
+	c := t.Working()
 	octets := t.Octets(300_000)
 	c.Local.Write(octets)
-	c.ExpectData("a large answer comes as Data", octets)
+	c.ExpectData("a large answer comes as Data", octets, For("DATA-007"))
 	c.Tun.Send(Data(c.Tun.UnusedID(), []byte("stray")), Raw(0x80, 1, 2, 3))
 	c.Tun.Barrier()
 	d := t.Open()
 	d.Local.Write([]byte("last words"))
 	d.Local.Finish()
-	d.ExpectData("what a visitor or service sent just before its end arrives", []byte("last words"))
-	d.ExpectClose("then Close")
+	d.ExpectData("what a visitor or service sent just before its end arrives", []byte("last words"), For("DATA-007"))
+	d.ExpectClose("then Close", For("CLOSE-002"))
 	d.Close()
 	c.End()
 	c.Tun.Barrier()
@@ -255,8 +249,7 @@ func oversize() []Case {
 		out = append(out, Case{
 			ID: "FRAME-004", Variant: o.variant, Role: Both, Title: "a length above 1 MiB closes the tunnel at the header",
 			Run: func(t *T) {
-				c := t.Open()
-				c.Works("the tunnel works before")
+				c := t.Working()
 				c.Tun.SendRaw(Header(Version, o.typ, o.length))
 				c.Tun.ExpectClosed(fmt.Sprintf("a header that announces %d octets closes the tunnel", o.length))
 			},
@@ -272,8 +265,7 @@ func malformed() []Case {
 		out = append(out, Case{
 			ID: "FRAME-008", Variant: variant, Role: role, Title: "a payload of the wrong size closes the tunnel",
 			Run: func(t *T) {
-				c := t.Open()
-				c.Works("the tunnel works before")
+				c := t.Working()
 				c.Tun.Send(f(c))
 				c.Tun.ExpectClosed("a payload of the wrong size closes the tunnel")
 			},

@@ -5,7 +5,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"time"
 
 	. "github.com/adit-tunnel/adit/conformance/engine"
 )
@@ -31,7 +30,7 @@ var ids = []Case{
 		Run: func(t *T) {
 			c := t.Open()
 			c.Local.Finish()
-			c.ExpectClose("the visitor's end becomes Close")
+			c.ExpectClose("the visitor's end becomes Close", For("CLOSE-002"))
 			for range 5 {
 				d := t.Open()
 				t.Check(d.ID != c.ID, "", "ID %d was used again before its Close was answered", c.ID)
@@ -44,7 +43,7 @@ var ids = []Case{
 		Run: func(t *T) {
 			c := t.Requested()
 			c.Local.Abort()
-			c.ExpectClose("the server gives up the request")
+			c.ExpectClose("the server gives up the request", For("OPEN-023"))
 			for range 5 {
 				d := t.Open()
 				t.Check(d.ID != c.ID, "", "ID %d was used again before the client's last word", c.ID)
@@ -81,8 +80,7 @@ var ids = []Case{
 	{
 		ID: "ID-004", Variant: "open", Role: Client, Title: "a second ConnectRequest for an open ID closes the tunnel",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Tun.Send(c.Request)
 			c.Tun.ExpectClosed("a request for an open ID closes the tunnel")
 		},
@@ -101,7 +99,7 @@ var ids = []Case{
 		Run: func(t *T) {
 			c := t.Open()
 			c.Local.Finish()
-			c.ExpectClose("the service's end becomes Close")
+			c.ExpectClose("the service's end becomes Close", For("CLOSE-002"))
 			c.Tun.Send(c.Request)
 			c.Tun.ExpectClosed("a request for a closing ID closes the tunnel")
 		},
@@ -184,8 +182,7 @@ var requests = []Case{
 	{
 		ID: "OPEN-004", Role: Client, Title: "one response for each request",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Tun.ExpectNone("no second response comes", AnyResponse(c.ID))
 		},
 	},
@@ -196,17 +193,17 @@ var requests = []Case{
 			n, svc := t.Tunnel(), t.Refusing()
 			id := n.NextID()
 			n.Send(RequestTo(id, svc.Host, svc.Port))
-			n.Expect("the client answers", FailureOrCloseFor(id), Within(DialTimeout+LocalEffect))
+			n.Expect("the client answers", FailureOrCloseFor(id), Within(DialEnds))
 			n.Send(Data(n.UnusedID(), nil))
 			n.ExpectNone("nothing more is said about the ID", AnythingFor(id))
 		},
 	},
 	{
-		ID: "OPEN-005", Role: Client, Title: "no success before the service accepts", Needs: NeedTarpit, Wait: 5 * time.Second,
+		ID: "OPEN-005", Role: Client, Title: "no success before the service accepts", Needs: NeedTarpit, Wait: LocalEffect,
 		Run: func(t *T) {
 			c := t.Requested()
 			c.Tun.ExpectNone("no response while the dial hangs", AnyResponse(c.ID))
-			t.Meanwhile(2*time.Second, func() bool { _, ok := c.Tun.Peek(AnyResponse(c.ID)); return ok })
+			t.Meanwhile(Look, func() bool { _, ok := c.Tun.Peek(AnyResponse(c.ID)); return ok })
 			c.Tun.ExpectNone("no success while the dial hangs", SuccessFor(c.ID))
 		},
 	},
@@ -216,7 +213,7 @@ var requests = []Case{
 			n, svc := t.Tunnel(), t.Refusing()
 			id := n.NextID()
 			n.Send(RequestTo(id, svc.Host, svc.Port))
-			n.Expect("the client answers with a failure", FailureFor(id), Within(LocalEffect))
+			n.Expect("the client answers with a failure", FailureFor(id), Within(DialEnds))
 			n.ExpectOpen("the tunnel goes on")
 		},
 	},
@@ -226,7 +223,7 @@ var requests = []Case{
 			n, svc := t.Tunnel(), t.Refusing()
 			id := n.NextID()
 			n.Send(RequestTo(id, svc.Host, svc.Port))
-			f := n.Expect("the client answers with a failure", FailureFor(id), For("OPEN-006"))
+			f := n.Expect("the client answers with a failure", FailureFor(id), For("OPEN-006"), Within(DialEnds))
 			t.Check(f.Status() == StatusRefused, "", "the status is 0x%02X, 0x02 says refused", f.Status())
 		},
 	},
@@ -236,7 +233,7 @@ var requests = []Case{
 			c := t.Open()
 			for _, f := range []Frame{Request(c.Tun.NextID(), 0), RequestTo(c.Tun.NextID(), "127.0.0.1", 0)} {
 				c.Tun.Send(f)
-				c.Tun.Expect("port 0 is answered with a failure", FailureFor(f.ID()))
+				c.Tun.Expect("port 0 is answered with a failure", FailureFor(f.ID()), Within(DialEnds))
 			}
 			c.Works("the tunnel and its other connections go on")
 		},
@@ -252,7 +249,7 @@ var requests = []Case{
 			} {
 				id := c.Tun.NextID()
 				c.Tun.Send(RequestTo(id, host, port))
-				c.Tun.Expect(fmt.Sprintf("host %.20q is answered with a failure", host), FailureFor(id), Within(DialTimeout+LocalEffect))
+				c.Tun.Expect(fmt.Sprintf("host %.20q is answered with a failure", host), FailureFor(id), Within(DialEnds))
 			}
 			c.Works("the tunnel and its other connections go on")
 		},
@@ -260,8 +257,7 @@ var requests = []Case{
 	{
 		ID: "OPEN-010", Variant: "addressed", Role: Server, Title: "a ConnectRequest from a client closes the tunnel",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the tunnel works before")
+			c := t.Working()
 			c.Tun.Send(RequestTo(c.Tun.UnusedID(), "127.0.0.1", 80))
 			c.Tun.ExpectClosed("a request from a client closes the tunnel")
 		},
@@ -287,8 +283,7 @@ var requests = []Case{
 	{
 		ID: "OPEN-011", Variant: "open", Role: Client, Title: "a ConnectResponse for an open ID closes the tunnel",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the tunnel works before")
+			c := t.Working()
 			c.Tun.Send(Response(c.ID, StatusGeneral))
 			c.Tun.ExpectClosed("a response from a server closes the tunnel")
 		},
@@ -348,8 +343,7 @@ var responses = []Case{
 	{
 		ID: "OPEN-016", Variant: "open", Role: Server, Title: "a second response for an open ID is ignored",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Respond(Success)
 			c.Respond(StatusRefused)
 			c.Works("and stays open")
@@ -358,10 +352,9 @@ var responses = []Case{
 	{
 		ID: "OPEN-016", Variant: "closing", Role: Server, Title: "a response for a closing ID is ignored",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Local.Finish()
-			c.ExpectClose("the visitor's end becomes Close")
+			c.ExpectClose("the visitor's end becomes Close", For("CLOSE-002"))
 			c.Respond(StatusRefused)
 			c.Respond(Success)
 			c.Tun.ExpectNone("no answer", AnythingFor(c.ID))
@@ -457,6 +450,33 @@ var givingUp = []Case{
 		},
 	},
 	{
+		ID: "OPEN-022", Variant: "at-least", Role: Server, Wait: ConnectTimeoutMin, Title: "a request that is answered after 4 s is not given up before",
+		Run: func(t *T) {
+			start := t.Now()
+			c := t.Requested()
+			gone := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok || c.Local.Ended() != EndNone }
+			t.Meanwhile(start+ConnectTimeoutMin-Sip-t.Now(), gone)
+			if took := t.Now() - start; took > ConnectTimeoutMin {
+				t.Inconclusive("the suite itself was late: %v since the visitor connected", took)
+			}
+			t.Check(!gone(), "", "the request was given up before %s", ConnectTimeoutMin)
+			c.Respond(Success)
+			c.Works("the connection opens all the same")
+		},
+	},
+	{
+		ID: "OPEN-027", Role: Client, Title: "no Close follows a failure response",
+		Run: func(t *T) {
+			n, svc := t.Tunnel(), t.Refusing()
+			for range 3 {
+				id := n.NextID()
+				n.Send(RequestTo(id, svc.Host, svc.Port))
+				n.Expect("the client answers with a failure", FailureFor(id), For("OPEN-006"), Within(DialTimeout+LocalEffect))
+				n.ExpectNone("and sends no Close", CloseFor(id))
+			}
+		},
+	},
+	{
 		ID: "OPEN-023", Variant: "reset", Role: Server, Title: "a visitor that resets gives up the request",
 		Run: func(t *T) {
 			c := t.Requested()
@@ -507,8 +527,7 @@ var givingUp = []Case{
 	{
 		ID: "OPEN-026", Variant: "after-loss", Role: Server, Title: "after the loss of the tunnel a visitor is ended at once",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the tunnel works before")
+			c := t.Working()
 			c.Tun.Abort()
 			c.Local.ExpectEnd("the server has noticed the loss", For("LOSS-001"))
 			t.Visitor().ExpectEnd("the next visitor is ended at once, no octet sent to it", Within(Answer))

@@ -81,8 +81,7 @@ var s09 = []Case{
 	{
 		ID: "DATA-004", Variant: "closed-for-good", Role: Both, Title: "Data for an ID that was closed for good is answered with Close",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.End()
 			c.Send([]byte("stray"))
 			c.ExpectClose("Data after both Closes is answered with a Close")
@@ -105,10 +104,9 @@ var s09 = []Case{
 		ID: "DATA-006", Role: Both, Title: "Data that crossed the subject's Close is dropped without answer",
 		Run: func(t *T) {
 			other := t.Open()
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Local.Finish()
-			c.ExpectClose("the end of the local stream becomes Close")
+			c.ExpectClose("the end of the local stream becomes Close", For("CLOSE-002"))
 			c.Send([]byte("crossed the Close"))
 			c.Send(nil)
 			c.Tun.ExpectNone("Data that crossed the Close gets no answer", AnythingFor(c.ID))
@@ -131,6 +129,18 @@ var s09 = []Case{
 		},
 	},
 	{
+		ID: "DATA-007", Variant: "payload-awaited", Role: Both, Title: "what the local peer sends comes while the rest of a frame is awaited",
+		Run: func(t *T) {
+			c := t.Open()
+			c.Works("the connection works before")
+			c.Tun.SendRaw(Header(Version, TypeData, MaxPayload))
+			for range 10 { // the first may overtake the header within the subject
+				c.Local.Write(t.Octets(10))
+				c.Tun.Expect("the subject goes on sending while a payload is awaited", DataFor(c.ID))
+			}
+		},
+	},
+	{
 		ID: "DATA-008", Role: Both, Title: "no Data after the subject's own Close",
 		Races: "how much Data is in line when Close comes is a matter of time",
 		Run: func(t *T) {
@@ -139,14 +149,14 @@ var s09 = []Case{
 			c.Local.Write(octets)
 			c.Local.Finish()
 			c.ExpectData("everything before the end of the stream comes", octets)
-			c.ExpectClose("then Close")
+			c.ExpectClose("then Close", For("CLOSE-002"))
 			c.Tun.ExpectNone("and no Data after it", DataFor(c.ID))
 			c.Close()
 
 			d := t.Open()
 			d.Local.Write(octets)
 			d.Close()
-			d.ExpectClose("the subject closes a connection whose local peer still sends", Within(CloseTotal))
+			d.ExpectAnswer("the subject closes a connection whose local peer still sends")
 			for range 16 { // more than buffers hold: what has gone by then, the subject has read
 				d.Local.Write(octets)
 			}

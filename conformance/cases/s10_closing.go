@@ -1,16 +1,46 @@
 package cases
 
-import . "github.com/adit-tunnel/adit/conformance/engine"
+import (
+	"slices"
+
+	. "github.com/adit-tunnel/adit/conformance/engine"
+)
+
+// few is how many octets are sent to a local peer that reads nothing: more than a narrow socket takes.
+const few = 400_000
+
+// stuff sends Data for a local peer that reads nothing, or no more than a small queue makes it, and is sure that the subject has it.
+func stuff(t *T, c *Conn) []byte {
+	c.Local.Hold()
+	octets := t.Octets(few)
+	for chunk := range slices.Chunk(octets, FairPayload-4) {
+		c.Send(chunk)
+	}
+	c.Tun.MakeRoom(c.Local)
+	return octets
+}
+
+// linger is a connection whose ID is idle while the subject still has octets for the local peer, which reads nothing.
+func linger(t *T) (*Conn, []byte) {
+	t.Narrow()
+	c := t.Open()
+	c.Works("the connection is open")
+	octets := stuff(t, c)
+	c.Local.Finish()
+	c.ExpectClose("the end of the local stream becomes Close", For("CLOSE-002"))
+	c.Close()
+	c.Tun.Barrier()
+	return c, octets
+}
 
 // s10 proves section 10.
 var s10 = []Case{
 	{
 		ID: "CLOSE-001", Variant: "local-first", Role: Both, Title: "one Close when the local peer ends first",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Local.Finish()
-			c.ExpectClose("the end of the local stream becomes Close")
+			c.ExpectClose("the end of the local stream becomes Close", For("CLOSE-002"))
 			c.Close()
 			c.Tun.ExpectNone("and no second one", CloseFor(c.ID))
 		},
@@ -18,8 +48,7 @@ var s10 = []Case{
 	{
 		ID: "CLOSE-001", Variant: "tunnel-first", Role: Both, Title: "one Close when the tunnel's peer ends first",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.End()
 			c.Tun.ExpectNone("no second Close", CloseFor(c.ID))
 		},
@@ -27,12 +56,16 @@ var s10 = []Case{
 	{
 		ID: "CLOSE-001", Variant: "crossing", Role: Both, Title: "one Close when both end at once",
 		Run: func(t *T) {
+			var conns []*Conn
 			for range 10 {
-				c := t.Open()
-				c.Works("the connection is open")
+				conns = append(conns, t.Working())
+			}
+			for _, c := range conns {
 				c.Local.Finish()
 				c.Close()
-				c.ExpectClose("one Close")
+			}
+			for _, c := range conns {
+				c.ExpectAnswer("one Close")
 				c.Local.ExpectEOF("the local socket ends in order", For("CLOSE-003"))
 				c.Tun.ExpectNone("and no second one", CloseFor(c.ID))
 			}
@@ -61,10 +94,9 @@ var s10 = []Case{
 		ID: "CLOSE-002", Variant: "reset", Role: Both, Title: "a local socket that fails becomes Close",
 		Run: func(t *T) {
 			other := t.Open()
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Local.Abort()
-			c.ExpectClose("a reset local socket becomes Close")
+			c.ExpectClose("a reset local socket becomes Close", Within(OwnClose)) // at once is CLOSE-010
 			c.Close()
 			other.Works("other connections go on")
 		},
@@ -79,7 +111,7 @@ var s10 = []Case{
 			c.Local.ExpectOctets("what came before Close is delivered", octets)
 			c.Local.ExpectEOF("then the write side is shut down")
 			c.Local.Close()
-			c.ExpectClose("the subject sends its own Close")
+			c.ExpectAnswer("the subject sends its own Close")
 		},
 	},
 	{
@@ -96,16 +128,29 @@ var s10 = []Case{
 			c.Local.Release()
 			c.Local.ExpectOctets("what came before Close is delivered", octets)
 			c.Local.ExpectEOF("then the write side is shut down")
-			c.ExpectClose("the subject sends its own Close")
+			c.ExpectAnswer("the subject sends its own Close")
+		},
+	},
+	{
+		ID: "CLOSE-003", Variant: "ended-early", Role: Server, Title: "a visitor that ended its stream while its request was pending reads the end of the stream",
+		Run: func(t *T) {
+			c := t.Requested()
+			c.Local.Write([]byte("my whole request"))
+			c.Local.Finish()
+			t.Requested()
+			c.Respond(Success)
+			c.ExpectData("what it sent is delivered", []byte("my whole request"), For("OPEN-021"))
+			c.ExpectClose("then Close comes", For("OPEN-021"))
+			c.Local.ExpectEOF("its write side is shut down, not reset")
+			c.Close()
 		},
 	},
 	{
 		ID: "CLOSE-004", Role: Both, Title: "Close is answered with Close, even when the local peer keeps its side open",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Close()
-			c.ExpectClose("the subject's own Close comes within 30 s", Within(CloseTotal+Answer))
+			c.ExpectAnswer("the subject's own Close comes within 30 s")
 		},
 	},
 	{
@@ -116,13 +161,72 @@ var s10 = []Case{
 			octets := t.Octets(150_000)
 			c.Send(octets)
 			c.Close()
-			c.ExpectClose("the subject wrote everything and sent its own Close", For("CLOSE-004"), Within(CloseTotal))
+			c.Tun.Barrier()
 			c.Local.Write(t.Octets(200_000)) // a socket closed by now answers with a reset
 			c.Local.ExpectSent("the subject goes on reading", Within(CloseDrain))
 			c.Tun.Barrier()
 			c.Local.Release()
 			c.Local.ExpectOctets("no reset destroys what was not read yet", octets)
 			c.Local.ExpectEOF("the stream ends in order")
+			c.ExpectAnswer("the subject sends its own Close")
+		},
+	},
+	{
+		ID: "CLOSE-005", Variant: "at-least", Role: Both, Title: "a local socket is kept for 5 s after the end was passed on", Wait: CloseDrain,
+		Run: func(t *T) {
+			c := t.Working()
+			start := t.Now()
+			c.Close()
+			c.Local.ExpectEOF("the local peer reads the end of the stream", For("CLOSE-003"))
+			refused := func() bool { return c.Local.Refused() > 0 }
+			for probe := start + CloseDrain/50; probe < start+CloseDrain; probe += CloseDrain / 50 { // a socket closed by now answers with a reset, seen at the next probe
+				if t.Meanwhile(probe-t.Now(), refused) || t.Now() > start+CloseDrain {
+					break
+				}
+				c.Local.Write(t.Octets(1))
+			}
+			t.Meanwhile(start+CloseDrain-t.Now(), refused)
+			at := c.Local.Refused()
+			t.Check(at == 0 || at >= start+CloseDrain, "", "the local socket was closed %v after Close, while its peer was still sending", at-start)
+			c.ExpectAnswer("the subject sends its own Close")
+		},
+	},
+	{
+		ID: "CLOSE-005", Variant: "sends-on", Role: Both, Title: "a local peer that sends on for ever loses nothing that it has not read", Wait: CloseDrain,
+		Races: "how much of it the subject reads is its own choice",
+		Run: func(t *T) {
+			c := t.Open()
+			c.Local.Hold()
+			octets := t.Octets(150_000)
+			c.Send(octets)
+			start := t.Now()
+			c.Close()
+			c.Tun.Barrier()
+			c.Local.Write(make([]byte, 32<<20))
+			t.Meanwhile(start+CloseDrain/2-t.Now(), func() bool { return false })
+			c.Local.Release()
+			c.Local.ExpectOctets("no reset destroys what was not read yet", octets)
+			c.ExpectAnswer("the subject sends its own Close")
+		},
+	},
+	{
+		ID: "CLOSE-006", Variant: "reads-on", Role: Both, Title: "a local peer that goes on reading after Close gets everything", Wait: CloseTotal + Answer,
+		Races: "how much a socket takes at a time is up to the kernel",
+		Also:  []string{"CLOSE-004"},
+		Run: func(t *T) {
+			t.Narrow()
+			c := t.Open()
+			octets := stuff(t, c)
+			start := t.Now()
+			c.Close()
+			ended := func() bool { return c.Local.Ended() != EndNone }
+			t.Meanwhile(CloseStall/2, ended)
+			c.Local.Sip(few / 6) // enough for a kernel to let the subject know, and not to take all that is left
+			t.Meanwhile(start+CloseStall+Answer/2-t.Now(), ended)
+			c.ExpectClose("the subject's own Close does not wait longer than 30 s", For("CLOSE-004"), Within(Answer))
+			c.Local.Release()
+			c.Local.ExpectOctets("a peer that reads on is not cut after 30 s", octets)
+			c.Local.ExpectEOF("then comes the end of the stream", For("CLOSE-003"))
 		},
 	},
 	{
@@ -130,6 +234,7 @@ var s10 = []Case{
 		Races: "how much a socket takes before it is reset is up to the kernel",
 		Also:  []string{"CLOSE-004", "FLOW-002"},
 		Run: func(t *T) {
+			t.Open() // for its sake a subject with a small queue gives up the other by FLOW-002
 			c := t.Open()
 			c.Local.Hold()
 			chunk := t.Octets(FairPayload)
@@ -168,8 +273,7 @@ var s10 = []Case{
 		ID: "CLOSE-008", Role: Both, Title: "on Close the subject stops sending what its local peer goes on to send",
 		Races: "how much Data is in line when Close comes is a matter of time",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			const total = 64 << 20 // more than all socket buffers on the way can hold
 			c.Tun.Hold()
 			c.Local.Write(make([]byte, total))
@@ -177,7 +281,7 @@ var s10 = []Case{
 			c.Tun.Release()
 			sent := 0
 			for {
-				f := c.Tun.Expect("the subject's own Close comes", AnythingFor(c.ID), Within(CloseTotal+Answer))
+				f := c.Tun.Expect("the subject's own Close comes", AnythingFor(c.ID), Within(OwnClose))
 				if f.Type != TypeData {
 					break
 				}
@@ -196,6 +300,29 @@ var s10 = []Case{
 			c.Tun.Barrier()
 			c.Local.Abort()
 			c.ExpectClose("Close comes at once", Within(Answer))
+		},
+	},
+	{
+		ID: "CLOSE-012", Role: Both, Title: "octets that are queued when the ID becomes idle are written all the same",
+		Run: func(t *T) {
+			c, octets := linger(t)
+			c.Send(nil)
+			c.ExpectClose("the ID is idle", For("DATA-004"))
+			c.Local.Release()
+			c.Local.ExpectOctets("the local peer reads every octet", octets)
+			c.Local.ExpectEOF("then the end of the stream")
+		},
+	},
+	{
+		ID: "CLOSE-012", Variant: "tunnel-lost", Role: Both, Title: "a connection that both sides have closed is finished without the tunnel",
+		Run: func(t *T) {
+			other := t.Open()
+			c, octets := linger(t)
+			c.Tun.Abort()
+			other.Local.ExpectEnd("the loss of the tunnel is noticed", For("LOSS-001"))
+			c.Local.Release()
+			c.Local.ExpectOctets("the local peer reads every octet", octets)
+			c.Local.ExpectEOF("then the end of the stream")
 		},
 	},
 }

@@ -71,6 +71,20 @@ var s11 = []Case{
 			}
 		},
 	},
+	{
+		ID: "ORDER-004", Role: Client, Needs: NeedTarpit, Title: "Data that comes in two pieces while the client dials is answered once",
+		Races: "a failure and a Close are both right, and two parts of a client may race for it",
+		Run: func(t *T) {
+			c := t.Requested()
+			c.Tun.Barrier()
+			b := Data(c.ID, t.Octets(1000)).Bytes()
+			c.Tun.SendRaw(b[:100])
+			t.Meanwhile(Sip, func() bool { _, ok := c.Tun.Peek(FailureOrCloseFor(c.ID)); return ok })
+			c.Tun.SendRaw(b[100:])
+			c.Tun.Expect("Data in state dialing is a connection error", FailureOrCloseFor(c.ID), For("OPEN-019"))
+			c.Tun.ExpectNone("the rest of the frame gets no answer of its own", AnythingFor(c.ID))
+		},
+	},
 }
 
 // again passes over what may come between the answers to Data with the IDs:

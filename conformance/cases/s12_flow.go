@@ -1,13 +1,12 @@
 package cases
 
-import (
-	"time"
-
-	. "github.com/adit-tunnel/adit/conformance/engine"
-)
+import . "github.com/adit-tunnel/adit/conformance/engine"
 
 // flood is more than the queue that section 12 allows and all socket buffers on the way can hold.
 const flood = 96 << 20
+
+// alone is more than a queue of the usual size and all socket buffers on the way can hold.
+const alone = 24 << 20
 
 // pour sends Data for c, in all n octets.
 func pour(t *T, c *Conn, n int) {
@@ -21,6 +20,7 @@ var s12 = []Case{
 		ID: "FLOW-001", Role: Both, Wait: StallLimit, Title: "what is queued for a local peer that never reads is bounded",
 		Races: "how much is taken before a connection is ended is up to the kernel",
 		Run: func(t *T) {
+			t.Open()
 			c := t.Open()
 			c.Local.Hold()
 			pour(t, c, flood)
@@ -35,6 +35,7 @@ var s12 = []Case{
 		ID: "FLOW-002", Role: Both, Wait: 3 * StallLimit, Title: "a connection whose local peer takes no octet for 5 s of a pause is ended",
 		Races: "how much is taken before a connection is ended is up to the kernel",
 		Run: func(t *T) {
+			t.Open() // whom it stops
 			c := t.Open()
 			c.Local.Hold()
 			pour(t, c, flood)
@@ -49,6 +50,7 @@ var s12 = []Case{
 		Races: "how much is taken before a connection is ended is up to the kernel",
 		Also:  []string{"FLOW-004"},
 		Run: func(t *T) {
+			t.Open() // whom it stops
 			c := t.Open()
 			c.Local.Sink()
 			c.Local.Hold()
@@ -57,12 +59,12 @@ var s12 = []Case{
 			// Less would not make room in the subject's socket: a kernel with 4 MiB to send waits for a third of it.
 			const sip = 4 << 20
 			for start := t.Now(); !ended() && t.Now()-start < OthersGoOn; {
-				if t.Meanwhile(3500*time.Millisecond, ended) { // well below stall-limit, on a busy machine too
+				if t.Meanwhile(Nap, ended) {
 					break
 				}
 				before := c.Local.Received()
 				c.Local.Release()
-				t.Meanwhile(time.Second, func() bool { return c.Local.Received() > before+sip || ended() })
+				t.Meanwhile(Sip, func() bool { return c.Local.Received() > before+sip || ended() })
 				c.Local.Hold()
 			}
 			t.Check(ended(), "", "pauses exceed 10 s in 15 s, and the connection goes on after %s", OthersGoOn)
@@ -84,15 +86,58 @@ var s12 = []Case{
 	{
 		ID: "FLOW-005", Role: Both, Title: "the subject reads while its own frames wait to be sent",
 		Run: func(t *T) {
-			a, b := t.Open(), t.Open()
-			a.Works("the first connection works before")
+			a, b := t.Working(), t.Open()
 			a.Tun.Hold()
 			a.Local.Write(make([]byte, 64<<20))
-			t.Meanwhile(2*time.Second, func() bool { return false }) // the subject's way out fills up
+			t.Meanwhile(Look, func() bool { return false }) // the subject's way out fills up
 			octets := t.Octets(100_000)
 			b.Send(octets)
 			b.Local.ExpectOctets("Data is delivered though the tunnel takes nothing of the subject's", octets)
 			a.Tun.Release()
+		},
+	},
+	{
+		ID: "FLOW-007", Role: Both, Wait: StallLimit, Title: "a connection is not ended as soon as its queue is full",
+		Races: "how much is taken before a connection is ended is up to the kernel",
+		Run: func(t *T) {
+			t.Open()
+			c := t.Open()
+			c.Local.Hold()
+			start := t.Now()
+			pour(t, c, flood)
+			ended := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok || c.Local.Ended() != EndNone }
+			early := t.Meanwhile(start+StallLimit-t.Now(), ended)
+			t.Check(!early, "", "a local peer that reads nothing was given up after %v", t.Now()-start)
+		},
+	},
+	{
+		ID: "FLOW-007", Variant: "alone", Role: Both, Wait: StallWindow, Title: "a local peer that stops reading for 17 s, and has the tunnel for itself, gets everything",
+		Races: "how much is taken while a local peer reads nothing is up to the kernel",
+		Run: func(t *T) {
+			c := t.Open()
+			c.Local.Sink()
+			c.Local.Hold()
+			pour(t, c, alone)
+			ended := func() bool { _, ok := c.Tun.Peek(CloseFor(c.ID)); return ok || c.Local.Ended() != EndNone }
+			t.Meanwhile(StallWindow+Look, ended)
+			t.Check(!ended(), "", "a local peer that is alone on its tunnel was given up for being slow")
+			c.Local.Release()
+			t.Until("the local peer gets every octet", func() bool { return ended() || c.Local.Received() >= alone }, Within(OthersGoOn))
+			t.Check(c.Local.Received() == alone, "", "%d of %d octets came", c.Local.Received(), alone)
+		},
+	},
+	{
+		ID: "FLOW-008", Role: Server, Wait: PauseSign, Title: "a server that pauses shows that it lives",
+		Races: "how much is taken before the server pauses is up to the kernel",
+		Run: func(t *T) {
+			c := t.Open()
+			c.Local.Hold()
+			pour(t, c, alone)
+			t.Meanwhile(Look, func() bool { return c.Tun.Unsent() == 0 })
+			if c.Tun.Unsent() == 0 {
+				t.NotApplicable("the subject takes %d MiB without a pause", alone>>20)
+			}
+			c.Tun.Expect("Data with no octets comes when the server has sent nothing for 15 s", DataFor(c.ID), Within(PauseSign+Answer))
 		},
 	},
 }

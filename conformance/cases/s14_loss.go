@@ -7,9 +7,7 @@ var s14 = []Case{
 	{
 		ID: "LOSS-001", Role: Both, Title: "a lost tunnel closes every local socket, queued octets dropped",
 		Run: func(t *T) {
-			a, b := t.Open(), t.Open()
-			a.Works("the first connection works before")
-			b.Works("the second connection works before")
+			a, b := t.Working(), t.Working()
 			a.Tun.Abort()
 			a.Local.ExpectEnd("the first local socket is closed")
 			b.Local.ExpectEnd("the second local socket is closed")
@@ -42,8 +40,7 @@ var s14 = []Case{
 		ID: "LOSS-002", Role: Both, Title: "a lost tunnel resets the local sockets",
 		Races: "whether a plain close is seen as a reset depends on what was unread",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection works before")
+			c := t.Working()
 			c.Tun.Abort()
 			c.Local.ExpectReset("the local socket is reset when the tunnel is lost")
 		},
@@ -70,8 +67,7 @@ var s14 = []Case{
 	{
 		ID: "LOSS-004", Role: Server, Title: "after a loss a new tunnel serves visitors",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the first tunnel works")
+			c := t.Working()
 			c.Tun.Abort()
 			c.Local.ExpectEnd("the loss is noticed", For("LOSS-001"))
 			t.Dial()
@@ -81,8 +77,7 @@ var s14 = []Case{
 	{
 		ID: "LOSS-005", Role: Both, Title: "on a new tunnel every ID is idle",
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the connection is open")
+			c := t.Working()
 			c.Tun.Abort()
 			c.Local.ExpectEnd("the loss is noticed", For("LOSS-001"))
 			n := renewed(t)
@@ -95,7 +90,7 @@ var s14 = []Case{
 // renewed is the tunnel after the last one was lost.
 func renewed(t *T) *Tunnel {
 	if t.Case.Role == Client {
-		return t.Accept(For("LOSS-003"))
+		return t.Accept()
 	}
 	return t.Dial()
 }

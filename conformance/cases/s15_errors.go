@@ -7,9 +7,7 @@ var s15 = []Case{
 	{
 		ID: "ERR-001", Role: Both, Title: "a tunnel error ends every connection of the tunnel",
 		Run: func(t *T) {
-			a, b := t.Open(), t.Open()
-			a.Works("the first connection works before")
-			b.Works("the second connection works before")
+			a, b := t.Working(), t.Working()
 			a.Tun.Send(Raw(TypeClose, 0, 0, 0))
 			a.Tun.ExpectClosed("the tunnel is closed")
 			a.Local.ExpectEnd("the first local socket is ended")
@@ -30,15 +28,14 @@ var s15 = []Case{
 		Run: func(t *T) {
 			other := t.Open()
 			for range 3 {
-				c := t.Open()
-				c.Works("the connection is open")
+				c := t.Working()
 				c.Local.Abort()
 				t.Until("Close comes, or the tunnel ends", func() bool {
 					_, came := c.Tun.Peek(CloseFor(c.ID))
 					return came || c.Tun.Ended() != EndNone
-				}, For("CLOSE-002"))
+				}, For("CLOSE-002"), Within(OwnClose))
 				t.Check(c.Tun.Ended() == EndNone, "", "the tunnel was closed because a local socket failed")
-				c.ExpectClose("a failed local socket becomes Close", For("CLOSE-002"))
+				c.ExpectClose("a failed local socket becomes Close", For("CLOSE-002"), Within(OwnClose))
 				other.Works("the other connection goes on")
 				c.Close()
 			}
@@ -60,8 +57,7 @@ var s15 = []Case{
 	{
 		ID: "ERR-003", Variant: "other-tunnel", Role: Server, Title: "an error on one tunnel leaves the other as it was", Needs: NeedManyTunnels, Wait: LocalEffect,
 		Run: func(t *T) {
-			c := t.Open()
-			c.Works("the first tunnel works")
+			c := t.Working()
 			n := t.Dial()
 			n.Barrier()
 			if t.Meanwhile(LocalEffect, func() bool { return c.Tun.Ended() != EndNone }) {

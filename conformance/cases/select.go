@@ -1,20 +1,19 @@
 package cases
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/subject"
 )
 
-// Matches reports whether a pattern names the case: its requirement's ID, an ID
-// and role, or its whole name, where * and ? stand for characters but /.
+// Matches reports whether a pattern names the case, by one of its names; * and ?
+// stand for characters but /.
 func Matches(pattern string, c engine.Case) bool {
-	role := c.ID + "/" + string(c.Role)
-	return glob(pattern, c.ID) || glob(pattern, role) || glob(pattern, c.Name())
+	return slices.ContainsFunc(c.Names(), func(name string) bool { return glob(pattern, name) })
 }
 
 // MatchesID reports whether a pattern names the requirement of that ID, whether it has cases or not.
@@ -48,35 +47,9 @@ func near(pattern string, all []engine.Case) string {
 		slices.Sort(names)
 		names = slices.Compact(names)
 	}
-	far := map[string]int{}
-	for _, n := range names {
-		far[n] = distance(strings.ToLower(pattern), strings.ToLower(n))
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(far[a], far[b]) })
-	names = slices.DeleteFunc(names, func(n string) bool { return far[n] > far[names[0]] || far[n] > len(n)/2 })
+	names = subject.Near(pattern, names)
 	if len(names) == 0 {
 		return ""
 	}
 	return "; the nearest: " + strings.Join(names[:min(3, len(names))], ", ")
-}
-
-// distance is the number of letters to insert, delete or replace that makes b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

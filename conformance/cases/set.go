@@ -13,10 +13,10 @@ import (
 )
 
 // Spec is the text of PROTOCOL.md that the cases prove.
-const Spec = "1.0-draft"
+const Spec = "1.2"
 
 // DefaultSet is the requirement set that a run scores by.
-const DefaultSet = "1.0"
+const DefaultSet = "1.2"
 
 //go:embed sets/*.json
 var sets embed.FS
@@ -26,7 +26,8 @@ var sets embed.FS
 // score. Later requirements and cases run and are reported, and change no verdict.
 type Set struct {
 	Name         string   `json:"set"`
-	Spec         string   `json:"spec"` // the text that it was frozen from
+	Draft        bool     `json:"draft,omitempty"` // not frozen yet: it is everything that there is now
+	Spec         string   `json:"spec"`            // the text that it was frozen from
 	Requirements []Frozen `json:"requirements"`
 	Cases        []string `json:"cases"`
 }
@@ -48,6 +49,10 @@ func LoadSet(name string) (Set, error) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return s, fmt.Errorf("requirement set %s: %w", name, err)
 	}
+	if s.Draft {
+		s = everything(name)
+		s.Draft = true
+	}
 	return s, nil
 }
 
@@ -64,27 +69,40 @@ func SetNames() []string {
 	return names
 }
 
-// Freeze is the set of that name as PROTOCOL.md and the suite stand now: one
-// that exists keeps its requirements and cases, and takes their present texts;
-// a new one has everything.
-func Freeze(name string) (Set, error) {
+// retired is the section of requirements that were replaced: they prove the sets that have them, and no later one.
+const retired = "D"
+
+// everything is the set of that name as PROTOCOL.md and the suite stand now.
+func everything(name string) Set {
 	now := Set{Name: name, Spec: Spec}
 	for r := range spec.Requirements() {
-		now.Requirements = append(now.Requirements, Frozen{r.ID, r.Level, r.SHA256})
+		if r.Section != retired {
+			now.Requirements = append(now.Requirements, Frozen{r.ID, r.Level, r.SHA256})
+		}
 	}
 	for _, c := range All(Lookup) {
-		now.Cases = append(now.Cases, c.Name())
+		if now.Has(c.ID) {
+			now.Cases = append(now.Cases, c.Name())
+		}
 	}
+	return now
+}
+
+// Freeze is the set of that name, to be frozen: a new one, and a draft, is everything that there is now. One that is
+// frozen keeps its requirements and cases, and takes the present texts of those that are no MUST: a MUST that
+// changes is another one.
+func Freeze(name string) (Set, error) {
 	if !slices.Contains(SetNames(), name) {
-		return now, nil
+		return everything(name), nil
 	}
-	old, err := LoadSet(name)
-	if err != nil {
-		return old, err
+	s, err := LoadSet(name)
+	s.Draft = false
+	for i, f := range s.Requirements {
+		if r, ok := spec.Lookup(f.ID); ok && r.Level == f.Level && f.Level != "MUST" {
+			s.Requirements[i].SHA256 = r.SHA256
+		}
 	}
-	now.Requirements = slices.DeleteFunc(now.Requirements, func(f Frozen) bool { return !old.Has(f.ID) })
-	now.Cases = slices.DeleteFunc(now.Cases, func(c string) bool { return !slices.Contains(old.Cases, c) })
-	return now, nil
+	return s, err
 }
 
 // Has reports whether the requirement is in the set.
@@ -92,8 +110,8 @@ func (s Set) Has(id string) bool {
 	return slices.ContainsFunc(s.Requirements, func(f Frozen) bool { return f.ID == id })
 }
 
-// Unscored is why the case does not score; empty when it does.
-func (s Set) Unscored(c engine.Case) string {
+// Excludes is why the case does not score; empty when it does.
+func (s Set) Excludes(c engine.Case) string {
 	if slices.Contains(s.Cases, c.Name()) {
 		return ""
 	}
@@ -104,7 +122,7 @@ func (s Set) Unscored(c engine.Case) string {
 func (s Set) Lookup(id string) (engine.Requirement, bool) {
 	r, ok := Lookup(id)
 	if ok && !s.Has(id) {
-		r.Level = engine.Unscored
+		r.Level = engine.NoLevel
 	}
 	return r, ok
 }
@@ -113,15 +131,18 @@ func (s Set) Lookup(id string) (engine.Requirement, bool) {
 // promise to those who hold its certificate: its texts and cases stay.
 func (s Set) Check() error {
 	var errs []error
-	remedy := fmt.Sprintf("; if its meaning is the same, acknowledge it: adit-conform list --freeze %s, into conformance/cases/sets/%s.json", s.Name, s.Name)
+	anew := "give the new rule an ID of its own, and move the old one, as it was, to Appendix D"
+	remedy := fmt.Sprintf("if its meaning is the same, acknowledge it: make freeze SET=%s", s.Name)
 	for _, f := range s.Requirements {
 		switch r, ok := spec.Lookup(f.ID); {
 		case !ok:
 			errs = append(errs, fmt.Errorf("set %s: PROTOCOL.md has lost %s", s.Name, f.ID))
 		case r.Level != f.Level:
-			errs = append(errs, fmt.Errorf("set %s: %s was a %s and is a %s: give the new rule an ID of its own", s.Name, f.ID, f.Level, r.Level))
+			errs = append(errs, fmt.Errorf("set %s: %s was a %s and is a %s; %s", s.Name, f.ID, f.Level, r.Level, anew))
+		case r.SHA256 != f.SHA256 && f.Level == "MUST":
+			errs = append(errs, fmt.Errorf("set %s: the text of %s changed; %s", s.Name, f.ID, anew))
 		case r.SHA256 != f.SHA256:
-			errs = append(errs, fmt.Errorf("set %s: the text of %s changed%s", s.Name, f.ID, remedy))
+			errs = append(errs, fmt.Errorf("set %s: the text of %s changed; %s", s.Name, f.ID, remedy))
 		}
 	}
 	have := map[string]bool{}

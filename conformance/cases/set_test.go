@@ -27,17 +27,21 @@ func TestFrozenSetsHold(t *testing.T) {
 	}
 }
 
+// frozen is the name of a set that is.
+const frozen = "1.1"
+
 func TestASetThatIsLeftIsNoticed(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Set)
 		want   string
 	}{
-		"a text":        {func(s *Set) { s.Requirements[3].SHA256 = "0" }, "changed; if its meaning is the same"},
+		"a text":        {func(s *Set) { s.Requirements[3].SHA256 = "0" }, "changed; give the new rule an ID of its own"},
+		"a SHOULD":      {func(s *Set) { should(s).SHA256 = "0" }, "changed; if its meaning is the same, acknowledge it: make freeze SET=1.1"},
 		"a level":       {func(s *Set) { s.Requirements[3].Level = "MAY" }, "an ID of its own"},
 		"a requirement": {func(s *Set) { s.Requirements[3].ID = "NONE-001" }, "PROTOCOL.md has lost NONE-001"},
 		"a case":        {func(s *Set) { s.Cases[3] = "FRAME-001/server/that-was" }, "FRAME-001/server/that-was is gone"},
 	} {
-		s, err := LoadSet(DefaultSet)
+		s, err := LoadSet(frozen)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,6 +50,11 @@ func TestASetThatIsLeftIsNoticed(t *testing.T) {
 			t.Errorf("%s: %v; want %q", name, err, c.want)
 		}
 	}
+}
+
+// should is the first requirement of the set that is no MUST.
+func should(s *Set) *Frozen {
+	return &s.Requirements[slices.IndexFunc(s.Requirements, func(f Frozen) bool { return f.Level == "SHOULD" })]
 }
 
 // Every requirement of the set is proven by a case of the set, or excused, for each role.
@@ -70,28 +79,28 @@ func TestFreeze(t *testing.T) {
 	if err != nil || len(next.Cases) != len(All(Lookup)) || len(next.Requirements) != len(IDs()) {
 		t.Errorf("a new set has %d cases of %d, %d requirements of %d, %v", len(next.Cases), len(All(Lookup)), len(next.Requirements), len(IDs()), err)
 	}
-	old, err := LoadSet(DefaultSet)
+	old, err := LoadSet(frozen)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Freeze(DefaultSet)
+	again, err := Freeze(frozen)
 	if err != nil || !slices.Equal(again.Cases, old.Cases) {
-		t.Errorf("freezing set %s again changes its cases, %v", DefaultSet, err)
+		t.Errorf("freezing set %s again changes its cases, %v", frozen, err)
 	}
 }
 
 func TestWhatIsNotInTheSetDoesNotScore(t *testing.T) {
 	s := Set{Name: "0.1", Requirements: []Frozen{{ID: "FRAME-001"}}, Cases: []string{"FRAME-001/server"}}
-	if why := s.Unscored(engine.Case{ID: "FRAME-001", Role: engine.Server}); why != "" {
+	if why := s.Excludes(engine.Case{ID: "FRAME-001", Role: engine.Server}); why != "" {
 		t.Errorf("a case of the set does not score: %s", why)
 	}
-	if why := s.Unscored(engine.Case{ID: "FRAME-001", Role: engine.Server, Variant: "later"}); why != "not in set 0.1" {
+	if why := s.Excludes(engine.Case{ID: "FRAME-001", Role: engine.Server, Variant: "later"}); why != "not in set 0.1" {
 		t.Errorf("a later case: %q", why)
 	}
 	if r, ok := s.Lookup("FRAME-001"); !ok || r.Level != "MUST" {
 		t.Errorf("FRAME-001 is %+v", r)
 	}
-	if r, ok := s.Lookup("FRAME-002"); !ok || r.Level != engine.Unscored {
+	if r, ok := s.Lookup("FRAME-002"); !ok || r.Level != engine.NoLevel {
 		t.Errorf("FRAME-002, not in the set, is %+v", r)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adit-tunnel/adit/conformance/report"
 	"github.com/adit-tunnel/adit/spec"
 )
 
@@ -53,6 +54,16 @@ func run(t *testing.T, command string, timeout time.Duration, vectors ...string)
 	return r
 }
 
+// runExt is run with the frames of the Extended profile.
+func runExt(t *testing.T, command string, vectors ...string) *Report {
+	t.Helper()
+	r, err := Run(t.Context(), Options{Command: command, Timeout: time.Minute, Vectors: vectors, Ext: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func shownText(t *testing.T, r *Report) string {
 	t.Helper()
 	var b strings.Builder
@@ -65,13 +76,51 @@ func shownText(t *testing.T, r *Report) string {
 func TestTheExamplePasses(t *testing.T) {
 	t.Parallel()
 	r := run(t, "'"+python(t)+"' "+example, time.Minute)
-	if r.ExitCode != ExitPassed || r.count(Pass) != len(slices.Collect(spec.Vectors(""))) {
+	if r.ExitCode != report.ExitCertified || r.count(Pass) != len(slices.Collect(spec.Vectors(""))) {
 		t.Errorf("exit code %d, %d vectors passed; want 0, all\n%s", r.ExitCode, r.count(Pass), shownText(t, r))
 	}
 	for _, k := range kinds {
 		if r.Counts[k][Pass] == 0 || r.questions(k) < r.Counts[k][Pass] {
 			t.Errorf("kind %s: %d passed, %d questions", k, r.Counts[k][Pass], r.questions(k))
 		}
+	}
+}
+
+func TestTheExamplePassesTheExtendedFrames(t *testing.T) {
+	t.Parallel()
+	r := runExt(t, "'"+python(t)+"' "+example, "frame_*")
+	want := len(slices.Collect(spec.Vectors("frame"))) + len(slices.Collect(spec.ExtVectors("frame")))
+	if r.ExitCode != report.ExitCertified || r.count(Pass) != want {
+		t.Errorf("exit code %d, %d vectors passed; want 0, %d\n%s", r.ExitCode, r.count(Pass), want, shownText(t, r))
+	}
+}
+
+func TestExtendedMutantsAreFound(t *testing.T) {
+	tests := []struct{ name, old, replaced, notices string }{
+		{"takes a HELLO that is too long", "if kind == HELLO and length > EXTENDED[kind][3]:", "if False:", "frame_size_hello_4097"},
+		{"has no sizes", "return least <= len(payload) <= most", "return True", "frame_size_fin_5"},
+		{"takes OPENED from a server", `kind == OPENED and self.role == "client"`, "False", "frame_role_opened_from_server"},
+		{"takes types of options", "if kind in OPTIONS:", "if False:", "frame_role_option_type"},
+		{"takes a tag twice", " or any(t == tag for t, _ in found)", "", "frame_tlv_port_twice"},
+		{"has no sizes of tags", "sizes and size not in sizes", "False", "frame_tlv_window_3"},
+		{"takes TLVs that are cut", "if len(octets) < 4 + size:", "if False:", "frame_tlv_cut_value"},
+		{"knows a tag in every frame", "all((kind, sender) in places for sender in senders)", "tag in TAGS", "frame_hello_tag_of_open"},
+		{"takes critical tags", "if tag >= 0x8000 and", "if False and", "frame_critical_hello"},
+		{"forgets a TLV", "found.append((tag, value))", "found = found or [(tag, value)]", "frame_hello_grease"},
+		{"swaps code and text", `"id code text"`, `"id text code"`, "frame_reset_text"},
+		{"has a limit of four octets", `"limit": 8`, `"limit": 4`, "frame_window_order"},
+		{"encodes without the mark", "payload += bytes.fromhex(frame[field])", "payload += b\"\"", "frame_ping"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := runExt(t, mutant(t, tt.old, tt.replaced), tt.notices, "frame_keepalive")
+			for _, res := range r.Results {
+				if failed := res.Verdict == Fail || res.Verdict == Ended; failed != (res.Vector == tt.notices) {
+					t.Errorf("%s: %s", res.Vector, res.Verdict)
+				}
+			}
+		})
 	}
 }
 
@@ -118,7 +167,7 @@ func TestMutantsAreFound(t *testing.T) {
 					t.Errorf("%s: %q; want a failure", id, v)
 				}
 			}
-			if r.ExitCode != ExitFailed && r.ExitCode != ExitEnded {
+			if r.ExitCode != report.ExitFailed && r.ExitCode != report.ExitUnreachable {
 				t.Errorf("exit code %d, %d passed\n%s", r.ExitCode, r.count(Pass), shownText(t, r))
 			}
 		})
@@ -133,19 +182,19 @@ func TestProgramsThatDoNotAnswer(t *testing.T) {
 		exit          int
 		says          string
 	}{
-		{"ends at once", "true", time.Minute, ExitEnded, "before its first answer"},
-		{"is not there", "./no-such-codec", time.Minute, ExitEnded, "status 127"},
-		{"ends with a word on standard error", "echo broken pump >&2; exit 7", time.Minute, ExitEnded, "broken pump"},
-		{"is ended by a signal", "kill -9 $$", time.Minute, ExitEnded, "killed"},
-		{"never answers", "cat >/dev/null", 50 * time.Millisecond, ExitFailed, "no answer within 50ms"},
-		{"never reads", "sleep 600", 50 * time.Millisecond, ExitFailed, "no answer within 50ms"},
-		{"closes its output and lives", "exec >&-; sleep 600", time.Minute, ExitEnded, "closed its standard output"},
-		{"writes a greeting", "echo hello; cat >/dev/null", time.Minute, ExitFailed, "logs belong on standard error"},
-		{"writes for ever", "yes", time.Minute, ExitFailed, "one JSON object a line"},
-		{"writes a line without end", "cat /dev/zero", time.Minute, ExitFailed, "line feed"},
-		{"writes much on standard error", "yes >&2", 50 * time.Millisecond, ExitFailed, "no answer"},
-		{"repeats the request", "cat", time.Minute, ExitFailed, `unknown field "op"`},
-		{"answers somebody else", `while read -r l; do echo '{"id":"x"}'; done`, time.Minute, ExitFailed, `the id "x"`},
+		{"ends at once", "true", time.Minute, report.ExitUnreachable, "before its first answer"},
+		{"is not there", "./no-such-codec", time.Minute, report.ExitUnreachable, "status 127"},
+		{"ends with a word on standard error", "echo broken pump >&2; exit 7", time.Minute, report.ExitUnreachable, "broken pump"},
+		{"is ended by a signal", "kill -9 $$", time.Minute, report.ExitUnreachable, "killed"},
+		{"never answers", "cat >/dev/null", 50 * time.Millisecond, report.ExitFailed, "no answer within 50ms"},
+		{"never reads", "sleep 600", 50 * time.Millisecond, report.ExitFailed, "no answer within 50ms"},
+		{"closes its output and lives", "exec >&-; sleep 600", time.Minute, report.ExitUnreachable, "closed its standard output"},
+		{"writes a greeting", "echo hello; cat >/dev/null", time.Minute, report.ExitFailed, "logs belong on standard error"},
+		{"writes for ever", "yes", time.Minute, report.ExitFailed, "one JSON object a line"},
+		{"writes a line without end", "cat /dev/zero", time.Minute, report.ExitFailed, "line feed"},
+		{"writes much on standard error", "yes >&2", 50 * time.Millisecond, report.ExitFailed, "no answer"},
+		{"repeats the request", "cat", time.Minute, report.ExitFailed, `unknown field "op"`},
+		{"answers somebody else", `while read -r l; do echo '{"id":"x"}'; done`, time.Minute, report.ExitFailed, `the id "x"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -174,21 +223,21 @@ func TestAMishapCostsOneVector(t *testing.T) {
 	}{
 		{
 			"ends", "    request = json.loads(line)", "    request = json.loads(line)\n    if request['id'] == 'stream_joined/chunks':\n        sys.exit('out of ideas')",
-			Ended, ExitEnded,
+			Ended, report.ExitUnreachable,
 		},
 		{
 			"hangs", "    request = json.loads(line)", "    request = json.loads(line)\n    if request['id'] == 'stream_joined/chunks':\n        sys.stdin.read()",
-			Fail, ExitFailed,
+			Fail, report.ExitFailed,
 		},
 		{
 			"answers twice", "    print(", "    if request['id'] == 'stream_joined/chunks':\n        print(json.dumps({'id': request['id']} | answer(request)))\n    print(",
-			Fail, ExitFailed,
+			Fail, report.ExitFailed,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := run(t, mutant(t, tt.old, tt.replaced), 5*time.Second, "stream_joined*", "frame_close*")
+			r := run(t, mutant(t, tt.old, tt.replaced), 20*time.Second, "stream_joined*", "frame_close*")
 			for _, res := range r.Results {
 				want := Pass
 				if res.Vector == "stream_joined" {
@@ -207,8 +256,8 @@ func TestAMishapCostsOneVector(t *testing.T) {
 
 func TestAProgramThatKeepsFailingIsGivenUp(t *testing.T) {
 	r := run(t, mutant(t, "    print(", "    if request['id'].endswith('/first-2'):\n        sys.exit(1)\n    print("), time.Minute, "frame_request_*")
-	if r.count(Ended) != mishaps || r.count(NotRun) == 0 || r.ExitCode != ExitEnded {
-		t.Errorf("%d ended, %d not run, exit code %d; want %d, some, %d", r.count(Ended), r.count(NotRun), r.ExitCode, mishaps, ExitEnded)
+	if r.count(Ended) != mishaps || r.count(NotRun) == 0 || r.ExitCode != report.ExitUnreachable {
+		t.Errorf("%d ended, %d not run, exit code %d; want %d, some, %d", r.count(Ended), r.count(NotRun), r.ExitCode, mishaps, report.ExitUnreachable)
 	}
 }
 
@@ -216,8 +265,8 @@ func TestAnInterruptEndsTheExam(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r, err := Run(ctx, Options{Command: "cat >/dev/null"})
-	if err != nil || r.ExitCode != ExitInterrupted || r.count(NotRun) != len(r.Results) {
-		t.Errorf("Run: %v, %+v; want all not run, exit code %d", err, r, ExitInterrupted)
+	if err != nil || r.ExitCode != report.ExitInconclusive || r.count(NotRun) != len(r.Results) {
+		t.Errorf("Run: %v, %+v; want all not run, exit code %d", err, r, report.ExitInconclusive)
 	}
 }
 
@@ -239,7 +288,7 @@ func TestReportAsJSON(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &again); err != nil {
 		t.Fatal(err)
 	}
-	if again.ExitCode != ExitFailed || again.Counts["frame"][Fail] != 1 || again.Results[0].Finding.Remedy == "" {
+	if again.ExitCode != report.ExitFailed || again.Counts["frame"][Fail] != 1 || again.Results[0].Finding.Remedy == "" {
 		t.Errorf("%+v; want one failure with a remedy", again)
 	}
 }
@@ -260,7 +309,7 @@ func TestAnswersAreStrict(t *testing.T) {
 }
 
 func TestRight(t *testing.T) {
-	keep, other := spec.Frame{Type: "KeepAlive"}, spec.Frame{Type: "0x80", Octets: new(spec.Octets("61*3"))}
+	keep, other := spec.Decoded{Type: "KeepAlive"}, spec.Decoded{Type: "0x80", Octets: new(spec.Octets("61*3"))}
 	bad := func(requirement string) *spec.Failure {
 		return &spec.Failure{Layer: "size", Dies: "tunnel", Requirement: requirement}
 	}
@@ -269,11 +318,11 @@ func TestRight(t *testing.T) {
 		got, want Answer
 		ok        bool
 	}{
-		{"an unknown type, skipped", Answer{Frames: []spec.Frame{keep}}, Answer{Frames: []spec.Frame{other, keep}}, true},
-		{"an unknown type, shown in another notation", Answer{Frames: []spec.Frame{{Type: "0x80", Octets: new(spec.Octets("61 6161"))}, keep}}, Answer{Frames: []spec.Frame{other, keep}}, true},
-		{"an unknown type with other octets", Answer{Frames: []spec.Frame{{Type: "0x80", Octets: new(spec.Octets("61"))}, keep}}, Answer{Frames: []spec.Frame{other, keep}}, false},
-		{"a known type, left out", Answer{}, Answer{Frames: []spec.Frame{keep}}, false},
-		{"a frame too many", Answer{Frames: []spec.Frame{keep, keep}}, Answer{Frames: []spec.Frame{keep}}, false},
+		{"an unknown type, skipped", Answer{Frames: []spec.Decoded{keep}}, Answer{Frames: []spec.Decoded{other, keep}}, true},
+		{"an unknown type, shown in another notation", Answer{Frames: []spec.Decoded{{Type: "0x80", Octets: new(spec.Octets("61 6161"))}, keep}}, Answer{Frames: []spec.Decoded{other, keep}}, true},
+		{"an unknown type with other octets", Answer{Frames: []spec.Decoded{{Type: "0x80", Octets: new(spec.Octets("61"))}, keep}}, Answer{Frames: []spec.Decoded{other, keep}}, false},
+		{"a known type, left out", Answer{}, Answer{Frames: []spec.Decoded{keep}}, false},
+		{"a frame too many", Answer{Frames: []spec.Decoded{keep, keep}}, Answer{Frames: []spec.Decoded{keep}}, false},
 		{"an error without its requirement", Answer{Error: bad("")}, Answer{Error: bad("FRAME-008")}, true},
 		{"an error with another requirement", Answer{Error: bad("FRAME-004")}, Answer{Error: bad("FRAME-008")}, false},
 		{"an error where there is none", Answer{Error: bad("")}, Answer{}, false},
@@ -286,5 +335,26 @@ func TestRight(t *testing.T) {
 		if ok := right(tt.got, tt.want); ok != tt.ok {
 			t.Errorf("%s: right = %v; want %v", tt.name, ok, tt.ok)
 		}
+	}
+}
+
+// The help and the guide show the same lines.
+func TestTheGuideHasTheLinesOfTheHelp(t *testing.T) {
+	guide, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(Lines) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "{") {
+			continue
+		}
+		n++
+		if !strings.Contains(string(guide), "    "+line+"\n") {
+			t.Errorf("README.md has not the line %s", line)
+		}
+	}
+	if n != 6 {
+		t.Errorf("%d lines; want 6", n)
 	}
 }

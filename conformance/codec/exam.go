@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"time"
@@ -23,6 +24,26 @@ type Options struct {
 	Command string        // run by sh -c
 	Timeout time.Duration // for one answer; zero: DefaultTimeout
 	Vectors []string      // patterns of names, like frame_size_*; none: all
+	Ext     bool          // the frames of the Extended profile, too
+}
+
+// vectors are those of a kind, or all for "". Of the Extended profile there are the frames: what else its vectors show takes more than a codec.
+func (o Options) vectors(kind string) iter.Seq[spec.Vector] {
+	return func(yield func(spec.Vector) bool) {
+		for v := range spec.Vectors(kind) {
+			if !yield(v) {
+				return
+			}
+		}
+		if !o.Ext || kind != "" && kind != "frame" {
+			return
+		}
+		for v := range spec.ExtVectors("frame") {
+			if !yield(v) {
+				return
+			}
+		}
+	}
 }
 
 // selects reports whether the options name a vector.
@@ -37,7 +58,7 @@ func (o Options) selects(id string) bool {
 func (o Options) check() error {
 	for _, pattern := range o.Vectors {
 		one, found := Options{Vectors: []string{pattern}}, false
-		for v := range spec.Vectors("") {
+		for v := range o.vectors("") {
 			found = found || one.selects(v.ID)
 		}
 		if !found {
@@ -84,7 +105,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}()
 	r := &Report{Schema: Schema, Command: o.Command}
 	for _, kind := range kinds {
-		for v := range spec.Vectors(kind) {
+		for v := range o.vectors(kind) {
 			if !o.selects(v.ID) {
 				continue
 			}
@@ -144,7 +165,7 @@ func (e *exam) ask(ctx context.Context, v spec.Vector, q question) (Verdict, *Fi
 			got += " (" + status + ")"
 		}
 		f := finding(got, remedy)
-		f.Log = e.program.log.last(10)
+		f.Log = e.program.log.Last(logLines)
 		e.program = nil
 		return verdict, f
 	}
@@ -155,9 +176,9 @@ func (e *exam) ask(ctx context.Context, v spec.Vector, q question) (Verdict, *Fi
 			"flush standard output after each line, and read lines of 3 MiB; --timeout gives more time")
 	case errors.Is(err, errEnded):
 		return broken(Ended, "the program ended, or closed its standard output, without an answer",
-			"answer malformed octets with an error; end at the end of standard input and not before")
+			"answer malformed bytes with an error; end at the end of standard input and not before")
 	case errors.Is(err, errLong):
-		return broken(Fail, fmt.Sprintf("more than %d octets without the end of a line", maxLine), "end each answer with a line feed")
+		return broken(Fail, fmt.Sprintf("more than %d bytes without the end of a line", maxLine), "end each answer with a line feed")
 	case err != nil: // interrupted
 		return NotRun, nil
 	}

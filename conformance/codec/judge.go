@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/adit-tunnel/adit/spec"
@@ -26,7 +27,7 @@ func right(got, want Answer) bool {
 }
 
 // sameFrames compares frames in order. One of an unknown type may be left out: it was skipped.
-func sameFrames(got, want []spec.Frame) bool {
+func sameFrames(got, want []spec.Decoded) bool {
 	for _, w := range want {
 		switch {
 		case len(got) > 0 && sameFrame(got[0], w):
@@ -38,40 +39,45 @@ func sameFrames(got, want []spec.Frame) bool {
 	return len(got) == 0
 }
 
-// sameFrame compares frames by meaning: octets have several notations.
-func sameFrame(a, b spec.Frame) bool {
-	octets := a.Octets == nil && b.Octets == nil
-	if a.Octets != nil && b.Octets != nil {
-		octets = bytes.Equal(a.Octets.Bytes(), b.Octets.Bytes())
-	}
-	return octets && strings.EqualFold(a.Type, b.Type) && a.Form == b.Form &&
+// sameFrame compares frames by meaning: their bytes have several notations.
+func sameFrame(a, b spec.Decoded) bool {
+	return sameOctets(a.Octets, b.Octets) && sameOctets(a.Text, b.Text) && sameOctets(a.Mark, b.Mark) &&
+		slices.EqualFunc(a.TLVs, b.TLVs, sameTLV) && same(a.Limit, b.Limit) && same(a.Code, b.Code) && strings.EqualFold(a.Type, b.Type) && a.Form == b.Form &&
 		same(a.ID, b.ID) && same(a.Port, b.Port) && same(a.Host, b.Host) && same(a.Status, b.Status)
+}
+
+func sameOctets(a, b *spec.Octets) bool {
+	return a == nil && b == nil || a != nil && b != nil && bytes.Equal(a.Bytes(), b.Bytes())
+}
+
+func sameTLV(a, b spec.DecodedTLV) bool {
+	return strings.EqualFold(a.Tag, b.Tag) && bytes.Equal(a.Value.Bytes(), b.Value.Bytes())
 }
 
 func same[T comparable](a, b *T) bool {
 	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }
 
-// shown is how many octets a finding shows.
+// shown is how many bytes a finding shows.
 const shown = 32
 
 // clip is b in hex, cut.
 func clip(b []byte) string {
 	if len(b) > shown {
-		return fmt.Sprintf("% x … (%d octets)", b[:shown], len(b))
+		return fmt.Sprintf("% x … (%d bytes)", b[:shown], len(b))
 	}
 	return fmt.Sprintf("% x", b)
 }
 
-// describe is a frame as JSON, long octets cut.
-func describe(f spec.Frame) string {
+// describe is a frame as JSON, long ones cut.
+func describe(f spec.Decoded) string {
 	if f.Octets != nil {
 		f.Octets = new(spec.Octets(clip(f.Octets.Bytes())))
 	}
 	return compact(f)
 }
 
-// String is the answer as JSON, long octets cut.
+// String is the answer as JSON, long ones cut.
 func (a Answer) String() string {
 	if a.Octets != nil {
 		return "octets " + clip(a.Octets.Bytes())

@@ -8,13 +8,18 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/subject"
 )
 
 // maxLine is the longest answer that is read: the largest payload has 2 MiB of hex.
 const maxLine = 16 << 20
+
+// logLines is how many lines of standard error a finding shows.
+const logLines = 10
 
 // grace is how long a program may take to end after the end of its input.
 const grace = 2 * time.Second
@@ -32,7 +37,7 @@ type program struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	out    io.ReadCloser
-	log    *tail
+	log    *subject.Tail
 	lines  chan []byte // closed at the end of its output
 	quit   chan struct{}
 	tooBig bool // set before lines is closed
@@ -41,9 +46,9 @@ type program struct {
 
 // start runs a command line in a shell, in a process group of its own.
 func start(command string) (*program, error) {
-	p := &program{cmd: exec.Command("sh", "-c", command), log: new(tail), lines: make(chan []byte), quit: make(chan struct{})}
+	p := &program{cmd: exec.Command("sh", "-c", command), log: subject.NewTail(logLines), lines: make(chan []byte), quit: make(chan struct{})}
 	p.cmd.Stderr = p.log
-	p.cmd.SysProcAttr = groupOfItsOwn()
+	p.cmd.SysProcAttr = subject.OwnGroup()
 	p.cmd.WaitDelay = grace // somebody outside of the group may hold a pipe
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
@@ -104,40 +109,12 @@ func (p *program) stop(atOnce bool) string {
 		patience = 0
 	}
 	force := time.AfterFunc(patience, func() {
-		killGroup(p.cmd.Process)
+		_ = subject.SignalGroup(p.cmd.Process, syscall.SIGKILL)
 		_ = p.out.Close() // somebody outside of the group may hold it
 	})
 	p.wg.Wait() // Wait closes the output, so it is read to its end first
 	_ = p.cmd.Wait()
 	force.Stop()
+	p.log.Flush()
 	return fmt.Sprint(p.cmd.ProcessState)
-}
-
-// tail keeps the end of what a program writes to standard error.
-type tail struct {
-	mu sync.Mutex
-	b  []byte // guarded by mu
-}
-
-// maxTail is how many octets are kept.
-const maxTail = 4096
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, b...)
-	t.b = t.b[max(0, len(t.b)-maxTail):]
-	return len(b), nil
-}
-
-// last is the last n lines.
-func (t *tail) last(n int) []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	text := strings.TrimSpace(strings.ToValidUTF8(string(t.b), "?"))
-	if text == "" {
-		return nil
-	}
-	lines := strings.Split(text, "\n")
-	return lines[max(0, len(lines)-n):]
 }

@@ -19,7 +19,7 @@ type question struct {
 	want   Answer
 }
 
-// whole is the longest input that is cut at each of its octets, and comes in single ones.
+// whole is the longest input that is cut at each byte, and comes byte by byte.
 const whole = 300
 
 // keepAlive follows a frame to show where the receiver went on.
@@ -39,21 +39,21 @@ func questions(v spec.Vector) iter.Seq[question] {
 }
 
 // ofFrame asks for the frame alone, each truncation of it, it in two reads and
-// in single octets, it with a KeepAlive behind it, and its octets from its fields.
+// byte by byte, it with a KeepAlive behind it, and its bytes from its fields.
 func ofFrame(v spec.Vector) iter.Seq[question] {
 	return func(yield func(question) bool) {
 		b := v.Octets.Bytes()
 		want, after := Answer{Error: v.Error}, Answer{Error: v.Error}
 		if v.Expect != "reject" {
-			want = Answer{Frames: []spec.Frame{*v.Frame}}
-			after = Answer{Frames: []spec.Frame{*v.Frame, {Type: "KeepAlive"}}}
+			want = Answer{Frames: []spec.Decoded{*v.Frame}}
+			after = Answer{Frames: []spec.Decoded{*v.Frame, {Type: "KeepAlive"}}}
 		}
 		if !yield(decode(v, "whole", "decode it", want, b)) {
 			return
 		}
 		if v.Expect != "reject" { // what is wrong may show before the end
 			for _, n := range cuts(len(b)) {
-				q := decode(v, fmt.Sprintf("first-%d", n), fmt.Sprintf("decode its first %d octets: an incomplete frame", n), Answer{Rest: n}, b[:n])
+				q := decode(v, fmt.Sprintf("first-%d", n), fmt.Sprintf("decode its first %d bytes: an incomplete frame", n), Answer{Rest: n}, b[:n])
 				if !yield(q) {
 					return
 				}
@@ -143,17 +143,17 @@ func direction(v spec.Vector, steps []spec.Step, from, name string, yield func(q
 }
 
 // misplaced reports whether the peer of a receiver never sends a frame (OPEN-010, OPEN-011).
-func misplaced(f spec.Frame, receiver string) bool {
+func misplaced(f spec.Decoded, receiver string) bool {
 	return receiver == "server" && f.Type == "ConnectRequest" || receiver == "client" && f.Type == "ConnectResponse"
 }
 
 // unknown reports whether Core does not know a frame's type.
-func unknown(f spec.Frame) bool { return strings.HasPrefix(f.Type, "0x") }
+func unknown(f spec.Decoded) bool { return strings.HasPrefix(f.Type, "0x") }
 
-// split asks for the same octets in two reads, cut at each place, and in single octets.
+// split asks for the same bytes in two reads, cut at each place, and byte by byte.
 func split(v spec.Vector, want Answer, b []byte, yield func(question) bool) bool {
 	for _, n := range cuts(len(b)) {
-		asks := fmt.Sprintf("decode it in two reads, cut after octet %d", n)
+		asks := fmt.Sprintf("decode it in two reads, cut after byte %d", n)
 		if !yield(decode(v, fmt.Sprintf("cut-%d", n), asks, want, b[:n], b[n:])) {
 			return false
 		}
@@ -161,10 +161,10 @@ func split(v spec.Vector, want Answer, b []byte, yield func(question) bool) bool
 	if len(b) > whole || len(b) < 2 {
 		return true
 	}
-	return yield(decode(v, "octets", "decode it in single octets", want, slices.Collect(slices.Chunk(b, 1))...))
+	return yield(decode(v, "octets", "decode it byte by byte", want, slices.Collect(slices.Chunk(b, 1))...))
 }
 
-// cuts are the places at which n octets are cut: all, or of a long input those
+// cuts are the places at which n bytes are cut: all, or of a long input those
 // in and behind the header, behind the ID, and the last.
 func cuts(n int) []int {
 	var all []int
@@ -179,16 +179,25 @@ func cuts(n int) []int {
 
 func decode(v spec.Vector, name, asks string, want Answer, chunks ...[]byte) question {
 	q := question{asks: asks, req: Request{ID: v.ID + "/" + name, Op: opDecode, Role: v.Role}, octets: bytes.Join(chunks, nil), want: want}
+	if v.Profile == "ext" {
+		q.req.Profile = v.Profile
+	}
 	for _, c := range chunks {
 		q.req.Chunks = append(q.req.Chunks, hex.EncodeToString(c))
 	}
 	return q
 }
 
-func encode(v spec.Vector, name string, f spec.Frame, b []byte) question {
+func encode(v spec.Vector, name string, f spec.Decoded, b []byte) question {
 	plain := f
-	if f.Octets != nil {
-		plain.Octets = new(spec.Octets(hex.EncodeToString(f.Octets.Bytes())))
+	for _, o := range []**spec.Octets{&plain.Octets, &plain.Text, &plain.Mark} {
+		if *o != nil {
+			*o = new(spec.Octets(hex.EncodeToString((*o).Bytes())))
+		}
+	}
+	plain.TLVs = slices.Clone(f.TLVs)
+	for i, v := range plain.TLVs {
+		plain.TLVs[i].Value = spec.Octets(hex.EncodeToString(v.Value.Bytes()))
 	}
 	return question{
 		asks: "encode " + describe(f), req: Request{ID: v.ID + "/" + name, Op: opEncode, Frame: &plain},

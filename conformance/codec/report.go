@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/adit-tunnel/adit/conformance/report"
 )
 
 // Schema is the version of the JSON file's shape. A field is added without a
@@ -23,14 +24,6 @@ const (
 	Fail   Verdict = "fail"    // an answer is wrong, missing or no answer
 	Ended  Verdict = "ended"   // the program ended instead of answering
 	NotRun Verdict = "not-run" // it had failed too often before, or the run was interrupted
-)
-
-// Exit codes, those of adit-conform run.
-const (
-	ExitPassed      = 0
-	ExitFailed      = 1 // an answer was wrong
-	ExitEnded       = 3 // the program ended too early, and nothing else was wrong
-	ExitInterrupted = 6
 )
 
 // A Report is the shape of the JSON file.
@@ -77,11 +70,11 @@ func (r *Report) conclude(interrupted bool) {
 	}
 	switch {
 	case r.count(Fail) > 0:
-		r.ExitCode = ExitFailed
+		r.ExitCode = report.ExitFailed
 	case r.count(Ended) > 0:
-		r.ExitCode = ExitEnded
+		r.ExitCode = report.ExitUnreachable
 	case interrupted:
-		r.ExitCode = ExitInterrupted
+		r.ExitCode = report.ExitInconclusive
 	}
 }
 
@@ -120,7 +113,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintf(&b, "%s  %s  %s\n", res.Verdict, res.Vector, res.Title)
 		fmt.Fprintf(&b, "  asked     %s (%s)\n", f.Asks, f.Request)
 		if f.Octets != "" {
-			fmt.Fprintf(&b, "  octets    %s\n", f.Octets)
+			fmt.Fprintf(&b, "  bytes     %s\n", f.Octets)
 		}
 		fmt.Fprintf(&b, "  expected  %s\n  got       %s\n  remedy    %s\n", f.Expected, f.Got, f.Remedy)
 		for _, l := range f.Log {
@@ -128,13 +121,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 		b.WriteByte('\n')
 	}
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options.DrawBorder = false
-	t.Style().Options.SeparateColumns = false
-	t.Style().Format.Header = text.FormatDefault
-	t.Style().Format.Footer = text.FormatDefault
-	t.AppendHeader(table.Row{"vectors", "pass", "fail", "ended", "not run", "questions"})
+	t := report.NewTable("vectors", "pass", "fail", "ended", "not run", "questions")
 	for _, k := range kinds {
 		n := r.Counts[k]
 		t.AppendRow(table.Row{k, n[Pass], n[Fail], n[Ended], n[NotRun], r.questions(k)})
@@ -148,9 +135,9 @@ func (r *Report) WriteText(w io.Writer) error {
 // conclusion is the outcome in one line.
 func (r *Report) conclusion() string {
 	switch {
-	case r.ExitCode == ExitPassed:
+	case r.ExitCode == report.ExitCertified:
 		return "every vector passed"
-	case r.ExitCode == ExitInterrupted:
+	case r.ExitCode == report.ExitInconclusive:
 		return "interrupted"
 	case r.questions("") == 1 && r.count(Ended) == 1:
 		return "the program ended before its first answer: " + r.Command

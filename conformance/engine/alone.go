@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // alone finds out whether a server that somebody else runs leads its visitors
@@ -26,8 +28,8 @@ func alone(ctx context.Context, at Endpoints, slack time.Duration) (why string, 
 			if octets > 0 {
 				what = "gets octets"
 			}
-			return "", fmt.Errorf("a visitor of %s %s though the suite has no tunnel yet: another client seems to be attached; "+
-				"end it for the time of the run (when there is none: this port may not belong to the server at %s, and OPEN-026 asks a server to end such visitors at once)", at.Visitor, what, at.Tunnel)
+			return "", fmt.Errorf("a visitor of %s %s though the suite has no tunnel yet: either another client is attached, which has to end for the time of the run, "+
+				"or the server at %s breaks OPEN-026, which wants such visitors ended at once; --alone says that there is no other client, and judges it", at.Visitor, what, at.Tunnel)
 		}
 	}
 	var d net.Dialer
@@ -93,7 +95,7 @@ func endsWithin(conn net.Conn, d time.Duration) (octets int, ended bool) {
 func listenTo(ctx context.Context, tunnel net.Conn, said chan<- Type) {
 	defer close(said)
 	for {
-		f, _, err := readFrame(tunnel)
+		f, _, err := wire.Read(tunnel)
 		if err != nil {
 			return
 		}

@@ -108,7 +108,7 @@ func (t *T) APIPort() int {
 		t.apiUsed[p] = true
 		return p
 	}
-	panic(stop{NotTestable, fmt.Sprintf("no free port to map in %d to %d (--api-ports FIRST-LAST says which the server may map)", lo, hi)})
+	panic(caseOver{NotTestable, fmt.Sprintf("no free port to map in %d to %d (--api-ports FIRST-LAST says which the server may map)", lo, hi)})
 }
 
 // MappedAddr is where visitors of a port that the API mapped connect.
@@ -121,7 +121,7 @@ func (t *T) APIHost() string {
 	}
 	u, err := url.Parse(t.At.API)
 	if err != nil {
-		panic(stop{NotTestable, "--api is no URL: " + err.Error()})
+		panic(caseOver{NotTestable, "--api is no URL: " + err.Error()})
 	}
 	return u.Hostname()
 }
@@ -131,7 +131,6 @@ func (t *T) Stop() { t.end(false) }
 
 // Restart ends the subject suddenly, as kill -9 does, and starts it again with its data.
 func (t *T) Restart() {
-	t.unscripted("it starts the subject again")
 	t.end(true)
 	t.Start()
 }
@@ -144,7 +143,9 @@ func (t *T) end(suddenly bool) {
 // Start starts the subject again with its data, after Stop.
 func (t *T) Start() {
 	defer t.inSetup()()
-	if err := t.running.Again(t.ctx); err != nil {
+	if err := t.running.Again(t.ctx); late(err) && t.run.mon.busy(t.begun) {
+		t.Inconclusive("%v%s", err, tooBusy)
+	} else if err != nil {
 		t.failed(t.expect("the subject starts again with its data", Ending, 0, nil), "a subject that is ready", err.Error())
 	}
 	t.At = t.running.Endpoints()

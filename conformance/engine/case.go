@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +29,8 @@ const (
 	NeedTarpit
 	// NeedManyTunnels: more than one tunnel at a time. Against an address: not run.
 	NeedManyTunnels
+	// NeedDrain: the suite can start the subject's drain (T.Drain). Where the subject file does not say how: not run.
+	NeedDrain
 	// NeedRestart: the suite can stop the subject suddenly and start it again
 	// with the same data (T.Restart). Against an address: not run.
 	NeedRestart
@@ -51,19 +54,13 @@ type Case struct {
 	Req Requirement // filled in by the registry from the catalogue
 }
 
-// SlowWait is the longest designed wait of a case that runs without --slow.
-const SlowWait = 60 * time.Second
-
-// longWait is the designed wait from which on a case gets an instance of its own.
-const longWait = 4 * time.Second
-
-// Unscored is the level of a requirement that the run's requirement set does not have.
-const Unscored = "unscored"
+// NoLevel is the level of a requirement that the run's requirement set does not have.
+const NoLevel = "unscored"
 
 // Requirement is what the suite knows of a requirement.
 type Requirement struct {
 	ID      string `json:"id"`
-	Level   string `json:"level"`   // MUST, SHOULD or MAY; or Unscored
+	Level   string `json:"level"`   // MUST, SHOULD or MAY; or NoLevel
 	Role    Role   `json:"role"`    // server, client or both: who is bound
 	Profile string `json:"profile"` // core or api
 	Text    string `json:"text"`    // the clause
@@ -80,8 +77,14 @@ func (c Case) Name() string {
 	return name
 }
 
-// optional reports whether a subject may do without what the case proves: it is no MUST.
-func (c Case) optional() bool { return c.Req.Level == "SHOULD" || c.Req.Level == "MAY" }
+// Names are what names the case: its requirement's ID, the ID and role, and its
+// own name. So CLOSE-003/server names that case with all of its variants.
+func (c Case) Names() []string { return []string{c.ID, c.ID + "/" + string(c.Role), c.Name()} }
+
+// Selects reports whether sel is one of the names.
+func (c Case) Selects(sel string) bool {
+	return slices.ContainsFunc(c.Names(), func(name string) bool { return strings.EqualFold(name, sel) })
+}
 
 // Expand turns every case for Both into one for each role.
 func Expand(cases []Case) []Case {
@@ -97,9 +100,4 @@ func Expand(cases []Case) []Case {
 		}
 	}
 	return out
-}
-
-// Selects reports whether sel names the case: its ID, an ID and role, or its whole name.
-func (c Case) Selects(sel string) bool {
-	return strings.EqualFold(sel, c.Name()) || strings.HasPrefix(strings.ToUpper(c.Name()), strings.ToUpper(sel)+"/")
 }

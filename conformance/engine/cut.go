@@ -11,7 +11,7 @@ const (
 	AsWritten Cut = ""       // one write for each call of the case
 	ByOctet   Cut = "octets" // one write for each octet, of a payload the first 256
 	ByField   Cut = "fields" // one write for each field of header and payload
-	Joined    Cut = "joined" // one write for all that the case sends before it looks
+	Joined    Cut = "joined" // one write for all that the case sends before it looks, or within HeldMost
 )
 
 // Cuts lists every Cut, AsWritten first.

@@ -61,6 +61,7 @@ func TestJoinedVerdicts(t *testing.T) {
 		"left out after a failure":      {NotRun, Fail, Fail, false},
 		"the other way was not run":     {Pass, NotRun, Pass, false},
 		"a SHOULD and a fault in parts": {PassNonstrict, Fail, Fail, true},
+		"could not be started in parts": {Pass, NotTestable, Inconclusive, false},
 	} {
 		res := join(map[Cut]Result{AsWritten: {Verdict: c.written}, ByOctet: {Verdict: c.octets}})
 		charged := slices.ContainsFunc(res.Findings, func(f Finding) bool { return f.Req == "FRAME-006" })

@@ -6,15 +6,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // inbox is a T with one tunnel that has received frames, and no socket.
 func inbox(frames ...Frame) (*T, *Tunnel) {
 	t := &T{
-		Case: Case{ID: "X-001", Role: Server}, ctx: context.Background(), rec: newRecorder(nil),
+		Case: Case{ID: "X-001", Role: Server}, ctx: context.Background(), rec: newRecorder(Server, nil, false),
 		run: &Runner{Lookup: catalogue}, rng: rand.New(rand.NewPCG(1, 1)),
 	}
-	n := &Tunnel{n: 1, link: &link{t: t, who: "tunnel 1"}}
+	n := &Tunnel{n: 1, link: &link{t: t, who: "tunnel 1"}, limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}
 	for _, f := range frames {
 		n.take(f)
 	}
@@ -34,6 +36,7 @@ func outcome(t *T, do func()) (got string) {
 
 func TestExpect(t *testing.T) {
 	now := Within(0)
+	next := Of(spec.Step{Frame: new(about(TypeClose, 7))}, func(Frame) bool { return false })
 	tests := []struct {
 		name   string
 		frames []Frame
@@ -47,13 +50,15 @@ func TestExpect(t *testing.T) {
 		{"Data behind a Close", []Frame{Close(7), Data(7, nil)}, DataFor(7), "Close id=7"},
 		{"nothing", nil, CloseFor(7), "nothing within"},
 		{"only a malformed one", []Frame{Raw(TypeClose, 0, 0, 7)}, CloseFor(7), "nothing within"},
-		{"success for a failure", []Frame{Response(7, Success)}, FailureFor(7), "success"},
+		{"success for a failure", []Frame{Response(7, Success)}, FailureFor(7), "status=0x00"},
 		{"failure for success", []Frame{Response(7, 9)}, SuccessFor(7), "status=0x09"},
 		{"any failure", []Frame{Response(7, 9)}, FailureFor(7), ""},
 		{"Close in place of a failure", []Frame{Close(7)}, FailureOrCloseFor(7), ""},
 		{"success in place of both", []Frame{Response(7, Success)}, FailureOrCloseFor(7), "status=0x00"},
 		{"ID 0", []Frame{Close(0)}, CloseFor(0), ""},
 		{"a request", []Frame{Data(1, nil), Request(7, 80)}, AnyRequest(), ""},
+		{"the next, behind Data that says nothing", []Frame{Data(7, nil), Close(7)}, next, ""},
+		{"the next, behind Data", []Frame{Data(7, []byte("a")), Close(7)}, next, "Data id=7"},
 	}
 	for _, tt := range tests {
 		et, n := inbox(tt.frames...)

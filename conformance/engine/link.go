@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // End is how the subject ended a stream.
@@ -28,23 +30,26 @@ func (e End) String() string {
 // blocks the case: a writer goroutine drains a queue. A reader goroutine, of
 // Tunnel or Socket, takes what comes. Both end when the socket is closed.
 type link struct {
-	t    *T
-	who  string
-	conn *net.TCPConn
-	kick chan struct{} // wakes the writer; capacity 1
-	done chan struct{} // closed by shut: the writer ends
+	t       *T
+	who     string
+	conn    *net.TCPConn
+	pending chan struct{} // wakes the writer; capacity 1
+	hold    *time.Timer   // wakes it when octets were joined for long enough
+	done    chan struct{} // closed by shut: the writer ends
 
 	// The recorder's mu guards the following.
-	lag    time.Duration // before what is queued is written
-	cut    Cut           // of what is pushed
-	frames int           // that were cut so far
+	cut    Cut // of what is pushed
+	frames int // that were cut so far
 	queue  []piece
-	unsent int // octets queued or being written
+	since  time.Duration // when the first of the queue was put there
+	unsent int           // octets queued or being written
 	end    End
 	endAt  time.Duration // when end was seen
 	closed bool          // the suite closed or reset the socket
 	held   bool          // the case wants nothing read
+	sip    int           // octets to be read before it is held again; 0: any number
 	wErr   error         // why writing ended
+	wEnded time.Duration // when it did
 }
 
 // A piece is octets for one Write, and the pause after it that a dripping sender makes.
@@ -56,13 +61,18 @@ type piece struct {
 }
 
 func newLink(t *T, who string, conn *net.TCPConn) *link {
-	l := &link{t: t, who: who, conn: conn, kick: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &link{t: t, who: who, conn: conn, pending: make(chan struct{}, 1), hold: time.NewTimer(HeldMost), done: make(chan struct{})}
+	l.hold.Stop() // until something waits
 	t.wg.Go(l.writeLoop)
 	return l
 }
 
 // push queues pieces for the writer. The caller holds the recorder's mu.
 func (l *link) push(ps ...piece) {
+	if len(l.queue) == 0 && l.cut == Joined {
+		l.since = l.t.Now()
+		l.hold.Reset(HeldMost)
+	}
 	for _, p := range ps {
 		l.unsent += len(p.b)
 		if p.asIs || p.finish {
@@ -72,14 +82,14 @@ func (l *link) push(ps ...piece) {
 		}
 	}
 	if l.cut != Joined {
-		l.start()
+		l.startWrite()
 	}
 }
 
-// start wakes the writer.
-func (l *link) start() {
+// startWrite wakes the writer.
+func (l *link) startWrite() {
 	select {
-	case l.kick <- struct{}{}:
+	case l.pending <- struct{}{}:
 	default:
 	}
 }
@@ -87,13 +97,15 @@ func (l *link) start() {
 // writeLoop writes what is queued, one Write for each piece. newLink starts
 // it; shut ends it.
 func (l *link) writeLoop() {
+	defer l.hold.Stop()
 	for {
 		select {
 		case <-l.done:
 			return
-		case <-l.kick:
+		case <-l.pending:
+		case <-l.hold.C:
 		}
-		l.idle(l.latency())
+		l.woken()
 		for p, ok := l.next(); ok; p, ok = l.next() {
 			var err error
 			if p.finish {
@@ -104,6 +116,15 @@ func (l *link) writeLoop() {
 			l.wrote(len(p.b), err)
 			l.idle(p.pause)
 		}
+	}
+}
+
+// woken notes by how much the writer was late to write what the case joined.
+func (l *link) woken() {
+	l.t.rec.mu.Lock()
+	defer l.t.rec.mu.Unlock()
+	if l.cut == Joined && len(l.queue) > 0 {
+		l.t.late = max(l.t.late, l.t.Now()-l.since-HeldMost)
 	}
 }
 
@@ -118,12 +139,6 @@ func (l *link) idle(d time.Duration) {
 	case <-l.done:
 	case <-pace.C:
 	}
-}
-
-func (l *link) latency() time.Duration {
-	l.t.rec.mu.Lock()
-	defer l.t.rec.mu.Unlock()
-	return l.lag
 }
 
 func (l *link) next() (piece, bool) {
@@ -153,14 +168,14 @@ func (l *link) wrote(n int, err error) {
 	defer l.t.rec.mu.Unlock()
 	l.unsent -= n
 	if err != nil && l.wErr == nil {
-		l.wErr = err
+		l.wErr, l.wEnded = err, l.t.Now()
 	}
 	l.t.rec.wake()
 }
 
-// ended records the error that ended reading, as the subject's doing unless
+// readEnded records the error that ended reading, as the subject's doing unless
 // the suite closed the socket itself.
-func (l *link) ended(err error) {
+func (l *link) readEnded(err error) {
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
 	if l.closed || l.end != EndNone {
@@ -173,32 +188,24 @@ func (l *link) ended(err error) {
 	default:
 		l.end, e.Kind = EndReset, Reset
 	}
-	l.t.rec.add(e)
-	l.endAt = l.t.rec.events[len(l.t.rec.events)-1].At
+	l.endAt = l.t.rec.add(e)
 }
-
-// shutTime is how long a socket that is closed may take to write what the case joined.
-const shutTime = time.Second
 
 // Finish shuts down the suite's write side (FIN) after all that is queued, and goes on reading.
 func (l *link) Finish() {
-	l.t.did(Step{Do: "finish", On: l.who})
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
 	l.t.rec.add(Event{Who: l.who, Kind: Finished, Text: "write side shut down"})
 	l.push(piece{finish: true})
-	l.start()
+	l.startWrite()
 }
 
 // Abort resets the socket (RST).
-func (l *link) Abort() {
-	l.t.did(Step{Do: "abort", On: l.who})
-	l.shut(Aborted)
-}
+func (l *link) Abort() { l.shut(Aborted) }
 
 // shut closes the socket, once.
 func (l *link) shut(kind Kind) {
-	if l.cut == Joined { // nothing was written yet
+	if l.cut == Joined { // the end may have to wait for its turn
 		l.t.wait(shutTime, func() bool { return l.unsent == 0 || l.wErr != nil || l.closed })
 	}
 	l.t.rec.mu.Lock()
@@ -219,22 +226,25 @@ func (l *link) shut(kind Kind) {
 // Hold stops reading, so that the subject finds the socket's buffers full
 // in time; Release goes on.
 func (l *link) Hold() {
-	l.t.did(Step{Do: "hold", On: l.who})
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
 	l.held = true
-	l.t.rec.add(Event{Who: l.who, Kind: Note, Text: "the suite stops reading"})
+	l.t.rec.add(Event{Who: l.who, Kind: Held, Text: "the suite stops reading"})
 	_ = l.conn.SetReadDeadline(time.Unix(1, 0)) // ends a Read that waits
 }
 
 // Release ends Hold.
-func (l *link) Release() {
-	l.t.did(Step{Do: "release", On: l.who})
+func (l *link) Release() { l.release(0) }
+
+// Sip reads n octets, and stops again.
+func (l *link) Sip(n int) { l.release(n) }
+
+func (l *link) release(sip int) {
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
-	l.held = false
+	l.held, l.sip = false, sip
 	_ = l.conn.SetReadDeadline(time.Time{})
-	l.t.rec.add(Event{Who: l.who, Kind: Note, Text: "the suite reads again"})
+	l.t.rec.add(Event{Who: l.who, Kind: Released, Text: "the suite reads again"})
 }
 
 // Read reads the socket while the case does not hold it.
@@ -242,6 +252,9 @@ func (l *link) Read(p []byte) (int, error) {
 	for {
 		l.t.rec.mu.Lock()
 		held, closed, changed := l.held, l.closed, l.t.rec.changed
+		if l.sip > 0 {
+			p = p[:min(len(p), l.sip)]
+		}
 		l.t.rec.mu.Unlock()
 		if closed {
 			return 0, net.ErrClosed
@@ -251,10 +264,24 @@ func (l *link) Read(p []byte) (int, error) {
 			continue
 		}
 		n, err := l.conn.Read(p)
+		l.sipped(n)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) { // Hold came
 			continue
 		}
 		return n, err
+	}
+}
+
+// sipped holds the socket after a sip.
+func (l *link) sipped(n int) {
+	l.t.rec.mu.Lock()
+	defer l.t.rec.mu.Unlock()
+	if l.sip == 0 {
+		return
+	}
+	if l.sip -= min(n, l.sip); l.sip == 0 {
+		l.held = true
+		l.t.rec.add(Event{Who: l.who, Kind: Held, Text: "the suite stops reading"})
 	}
 }
 
@@ -270,11 +297,25 @@ func (l *link) Local() string {
 func (l *link) Remote() string { return l.conn.RemoteAddr().String() }
 
 // ExpectSent waits until the kernel took everything queued: the subject, or
-// the buffers between, have room for it.
+// the buffers between, have room for it. The deadline is that of the next octets, as for Conn.ExpectData.
 func (l *link) ExpectSent(sentence string, opts ...Option) {
-	x := l.t.expect(sentence, Message, Answer, opts)
-	l.t.awaits(x, Step{Do: "taken", On: l.who})
-	if !l.t.wait(x.within, func() bool { return l.unsent == 0 || l.wErr != nil }) || l.wErr != nil {
+	x := l.t.expect(sentence, Message, Answer, opts).on(l.who, spec.Step{Expect: "takes everything"})
+	if !l.t.flows(x.within, func() int { return l.unsent }, func() bool { return l.unsent == 0 || l.wErr != nil }) || l.wErr != nil {
 		l.t.failed(x, "the octets are taken", fmt.Sprintf("%d octets not taken, %s is %v", l.unsent, l.who, l.end))
 	}
+	l.t.met(x, l.t.Now())
+}
+
+// Refused is when the subject was seen to answer octets with a reset, also after the end of its own; 0: not yet.
+func (l *link) Refused() time.Duration {
+	l.t.rec.mu.Lock()
+	defer l.t.rec.mu.Unlock()
+	return l.wEnded
+}
+
+// Unsent is how many octets the suite still has to hand to the kernel.
+func (l *link) Unsent() int {
+	l.t.rec.mu.Lock()
+	defer l.t.rec.mu.Unlock()
+	return l.unsent
 }

@@ -7,7 +7,7 @@ import "net"
 // the kernels on both sides from holding more than about 120 KB. What is sent
 // beyond that waits in the subject.
 func (t *T) Narrow() {
-	t.did(Step{Do: "narrow"})
+	t.rec.did("suite", 0, "local sockets take little", "local sockets take little from here on")
 	t.narrow = true
 	if t.Case.Role != Client {
 		return

@@ -4,20 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"syscall"
-	"time"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // Dial opens a tunnel to a server subject. Nothing is sent on it.
 func (t *T) Dial() *Tunnel {
 	defer t.inSetup()()
-	t.did(Step{Do: "tunnel", On: t.nextTunnel()})
 	conn, err := t.connect(t.At.Tunnel)
 	if err != nil {
 		t.failed(t.expect("a client can connect to the tunnel address "+t.At.Tunnel, Ending, 0, nil), "a TCP connection", err.Error())
 	}
 	return t.adopt(conn, "dialled")
+}
+
+// inSetup marks the rest of the calling helper as preparation.
+func (t *T) inSetup() func() {
+	t.setup++
+	return func() { t.setup-- }
 }
 
 // connect dials addr, as long as an answer may take.
@@ -33,36 +38,44 @@ func (t *T) connect(addr string) (*net.TCPConn, error) {
 	return conn.(*net.TCPConn), nil
 }
 
-// firstDial is how long a client that the suite has just started may take to connect.
-const firstDial = 15 * time.Second
-
 // Accept waits for the next tunnel of a client subject: the first one soon
 // after the start, later ones within redial-delay.
 func (t *T) Accept(opts ...Option) *Tunnel {
-	within, first := RedialDelay+Answer, len(t.opened) == 0
+	within, first := NextTunnel, len(t.opened) == 0
 	if first && t.running != nil && t.running.Exited() != nil {
 		within = firstDial
 	}
 	if first {
 		defer t.inSetup()()
+	} else {
+		opts = append([]Option{For("LOSS-003")}, opts...)
 	}
-	x := t.expect("the client connects to the server at "+t.At.Tunnel, Message, within, opts)
-	t.awaits(x, Step{Do: "tunnel", On: t.nextTunnel()})
+	x := t.expect("the client connects to the server at "+t.At.Tunnel, Message, within, opts).on("client", spec.Step{Expect: "dials again"})
 	var err error
-	conn := t.run.early.Swap(nil)
-	if conn == nil {
+	conn, waited := t.run.contact.accepted.Swap(nil), x.within
+	accept := func() error {
 		conn, err = acceptWithin(t.ctx, t.tunnels, x.within)
+		return err
+	}
+	switch {
+	case conn != nil:
+	case first:
+		waited, _ = t.run.mon.patiently(t.begun, x.within, accept)
+	default:
+		_ = accept()
 	}
 	if err != nil {
 		got := err.Error()
-		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
-			got = "none within " + brief(x.within)
+		if late(err) {
+			got = "none within " + brief(waited)
+			if first && t.run.mon.busy(t.begun) {
+				t.Inconclusive("no client connected within %s%s", brief(waited), tooBusy)
+			}
 		}
 		t.failed(x, "a TCP connection from the client", got)
 	}
-	n := t.adopt(conn, "accepted")
-	t.inTime(x, t.Now())
-	return n
+	t.met(x, t.Now())
+	return t.adopt(conn, "accepted")
 }
 
 // Tunnel is the case's tunnel, whichever side dials; the first call opens it.
@@ -80,7 +93,6 @@ func (t *T) Tunnel() *Tunnel {
 func (t *T) Visitor() *Socket {
 	defer t.inSetup()()
 	who := t.nextLocal("visitor")
-	t.did(Step{Do: "visitor", On: who})
 	t.rec.note(who, "connects to %s", t.At.Visitor) // a ConnectRequest may come before connect returns
 	conn, err := t.connect(t.At.Visitor)
 	switch {
@@ -101,7 +113,7 @@ func (t *T) nextLocal(kind string) string {
 // Requested is a connection that was requested and not yet answered: of a
 // server subject the visitor is there and its ConnectRequest has come; of a
 // client subject the suite has sent the ConnectRequest and the dial hangs.
-func (t *T) Requested() *Conn { return t.Tunnel().Requested() }
+func (t *T) Requested(opts ...Option) *Conn { return t.Tunnel().Requested(opts...) }
 
 // Requested is T.Requested for this tunnel.
 func (n *Tunnel) Requested(opts ...Option) *Conn {
@@ -111,38 +123,40 @@ func (n *Tunnel) Requested(opts ...Option) *Conn {
 		if t.service == nil {
 			t.Tarpit()
 		}
-		c := &Conn{Tun: n, ID: n.NextID()}
-		c.Request = RequestTo(c.ID, t.service.Host, t.service.Port)
+		c := &Conn{Tun: n, Request: n.request(t.service)}
+		c.ID = c.Request.ID()
 		n.Send(c.Request)
 		return c
 	}
 	// A visitor that comes before the server has taken notice of a fresh
 	// tunnel is ended at once, as OPEN-026 wants; it comes again.
-	x := t.expect("the server sends a ConnectRequest for a visitor of "+t.At.Visitor, Message, LocalEffect, opts)
-	defer t.asOne(x, Step{Do: "request", On: n.who, Socket: fmt.Sprintf("visitor %d", t.locals+1)})()
+	want, req := AnyRequest(), "OPEN-001"
+	if n.Up() {
+		want, req = AnyOpen(), "XOPEN-001"
+	}
+	x := t.expect("the server sends "+want.want+" for a visitor of "+t.At.Visitor, Message, LocalEffect, t.first(req, opts)).on(n.who, want.step(Server))
 	deadline := t.Now() + x.within
-	for pause := 5 * time.Millisecond; ; pause *= 2 {
+	for pause := retry; ; pause *= 2 {
 		v := t.Visitor()
 		came := false
 		t.wait(deadline-t.Now(), func() bool {
 			for _, a := range n.inbox {
-				hit, _ := AnyRequest().match(a.f)
-				came = came || hit == 1
+				came = came || want.match(a.f) == 1
 			}
 			return came || v.end != EndNone || n.end != EndNone
 		})
 		switch {
 		case came:
-			f := n.Expect(x.sentence, AnyRequest())
-			n.named(f, v.who)
+			f := n.Expect(x.sentence, want)
+			t.begunConns++
 			t.rec.note(v.who, "has ID %d on %s", f.ID(), n.who)
 			return &Conn{Tun: n, ID: f.ID(), Local: v, Request: f}
 		case n.Ended() != EndNone:
-			t.failed(x, "a ConnectRequest", n.state(true, x))
-		case (v.Ended() == EndNone || t.Now() > deadline) && t.run.taken != "":
-			t.Inconclusive("%s", t.run.taken)
+			t.failed(x, want.want, n.state(true, x))
+		case (v.Ended() == EndNone || t.Now() > deadline) && t.run.contact.taken != "":
+			t.Inconclusive("%s", t.run.contact.taken)
 		case v.Ended() == EndNone, t.Now() > deadline:
-			t.failed(x, "a ConnectRequest", fmt.Sprintf("none within %s; the visitor's socket is %v", brief(x.within), v.Ended()))
+			t.failed(x, want.want, fmt.Sprintf("none within %s; the visitor's socket is %v", brief(x.within), v.Ended()))
 		}
 		t.rec.mu.Lock()
 		t.rec.outline.forget(v.said)
@@ -154,46 +168,43 @@ func (n *Tunnel) Requested(opts ...Option) *Conn {
 	}
 }
 
+// first charges the first opening of a case to the requirement that it rests on: nothing was done
+// to the subject so far, so what is missing is not the case's matter. Later ones, and what opts names, are.
+func (t *T) first(req string, opts []Option) []Option {
+	if t.begunConns > 0 {
+		return opts
+	}
+	return append([]Option{For(req)}, opts...)
+}
+
+// Working is an open connection that has carried octets both ways: what a case builds
+// on. What of that goes wrong is not the case's matter.
+func (t *T) Working() *Conn {
+	defer t.inSetup()()
+	c := t.Open()
+	c.works("a connection carries octets", []Option{For("DATA-001")}, []Option{For("DATA-007")})
+	return c
+}
+
 // Open is an open connection, for either role, with both of its ends in hand.
 func (t *T) Open() *Conn {
 	defer t.inSetup()()
 	if t.Case.Role != Client {
 		c := t.Requested()
-		c.Respond(Success)
+		c.accept()
 		return c
 	}
 	n := t.Tunnel()
 	svc := t.Service()
-	c := &Conn{Tun: n, ID: n.NextID()}
-	c.Request = RequestTo(c.ID, svc.Host, svc.Port)
+	c := &Conn{Tun: n, Request: n.request(svc)}
+	c.ID = c.Request.ID()
 	n.Send(c.Request)
-	c.Local = svc.Accept("the client dials the service that the ConnectRequest names")
-	n.Expect("the client answers with success once the service accepted", SuccessFor(c.ID), Within(LocalEffect))
+	success, req := SuccessFor(c.ID), "OPEN-004"
+	if c.Extended() {
+		success, req = OpenedFor(c.ID), "XOPEN-003"
+	}
+	c.Local = svc.Accept("the client dials the service that it is asked for", t.first("OPEN-003", nil)...)
+	n.Expect("the client answers with success once the service accepted", success, t.first(req, []Option{Within(LocalEffect)})...)
+	t.begunConns++
 	return c
-}
-
-// proveLife makes sure that a case which saw no frame and no octet from the
-// subject did not pass because the subject does nothing, or ends everything:
-// a fresh tunnel has to pass a barrier. No valid twin, no credit.
-func (t *T) proveLife() {
-	if t.Case.Role == API {
-		return
-	}
-	t.rec.mu.Lock()
-	alive := slices.ContainsFunc(t.rec.events, func(e Event) bool { return e.Kind == Received || e.Kind == Octets })
-	t.rec.mu.Unlock()
-	if alive {
-		return
-	}
-	defer t.inSetup()()
-	t.rec.note("suite", "no frame came from the subject so far: a fresh tunnel has to work")
-	n := t.Tunnel()
-	if n.closed || n.Ended() != EndNone {
-		if t.Case.Role == Client {
-			n = t.Accept()
-		} else {
-			n = t.Dial()
-		}
-	}
-	n.ExpectOpen("a fresh tunnel works: the subject does not just end, or ignore, everything")
 }

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // An outline is what the subject sent in one attempt, in the form in which two
@@ -16,8 +18,8 @@ import (
 //   - connections are named by the order in which they appear: a server
 //     chooses IDs, and a free one may be used again;
 //   - Data is octets, however they were cut into frames;
-//   - Closes in a row are one: DATA-004 asks for one at least, and the oracles count the others;
-//   - KeepAlives come by the clock, and types that Core does not know are nobody's business;
+//   - Closes in a row are one: DATA-004 asks for one at least, and the judge counts the others;
+//   - KeepAlives come by the clock, WINDOWs as the receiver likes, and types that the text does not know are nobody's business;
 //   - a ConnectRequest's host and port: a mapping may lead to several, and each
 //     instance of the subject has its own;
 //   - FIN and reset are both an end: what a side had not read yet decides. Where
@@ -47,6 +49,12 @@ type word struct {
 }
 
 const headLen = 4 << 10 // octets of a word that are kept
+
+// key is an ID on a tunnel.
+type key struct {
+	tunnel int
+	id     uint32
+}
 
 func newOutline() *outline {
 	return &outline{tunnels: map[string]*stream{}, lives: map[key]*stream{}, count: map[int]int{}}
@@ -92,7 +100,7 @@ func (o *outline) event(e Event) {
 			s.end()
 		}
 	case Sent, Received:
-		if e.Frame.Type.hasID() && e.Frame.Malformed() == nil {
+		if e.Frame.Type.HasID() && e.Frame.Malformed() == nil {
 			o.frame(e)
 		}
 	}
@@ -101,7 +109,7 @@ func (o *outline) event(e Event) {
 func (o *outline) frame(e Event) {
 	f, k := e.Frame, key{e.Tunnel, e.Frame.ID()}
 	s := o.lives[k]
-	if s == nil || f.Type == TypeConnectRequest {
+	if s == nil || f.Type == TypeConnectRequest || f.Type == TypeOpen {
 		o.count[e.Tunnel]++
 		s = o.add(fmt.Sprintf("%s, connection %d", e.Who, o.count[e.Tunnel]))
 		o.lives[k] = s
@@ -120,6 +128,10 @@ func (o *outline) frame(e Event) {
 		s.say(fmt.Sprintf("ConnectResponse with status 0x%02X", f.Status()))
 	case TypeData:
 		s.octets(f.Octets())
+	case TypeOpen, TypeOpened, TypeFin:
+		s.say(f.Type.String())
+	case TypeReset:
+		s.say(fmt.Sprintf("RESET with code 0x%04X", uint16(f.Code())))
 	case TypeClose:
 		if n := len(s.words); n == 0 || s.words[n-1].text != "Close" {
 			s.say("Close")
@@ -150,7 +162,7 @@ func (w word) String() string {
 	if w.text != "" {
 		return w.text
 	}
-	return fmt.Sprintf("%d octets %s", w.n, clip(w.head))
+	return fmt.Sprintf("%d octets %s", w.n, wire.Clip(w.head))
 }
 
 // difference shows how the outline of another run differs, a line each:
@@ -198,4 +210,72 @@ func (w word) same(other word, last, otherLast bool) bool {
 	}
 	n := min(len(w.head), len(other.head))
 	return bytes.Equal(w.head[:n], other.head[:n])
+}
+
+// join is the result of a case that was run in several ways: that of the
+// octets as written, unless another way has a worse one, or the subject sent
+// something else. Then the stream's pieces made a difference, which FRAME-006 forbids.
+func join(all map[Cut]Result) Result {
+	res := all[AsWritten]
+	written := res
+	for _, cut := range Cuts[1:] {
+		other, ok := all[cut]
+		switch {
+		case !ok, other.Verdict == NotRun:
+		case written.Verdict == NotRun: // nothing to compare with
+			if !res.Verdict.Failed() {
+				res = other
+			}
+		case res.Verdict.Failed():
+			if !other.Verdict.Failed() {
+				res.Notes = append(res.Notes, fmt.Sprintf("with the octets cut, %s: %s", cut, other.Verdict))
+			}
+		case other.Verdict == NotTestable: // the subject was there for the same octets as the case wrote them: the machine's doing
+			res = other
+			res.Verdict, res.Findings, res.Reason = Inconclusive, nil, fmt.Sprintf("with the octets cut, %s: %s", cut, other.Reason)
+		case other.Verdict.Failed():
+			res = other.chargedToCut("the verdict of the same octets as the case wrote them: "+string(written.Verdict), fmt.Sprintf("%s, with the octets cut: %s", other.Verdict, cut))
+		case other.Verdict == Inconclusive, other.Verdict == SuiteError:
+			res = other
+		default:
+			if expected, got := written.differs(other); got != "" {
+				res = other.chargedToCut(expected, got+"\n(+ with the octets cut: "+string(cut)+")")
+			}
+		}
+	}
+	for _, other := range all {
+		if other.Started.Before(res.Started) {
+			res.Started = other.Started
+		}
+	}
+	return res
+}
+
+// chargedToCut is the result with FRAME-006 charged.
+func (res Result) chargedToCut(expected, got string) Result {
+	res.Verdict = Fail
+	res.Findings = append(slices.Clip(res.Findings), Finding{
+		Req: "FRAME-006", Level: "MUST", Aspect: Message,
+		Sentence: "the stream's pieces make no difference", Expected: expected, Got: got,
+	})
+	return res
+}
+
+func (res Result) passed() bool {
+	return (res.Verdict == Pass || res.Verdict == PassNonstrict) && res.outline != nil
+}
+
+// differs says how a pass differs from that of the octets as written; got is
+// empty when it does not, or when a legal subject's may.
+func (res Result) differs(cut Result) (expected, got string) {
+	if res.Case.Races != "" || !res.passed() || !cut.passed() {
+		return "", ""
+	}
+	if d := res.outline.difference(cut.outline); d != "" {
+		return "what the subject sent for the same octets as the case wrote them (-)", d
+	}
+	if res.Verdict != cut.Verdict && max(res.Late, cut.Late) < starvedBy {
+		return "the verdict of the same octets as the case wrote them: " + string(res.Verdict), string(cut.Verdict)
+	}
+	return "", ""
 }

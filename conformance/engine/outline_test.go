@@ -96,3 +96,21 @@ func TestJoinComparesOutlines(t *testing.T) {
 		}
 	}
 }
+
+// A subject that was there for the octets as written, and not for those that are cut, met a busy machine: the pieces did nothing.
+func TestACutThatFoundNobodyChargesNothing(t *testing.T) {
+	passed := Result{Verdict: Pass}
+	for _, tt := range []struct {
+		written, cut Result
+		want         Verdict
+	}{
+		{passed, Result{Verdict: NotTestable, Reason: "address in use", Findings: []Finding{{Req: "X-001"}}}, Inconclusive},
+		{passed, Result{Verdict: Fail, Findings: []Finding{{Req: "X-001"}}}, Fail},
+		{Result{Verdict: NotTestable, Reason: "address in use"}, passed, NotTestable},
+	} {
+		res := join(map[Cut]Result{AsWritten: tt.written, Joined: tt.cut})
+		if res.Verdict != tt.want || tt.want == Inconclusive && (len(res.Findings) > 0 || res.Reason != "with the octets cut, joined: address in use") {
+			t.Errorf("%s, and %s with its octets cut: %s, %q, %v; want %s", tt.written.Verdict, tt.cut.Verdict, res.Verdict, res.Reason, res.Findings, tt.want)
+		}
+	}
+}

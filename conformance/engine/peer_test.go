@@ -5,15 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // A peer is a small tunnel subject, server or client, that the engine's own
 // tests run cases against. bug names the one thing that it does wrong.
 type peer struct {
+	s    *peerSubject
 	role Role
 	bug  string
 
@@ -28,6 +33,7 @@ type peer struct {
 	conns map[uint32]*peerConn
 	next  uint32
 	stop  bool
+	sulks int // tunnels that it will end at once
 }
 
 type peerConn struct {
@@ -42,14 +48,22 @@ type peerSubject struct {
 	bug      string
 	owned    bool
 	declines string // a scenario
+	fixed    bool
+	owner    func() error        // nil: it is the peer itself
+	refuses  func(n int32) error // at its start; nil: never
 	starts   atomic.Int32
+	lives    atomic.Int32
+	most     atomic.Int32 // lives at a time
 }
 
 func (s *peerSubject) Describe() string { return "test peer " + s.bug }
 func (s *peerSubject) Owned() bool      { return s.owned }
+func (s *peerSubject) Fixed() bool      { return s.fixed }
 
 func (s *peerSubject) Start(ctx context.Context, scenario string, at Endpoints) (Running, error) {
-	s.starts.Add(1)
+	if n := s.starts.Add(1); s.refuses != nil && s.refuses(n) != nil {
+		return nil, s.refuses(n)
+	}
 	if s.declines != "" && scenario == s.declines {
 		return nil, ErrDeclined
 	}
@@ -60,13 +74,19 @@ func (s *peerSubject) Start(ctx context.Context, scenario string, at Endpoints) 
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
+	if s.bug == "is late" || s.bug == "is late in a case" && scenario != "" {
+		return nil, os.ErrDeadlineExceeded
+	}
 	if s.bug == "never starts" {
 		return nil, errors.New("exit status 1")
 	}
-	p := &peer{role: s.role, bug: s.bug, exited: make(chan struct{}), conns: map[uint32]*peerConn{}}
+	p := &peer{s: s, role: s.role, bug: s.bug, exited: make(chan struct{}), conns: map[uint32]*peerConn{}}
+	if n := s.lives.Add(1); n > s.most.Load() {
+		s.most.Store(n)
+	}
 	if s.role == Client {
 		p.wg.Go(func() { p.dialForEver(at.Tunnel) })
-		return &runningPeer{p, at, s.owned}, nil
+		return &runningPeer{p, at}, nil
 	}
 	var err error
 	if p.tunnel, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -77,23 +97,31 @@ func (s *peerSubject) Start(ctx context.Context, scenario string, at Endpoints) 
 	}
 	p.wg.Go(p.acceptTunnels)
 	p.wg.Go(p.acceptVisitors)
-	return &runningPeer{p, Endpoints{Tunnel: p.tunnel.Addr().String(), Visitor: p.public.Addr().String()}, s.owned}, nil
+	return &runningPeer{p, Endpoints{Tunnel: p.tunnel.Addr().String(), Visitor: p.public.Addr().String()}}, nil
 }
 
 type runningPeer struct {
-	p     *peer
-	at    Endpoints
-	owned bool
+	p  *peer
+	at Endpoints
 }
 
 func (r *runningPeer) Endpoints() Endpoints { return r.at }
 func (r *runningPeer) Status() string       { return "exit status 2" }
-func (r *runningPeer) Log(int) []string     { return []string{"the peer's last line"} }
-func (r *runningPeer) End(bool)             { r.Stop() }
-func (r *runningPeer) Stop()                { r.p.die(); r.p.wg.Wait() }
+func (r *runningPeer) LogSince(since time.Time, _ int) []string {
+	return []string{"the peer's last line", "since " + since.Format(time.RFC3339Nano)}
+}
+func (r *runningPeer) End(bool) { r.Stop() }
+func (r *runningPeer) Stop()    { r.p.die(); r.p.wg.Wait() }
+
+func (r *runningPeer) Owner(context.Context, ...net.Conn) error {
+	if r.p.s.owner == nil {
+		return nil
+	}
+	return r.p.s.owner()
+}
 
 func (r *runningPeer) Again(ctx context.Context) error {
-	n, err := (&peerSubject{role: r.p.role, bug: r.p.bug, owned: r.owned}).Start(ctx, "", r.at)
+	n, err := r.p.s.Start(ctx, "", r.at)
 	if err == nil {
 		*r = *n.(*runningPeer)
 	}
@@ -101,24 +129,30 @@ func (r *runningPeer) Again(ctx context.Context) error {
 }
 
 func (r *runningPeer) Exited() <-chan struct{} {
-	if r.owned {
+	if r.p.s.owned {
 		return r.p.exited
 	}
 	return nil
 }
 
-// die ends the peer as a process that ends does.
+// die ends the peer as a process that ends does: what it opened first is
+// closed first, and its parent sees its end last.
 func (p *peer) die() {
 	p.once.Do(func() {
+		p.s.lives.Add(-1)
+		if p.role != Client {
+			_ = p.tunnel.Close()
+			_ = p.public.Close()
+		}
 		p.mu.Lock()
 		p.stop = true
 		if p.link != nil {
 			_ = p.link.Close()
 		}
 		p.mu.Unlock()
-		if p.role != Client {
-			_ = p.tunnel.Close()
-			_ = p.public.Close()
+		if p.bug == "exits slowly at an unknown type" {
+			time.AfterFunc(5*grace, func() { close(p.exited) })
+			return
 		}
 		close(p.exited)
 	})
@@ -130,7 +164,11 @@ func (p *peer) acceptTunnels() {
 		if err != nil {
 			return
 		}
-		if p.bug == "closes everything" {
+		p.mu.Lock()
+		ends := p.bug == "closes everything" || p.sulks > 0
+		p.sulks--
+		p.mu.Unlock()
+		if ends {
 			_ = c.Close()
 			continue
 		}
@@ -162,11 +200,22 @@ func (p *peer) attach(c net.Conn) {
 	if p.link != nil {
 		_ = p.link.Close()
 	}
+	p.lose()
 	p.link = c
-	p.conns = map[uint32]*peerConn{}
 	if p.stop {
 		_ = c.Close()
 	}
+}
+
+// lose resets what the tunnel carried; p.mu is held.
+func (p *peer) lose() {
+	for _, k := range p.conns {
+		if k.local != nil {
+			_ = k.local.(*net.TCPConn).SetLinger(0)
+			_ = k.local.Close()
+		}
+	}
+	p.link, p.conns = nil, map[uint32]*peerConn{}
 }
 
 // send writes a frame; p.mu is held.
@@ -180,16 +229,10 @@ func (p *peer) serve(c net.Conn) {
 		if p.link != c {
 			return
 		}
-		for _, k := range p.conns {
-			if k.local != nil {
-				_ = k.local.(*net.TCPConn).SetLinger(0)
-				_ = k.local.Close()
-			}
-		}
-		p.link, p.conns = nil, map[uint32]*peerConn{}
+		p.lose()
 	}()
 	for {
-		f, _, err := readFrame(c)
+		f, _, err := wire.Read(c)
 		if err != nil || f.Malformed() != nil {
 			return
 		}
@@ -262,7 +305,15 @@ func (p *peer) handle(f Frame) bool {
 		}
 		delete(p.conns, f.ID())
 	case 0x06:
-		if p.bug == "exits at an unknown type" {
+		switch p.bug {
+		case "sulks at an unknown type":
+			p.sulks = 2
+			return false
+		case "sulks for ever at an unknown type":
+			p.sulks = 1 << 30
+			return false
+		}
+		if strings.HasSuffix(p.bug, " at an unknown type") {
 			p.wg.Go(p.die)
 			return false // a process that ends answers nothing more
 		}

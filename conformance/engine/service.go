@@ -3,94 +3,123 @@ package engine
 import (
 	"net"
 	"strconv"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
-// A Service is what a client subject dials: the target address, with a
-// behaviour of the case's choice. Host and Port are what a ConnectRequest names.
+// A Service is what a client subject dials, with a behaviour of the case's
+// choice. Host and Port are what a ConnectRequest names.
 type Service struct {
 	Addr string // host:port
 	Host string
 	Port uint16
 
-	t     *T
-	plugs map[string]bool // addresses of the suite's own connections that fill the queue
+	t        *T
+	listener net.Listener
+	plugs    map[string]bool // addresses of the suite's own connections that fill the queue
+	accepts  bool
 
 	// The recorder's mu guards the following.
 	waiting []*net.TCPConn // accepted, not yet taken
 }
 
-// Service serves the target address: whatever is accepted is handed to Accept.
-// The first call decides the behaviour for the case.
+// Service is the case's service: the first that it has, whose behaviour is
+// then decided; without one, it accepts. What is accepted is handed to Accept.
 func (t *T) Service() *Service {
 	if t.service == nil {
-		t.service = t.newService()
-		t.serves("accepts")
-		t.wg.Go(t.service.acceptLoop)
+		return t.Accepting()
 	}
 	return t.service
 }
 
+// Accepting is a service that accepts.
+func (t *T) Accepting() *Service {
+	s := t.newService()
+	s.accepts = true
+	s.does("service accepts", "accepts")
+	t.wg.Go(s.acceptLoop)
+	return s
+}
+
+// newService is a service at the target address, or, for a further one, at a port beside it.
 func (t *T) newService() *Service {
-	host, port, err := net.SplitHostPort(t.At.Target)
+	s := &Service{t: t, listener: t.target}
+	if t.service == nil {
+		t.service = s
+	} else {
+		host, _, _ := net.SplitHostPort(t.At.Target)
+		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Inconclusive("no further service could be opened: %v", err)
+		}
+		t.closers = append(t.closers, func() { _ = l.Close() })
+		s.listener = l
+	}
+	s.Addr = s.listener.Addr().String()
+	host, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
-		panic("engine: internal error: target " + err.Error())
+		panic("engine: internal error: service " + err.Error())
 	}
 	p, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		panic("engine: internal error: target port " + err.Error())
+		panic("engine: internal error: service port " + err.Error())
 	}
-	return &Service{Addr: t.At.Target, Host: host, Port: uint16(p), t: t}
+	s.Host, s.Port = host, uint16(p)
+	return s
 }
 
-// Refusing is the target address with nothing listening: dials are refused.
+// does notes what dials meet from now on; a dialogue knows it by the request that leads there.
+func (s *Service) does(event, words string) {
+	s.t.rec.mu.Lock()
+	defer s.t.rec.mu.Unlock()
+	s.t.rec.add(Event{Who: "service", Kind: Note, Text: s.Addr + " " + words, Step: &spec.Step{
+		Event: event, Frame: &spec.Decoded{Host: &s.Host, Port: &s.Port},
+	}})
+}
+
+// Refusing is a service at which nothing listens: dials are refused.
 func (t *T) Refusing() *Service {
-	if t.service != nil {
-		panic("engine: internal error: the case serves its target already")
-	}
-	t.service = t.newService()
-	t.serves("refuses")
-	_ = t.target.Close()
-	release, err := reserve(t.target.Addr().(*net.TCPAddr))
+	s := t.newService()
+	_ = s.listener.Close()
+	release, err := reserve(s.listener.Addr().(*net.TCPAddr))
 	if err != nil {
-		t.Inconclusive("the target's port could not be kept free: %v", err)
+		t.Inconclusive("the service's port could not be kept free: %v", err)
 	}
 	t.closers = append(t.closers, release)
-	t.rec.note("service", "%s refuses", t.service.Addr)
-	return t.service
+	s.does("service refuses", "refuses")
+	return s
 }
 
-// Tarpit is the target address with a full accept queue: dials hang, until Drain.
+// Tarpit is a service with a full accept queue: dials hang, until Drain.
 func (t *T) Tarpit() *Service {
-	if t.service != nil {
-		panic("engine: internal error: the case serves its target already")
-	}
-	plugs, err := plug(t.target.(*net.TCPListener))
-	skip := map[string]bool{}
+	s := t.newService()
+	plugs, err := plug(s.listener.(*net.TCPListener))
+	s.plugs = map[string]bool{}
 	for _, c := range plugs {
-		skip[c.LocalAddr().String()] = true
+		s.plugs[c.LocalAddr().String()] = true
 		t.closers = append(t.closers, func() { _ = c.Close() })
 	}
 	if err != nil {
-		t.Inconclusive("no target whose dials hang could be made here: %v", err)
+		t.Inconclusive("no service whose dials hang could be made here: %v", err)
 	}
-	t.service = t.newService()
-	t.serves("hangs")
-	t.service.plugs = skip
-	t.rec.note("service", "%s does not accept: dials hang", t.service.Addr)
-	return t.service
+	s.does("service does not answer", "does not accept: dials hang")
+	return s
 }
 
 // Drain makes a tarpit accept: dials that hang get through when their system tries again.
 func (s *Service) Drain() {
-	s.t.serves("drains")
-	s.t.rec.note("service", "%s accepts from now on", s.Addr)
+	s.accepts = true
+	s.does("service accepts", "accepts from now on")
 	s.t.wg.Go(s.acceptLoop)
 }
+
+// Accepts reports whether dials are accepted.
+func (s *Service) Accepts() bool { return s.accepts }
 
 // acceptLoop accepts until the listener is closed. Service or Drain starts it, T.finish ends it.
 func (s *Service) acceptLoop() {
 	for {
-		conn, err := s.t.target.Accept()
+		conn, err := s.listener.Accept()
 		if err != nil {
 			return
 		}
@@ -106,9 +135,8 @@ func (s *Service) acceptLoop() {
 
 // Accept waits for the subject's next dial.
 func (s *Service) Accept(sentence string, opts ...Option) *Socket {
-	x := s.t.expect(sentence, Message, LocalEffect, opts)
 	who := s.t.nextLocal("service")
-	s.t.awaits(x, Step{Do: "accept", On: who})
+	x := s.t.expect(sentence, Message, LocalEffect, opts).on(who, spec.Step{Expect: "is dialled"})
 	var conn *net.TCPConn
 	s.t.wait(x.within, func() bool {
 		if len(s.waiting) > 0 {
@@ -119,5 +147,6 @@ func (s *Service) Accept(sentence string, opts ...Option) *Socket {
 	if conn == nil {
 		s.t.failed(x, "a connection to the service at "+s.Addr, "none within "+brief(x.within))
 	}
+	s.t.met(x, s.t.Now())
 	return s.t.newSocket(who, conn, "accepted")
 }

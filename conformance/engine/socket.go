@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // A Socket is the suite's end of a local socket of the subject: a visitor
@@ -23,7 +26,7 @@ type Socket struct {
 func (t *T) newSocket(who string, conn *net.TCPConn, how string) *Socket {
 	s := &Socket{link: newLink(t, who, conn)}
 	t.rec.mu.Lock()
-	s.lag, s.said = t.lags[1], t.rec.outline.socket(who)
+	s.said = t.rec.outline.socket(who)
 	t.rec.add(Event{Who: who, Kind: Connected, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, s.Local(), s.Remote())})
 	t.rec.mu.Unlock()
 	t.sockets = append(t.sockets, s)
@@ -33,7 +36,7 @@ func (t *T) newSocket(who string, conn *net.TCPConn, how string) *Socket {
 
 // goneSocket is a socket that the subject reset while it was being connected.
 func (t *T) goneSocket(who string) *Socket {
-	s := &Socket{link: &link{t: t, who: who, kick: make(chan struct{}, 1), closed: true, end: EndReset, endAt: t.Now()}}
+	s := &Socket{link: &link{t: t, who: who, pending: make(chan struct{}, 1), closed: true, end: EndReset, endAt: t.Now()}}
 	t.rec.mu.Lock()
 	s.said = t.rec.outline.socket(who)
 	s.said.end()
@@ -53,7 +56,7 @@ func (s *Socket) readLoop() {
 			s.take(buf[:n])
 		}
 		if err != nil {
-			s.ended(err)
+			s.readEnded(err)
 			s.t.rec.mu.Lock()
 			if s.end != EndNone {
 				s.said.end()
@@ -72,12 +75,11 @@ func (s *Socket) take(b []byte) {
 	if !s.sink {
 		s.got = append(s.got, b...)
 	}
-	s.t.rec.add(Event{Who: s.who, Kind: Octets, Size: len(b), Text: clip(b)})
+	s.t.rec.add(Event{Who: s.who, Kind: Octets, Size: len(b), Text: wire.Clip(b)})
 }
 
 // Write sends octets; it never blocks. They are not copied: they must stay as they are.
 func (s *Socket) Write(b []byte) {
-	s.t.did(Step{Do: "write", On: s.who}, b)
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
 	s.write(b)
@@ -85,34 +87,31 @@ func (s *Socket) Write(b []byte) {
 
 // write is Write with mu held.
 func (s *Socket) write(b []byte) {
-	s.t.rec.add(Event{Who: s.who, Kind: Wrote, Size: len(b), Text: clip(b)})
+	s.t.rec.add(Event{Who: s.who, Kind: Wrote, Size: len(b), Text: wire.Clip(b), Payload: b})
 	s.push(piece{b: b})
 }
 
 // Sink forgets what is received, from now on.
 func (s *Socket) Sink() {
-	s.t.did(Step{Do: "sink", On: s.who})
+	s.t.rec.did(s.who, 0, "discards what it reads", "the suite forgets what comes from here")
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
 	s.sink, s.got = true, nil
 }
 
 // Close closes the socket: in order, unless octets are left unread.
-func (s *Socket) Close() {
-	s.t.did(Step{Do: "close", On: s.who})
-	s.shut(Finished)
-}
+func (s *Socket) Close() { s.shut(Finished) }
 
 // ExpectOctets expects exactly these octets next, and no others before them.
 // The deadline is that of the next octets, as for Conn.ExpectData.
 func (s *Socket) ExpectOctets(sentence string, want []byte, opts ...Option) {
-	x := s.t.expect(sentence, Message, LocalEffect, opts)
-	s.t.awaits(x, Step{Do: "octets", On: s.who}, want)
+	x := s.t.expect(sentence, Message, LocalEffect, opts).on(s.who, spec.Step{Expect: "reads"})
+	x.octets = want
 	var wrong string
 	s.t.flows(x.within, func() int { return len(s.got) }, func() bool {
 		n := min(len(s.got), len(want))
 		if i := firstDifference(s.got[:n], want[:n]); i >= 0 {
-			wrong = fmt.Sprintf("octet %d differs: %s where %s was sent", i, clip(s.got[i:]), clip(want[i:]))
+			wrong = fmt.Sprintf("octet %d differs: %s where %s was sent", i, wire.Clip(s.got[i:]), wire.Clip(want[i:]))
 			return true
 		}
 		return n == len(want) || s.end != EndNone
@@ -122,6 +121,7 @@ func (s *Socket) ExpectOctets(sentence string, want []byte, opts ...Option) {
 	if wrong == "" && n >= len(want) {
 		s.got = s.got[len(want):]
 		s.t.rec.mu.Unlock()
+		s.t.met(x, s.t.Now())
 		return
 	}
 	s.t.rec.mu.Unlock()
@@ -131,7 +131,7 @@ func (s *Socket) ExpectOctets(sentence string, want []byte, opts ...Option) {
 			wrong = fmt.Sprintf("%d octets at %s, then nothing within %s", n, s.who, brief(x.within))
 		}
 	}
-	s.t.failed(x, fmt.Sprintf("%d octets %s", len(want), clip(want)), wrong)
+	s.t.failed(x, fmt.Sprintf("%d octets %s", len(want), wire.Clip(want)), wrong)
 }
 
 func firstDifference(a, b []byte) int {
@@ -148,26 +148,25 @@ func firstDifference(a, b []byte) int {
 
 // ExpectEOF expects the end of the stream in order, with no octet before it.
 func (s *Socket) ExpectEOF(sentence string, opts ...Option) {
-	s.expectEnd(sentence, "fin", "the end of the stream (FIN)", opts, func(e End) bool { return e == EndFIN })
+	s.expectEnd(sentence, "reads end of stream", "the end of the stream (FIN)", opts, func(e End) bool { return e == EndFIN })
 }
 
 // ExpectReset expects a reset, with no octet before it. Where a system cannot
 // reset, closing counts: charge a FIN to the SHOULD that asks for the reset, with For.
 func (s *Socket) ExpectReset(sentence string, opts ...Option) {
-	s.expectEnd(sentence, "reset", "a reset (RST)", opts, func(e End) bool { return e == EndReset })
+	s.expectEnd(sentence, "is ended", "a reset (RST)", opts, func(e End) bool { return e == EndReset })
 }
 
 // ExpectEnd expects the subject to close or reset the socket, with no octet before it.
 func (s *Socket) ExpectEnd(sentence string, opts ...Option) End {
-	return s.expectEnd(sentence, "any", "the end of the stream, or a reset", opts, func(e End) bool { return e != EndNone })
+	return s.expectEnd(sentence, "is ended", "the end of the stream, or a reset", opts, func(e End) bool { return e != EndNone })
 }
 
-func (s *Socket) expectEnd(sentence, how, want string, opts []Option, ok func(End) bool) End {
-	x := s.t.expect(sentence, Ending, LocalEffect, opts)
-	s.t.awaits(x, Step{Do: "end", On: s.who, How: how})
+func (s *Socket) expectEnd(sentence, step, want string, opts []Option, ok func(End) bool) End {
+	x := s.t.expect(sentence, Ending, LocalEffect, opts).on(s.who, spec.Step{Expect: step})
 	s.t.wait(x.within, func() bool { return s.end != EndNone || len(s.got) > 0 })
 	s.t.rec.mu.Lock()
-	end, at, n, octets := s.end, s.endAt, len(s.got), clip(s.got)
+	end, at, n, octets := s.end, s.endAt, len(s.got), wire.Clip(s.got)
 	s.t.rec.mu.Unlock()
 	switch {
 	case n > 0:
@@ -177,7 +176,7 @@ func (s *Socket) expectEnd(sentence, how, want string, opts []Option, ok func(En
 	case !ok(end):
 		s.t.failed(x, want, s.who+" was "+end.String())
 	}
-	s.t.inTime(x, at)
+	s.t.met(x, at)
 	return end
 }
 
@@ -185,23 +184,12 @@ func (s *Socket) expectEnd(sentence, how, want string, opts []Option, ok func(En
 func (s *Socket) Received() int {
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
-	s.t.saw("received", s.who, s.all)
 	return s.all
-}
-
-// ExpectReceived waits until n octets have come in all, whatever they are.
-func (s *Socket) ExpectReceived(sentence string, n int, opts ...Option) {
-	x := s.t.expect(sentence, Message, LocalEffect, opts)
-	s.t.awaits(x, Step{Do: "received", On: s.who, Count: n})
-	if !s.t.wait(x.within, func() bool { return s.all >= n || s.end != EndNone }) || s.Received() < n {
-		s.t.failed(x, fmt.Sprintf("%d octets", n), fmt.Sprintf("%d octets, %s is %v", s.Received(), s.who, s.Ended()))
-	}
 }
 
 // Ended is how the subject has ended the socket so far.
 func (s *Socket) Ended() End {
 	s.t.rec.mu.Lock()
 	defer s.t.rec.mu.Unlock()
-	s.t.saw("end", s.who, s.end)
 	return s.end
 }

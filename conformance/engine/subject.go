@@ -3,10 +3,15 @@ package engine
 import (
 	"context"
 	"errors"
+	"net"
+	"time"
 )
 
 // ErrDeclined is in the error of a Start whose subject says that it does not support the scenario.
 var ErrDeclined = errors.New("the subject does not support this scenario")
+
+// ErrStranger is in the error of a Start or an Owner that found another program where the subject should be.
+var ErrStranger = errors.New("another program answers for the subject")
 
 // Endpoints says where things are, each as host:port.
 type Endpoints struct {
@@ -30,17 +35,22 @@ type Subject interface {
 	Describe() string
 	// Owned reports whether the suite starts and ends the subject itself.
 	Owned() bool
+	// Fixed reports whether its instances would all have the same addresses.
+	Fixed() bool
 }
 
 // Running is a subject that is ready.
 type Running interface {
 	Endpoints() Endpoints
+	// Owner says whether what is at the endpoints, and accepted conns, is the subject: nil, an error
+	// with ErrStranger, or one with errors.ErrUnsupported when that cannot be told.
+	Owner(ctx context.Context, conns ...net.Conn) error
 	// Exited is closed when the process has ended; nil when the suite did not start it.
 	Exited() <-chan struct{}
 	// Status says in words how the process ended.
 	Status() string
-	// Log is the last n lines that the process wrote.
-	Log(n int) []string
+	// LogSince is the last n lines that the process wrote since then.
+	LogSince(since time.Time, n int) []string
 	// End ends the process, at once and without warning or in order; its data stays.
 	End(suddenly bool)
 	// Again starts the process again after End, with the same data and addresses.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"runtime/debug"
-	"slices"
+	"os"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // A T is one attempt at one case: the subject's addresses, the sockets that
@@ -19,90 +21,34 @@ type T struct {
 	Case Case
 	At   Endpoints // where things are
 
-	ctx      context.Context // ends with the case's time, or the run
-	run      *Runner
-	rec      *Recorder
-	running  Running      // the subject
-	tunnels  net.Listener // client role: where the subject dials in
-	target   net.Listener // client role: the service, reserved until a case takes it
-	rng      *rand.Rand
-	script   *Script        // what the case does; nil unless the runner records
-	wg       sync.WaitGroup // every goroutine of the attempt
-	slack    time.Duration  // added to each deadline: what the path and the machine cost
-	begun    time.Time
-	opened   []*Tunnel
-	sockets  []*Socket
-	locals   int // names of local sockets so far
-	closers  []func()
-	service  *Service
-	narrow   bool             // local sockets take little
-	cut      Cut              // of the tunnels
-	lags     [2]time.Duration // before the suite writes to tunnels, and to local sockets
-	setup    int              // depth of helpers whose failure means that nothing can be tested
-	nextID   uint32
-	unusedID uint32
-	apiUsed  map[int]bool // ports that APIPort gave away
+	ctx        context.Context // ends with the case's time, or the run
+	run        *Runner
+	rec        *Recorder
+	running    Running      // the subject
+	tunnels    net.Listener // client role: where the subject dials in
+	target     net.Listener // client role: the service, reserved until a case takes it
+	rng        *rand.Rand
+	wg         sync.WaitGroup // every goroutine of the attempt
+	slack      time.Duration  // added to each deadline: what the path and the machine cost
+	begun      time.Time
+	opened     []*Tunnel
+	sockets    []*Socket
+	locals     int           // names of local sockets so far
+	begunConns int           // connections begun so far
+	late       time.Duration // by which octets were held for longer than HeldMost; the recorder's mu guards it
+	closers    []func()
+	service    *Service
+	narrow     bool // local sockets take little
+	cut        Cut  // of the tunnels
+	setup      int  // depth of helpers whose failure means that nothing can be tested
+	nextID     uint32
+	unusedID   uint32
+	drained    bool         // the subject was told to end
+	apiUsed    map[int]bool // ports that APIPort gave away
+	shown      bool         // the next finding is about what the record ends with
 
 	findings []Finding // appended by the case's goroutine alone
 	notes    []string
-}
-
-// stop is what a T panics with to end a case early.
-type stop struct {
-	verdict Verdict // "" when the findings decide
-	reason  string
-}
-
-// An Option changes one expectation.
-type Option func(*expectation)
-
-type expectation struct {
-	sentence string
-	req      string
-	aspect   Aspect
-	within   time.Duration // from now
-	timed    bool          // early holds, and within is a point of the case's clock
-	early    time.Duration // by the case's clock; before it the event is a fault
-}
-
-// Within sets the deadline of an expectation; without it section 17's answer or local-effect holds.
-func Within(d time.Duration) Option { return func(x *expectation) { x.within = d } }
-
-// For charges a failure to another requirement than the case's own.
-func For(req string) Option { return func(x *expectation) { x.req = req } }
-
-// Exactly expects the event d after start (a value of T.Now): not before, and
-// then within the time of answer.
-func Exactly(start, d time.Duration) Option { return Between(start, d, d+Answer) }
-
-// Between expects the event no earlier than lo and no later than hi after start.
-func Between(start, lo, hi time.Duration) Option {
-	return func(x *expectation) { x.timed, x.early, x.within = true, start+lo, start+hi }
-}
-
-func (t *T) expect(sentence string, aspect Aspect, within time.Duration, opts []Option) expectation {
-	x := expectation{sentence: sentence, req: t.Case.ID, aspect: aspect, within: within}
-	for _, o := range opts {
-		o(&x)
-	}
-	if x.timed {
-		x.within -= t.Now()
-	}
-	x.within += t.slack
-	return x
-}
-
-// earliness is how much too early a timer of the subject may seem: the suite
-// and the subject do not look at the clock at the same instant.
-const earliness = 100 * time.Millisecond
-
-// inTime fails the case when the event at the instant at came too early for x.
-func (t *T) inTime(x expectation, at time.Duration) {
-	if x.timed && at < x.early-earliness {
-		t.script.lastStep()
-		t.charge(x.req, x.aspect, x.sentence, fmt.Sprintf("not before %s", brief(x.early)), "at "+brief(at))
-		panic(stop{})
-	}
 }
 
 // Now is the case's clock: the time since it began.
@@ -114,7 +60,7 @@ func (t *T) Rand() *rand.Rand { return t.rng }
 // Octets is n octets of the case's own, from its random source.
 func (t *T) Octets(n int) []byte {
 	b := make([]byte, n)
-	Fill(b, t.rng.Uint64()|1)
+	spec.Fill(b, t.rng.Uint64()|1)
 	return b
 }
 
@@ -131,7 +77,7 @@ func (t *T) Note(format string, args ...any) {
 // Fail charges req (the case's own ID when empty) and ends the case.
 func (t *T) Fail(req, format string, args ...any) {
 	t.Charge(req, format, args...)
-	panic(stop{})
+	panic(caseOver{})
 }
 
 // Charge records that req (the case's own ID when empty) was broken, and goes
@@ -152,156 +98,106 @@ func (t *T) Check(ok bool, req, format string, args ...any) {
 
 // NotApplicable ends the case: the subject did not declare what it is about.
 func (t *T) NotApplicable(format string, args ...any) {
-	panic(stop{NotApplicable, fmt.Sprintf(format, args...)})
+	panic(caseOver{NotApplicable, fmt.Sprintf(format, args...)})
 }
 
 // NotTestable ends the case: something that a conforming subject has is missing.
 func (t *T) NotTestable(format string, args ...any) {
-	panic(stop{NotTestable, fmt.Sprintf(format, args...)})
+	panic(caseOver{NotTestable, fmt.Sprintf(format, args...)})
 }
 
 // Inconclusive ends the case: what was seen proves nothing either way.
 func (t *T) Inconclusive(format string, args ...any) {
-	panic(stop{Inconclusive, fmt.Sprintf(format, args...)})
+	panic(caseOver{Inconclusive, fmt.Sprintf(format, args...)})
 }
 
 func (t *T) charge(req string, aspect Aspect, sentence, expected, got string) {
-	r, ok := t.run.requirement(req)
+	r, ok := t.run.Lookup(req)
 	if !ok {
 		panic(fmt.Sprintf("engine: internal error: case %s charges %s, which PROTOCOL.md does not have", t.Case.Name(), req))
 	}
 	level := r.Level
-	if t.setup > 0 {
+	if t.setup > 0 || level == "MAY" { // a class that is claimed needs what the text only permits
 		level = "MUST"
 	}
 	f := Finding{
 		Req: req, Level: level, Aspect: aspect, Sentence: sentence,
-		Expected: expected, Got: got, At: t.Now(),
+		Expected: expected, Got: got, At: t.Now(), Shown: t.shown,
 	}
+	t.shown = false
+	f.Events = t.rec.charged("FAULT %s: %v", req, f)
 	t.findings = append(t.findings, f)
-	t.script.fault(level, sentence)
-	t.rec.note("suite", "FAULT %s: %v", req, f)
-}
-
-// failed ends the case because x did not happen. A deadline missed on a
-// starved machine voids the attempt instead.
-func (t *T) failed(x expectation, expected, got string) {
-	if err := context.Cause(t.ctx); err != nil && t.ctx.Err() != nil {
-		if err != errCaseTime {
-			panic(stop{NotRun, whyStopped(t.ctx)})
-		}
-		got += fmt.Sprintf("; the case's time (--timeout %s) is over", t.run.Timeout)
-	}
-	t.script.lastStep()
-	t.charge(x.req, x.aspect, x.sentence, expected, got)
-	panic(stop{})
-}
-
-// wait blocks until done, called with the record locked, reports true. It
-// gives up after d, or when the case's time is over.
-func (t *T) wait(d time.Duration, done func() bool) bool {
-	for _, n := range t.opened {
-		n.start()
-	}
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	for last := false; ; {
-		t.rec.mu.Lock()
-		ok, changed := done(), t.rec.changed
-		t.rec.mu.Unlock()
-		if ok || last {
-			return ok
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			last = true
-		case <-t.ctx.Done():
-			last = true
-		}
-	}
-}
-
-// flows is wait for a transfer: it goes on as long as octets come within d, ten times d at most.
-func (t *T) flows(d time.Duration, octets func() int, done func() bool) (ok bool) {
-	for range 10 {
-		var before, after int
-		first := true
-		ok = t.wait(d, func() bool {
-			ok := done()
-			if after = octets(); first {
-				before, first = after, false
-			}
-			return ok
-		})
-		if ok || after == before || t.ctx.Err() != nil {
-			return ok
-		}
-	}
-	return ok
 }
 
 // Until waits for a condition that the case itself can observe, checking it
 // whenever something changes.
 func (t *T) Until(sentence string, cond func() bool, opts ...Option) {
 	x := t.expect(sentence, Message, LocalEffect, opts)
-	cond = t.looks(cond)
 	ok := t.wait(x.within, func() bool {
 		t.rec.mu.Unlock()
 		defer t.rec.mu.Lock()
 		return cond()
 	})
-	t.looked(ok, x.within-t.slack, Step{Do: "see", Within: roundly(x.within - t.slack), Says: sentence})
 	if !ok {
 		t.failed(x, sentence, "not within "+brief(x.within))
 	}
 }
 
-// brief is d, rounded for people.
-func brief(d time.Duration) string { return d.Round(time.Millisecond).String() }
-
-// inSetup marks the rest of the calling helper as preparation.
-func (t *T) inSetup() func() {
-	t.setup++
-	return func() { t.setup-- }
+// Meanwhile lets d pass, or less when cond comes true, and reports cond. It
+// paces a peer of the subject, and watches over a stretch of time that the text itself names;
+// absence is proved by a barrier.
+func (t *T) Meanwhile(d time.Duration, cond func() bool) bool {
+	begun := t.Now()
+	hit := t.wait(d, func() bool {
+		t.rec.mu.Unlock()
+		defer t.rec.mu.Lock()
+		return cond()
+	})
+	t.await(expectation{who: "suite", step: &spec.Step{Event: "time passes"}, within: t.Now() - begun + t.slack})
+	if !hit && t.ctx.Err() != nil {
+		t.failed(t.expect("the case goes on", Message, d, nil), "the time that the text names passes", "it did not")
+	}
+	return hit
 }
 
-// attempt runs the case once. It never panics.
-func (t *T) attempt() (s stop, trouble string) {
+// Try does what may fail: it reports whether it went well, and charges nothing.
+func (t *T) Try(do func()) (ok bool) {
+	n := len(t.findings)
 	defer func() {
 		switch v := recover().(type) {
 		case nil:
-		case stop:
-			s = v
+			ok = true
+		case caseOver:
+			if v.verdict != "" {
+				panic(v)
+			}
+			t.findings = t.findings[:n]
 		default:
-			trouble = fmt.Sprintf("%v\n%s", v, debug.Stack())
+			panic(v)
 		}
 	}()
-	t.Case.Run(t)
-	if len(t.findings) == 0 {
-		t.proveLife()
-	}
-	return stop{}, ""
+	do()
+	return
 }
 
-// finish ends everything that the case began. Visitors and services go
-// first; a tunnel is then ended in order, so that a subject that serves the
-// next case has seen the end of this one.
-func (t *T) finish() {
-	for _, s := range t.sockets {
-		s.Abort()
+// SetCut hands the octets of the tunnels that are opened from now on to the network in another way.
+func (t *T) SetCut(c Cut) { t.cut = c }
+
+// Memory is how many octets of memory the subject's process holds; false
+// where the suite did not start it, or the system does not say.
+func (t *T) Memory() (octets int64, ok bool) {
+	p, ok := t.running.(interface{ PID() int })
+	if !ok || p.PID() <= 0 {
+		return 0, false
 	}
-	for _, n := range t.opened {
-		n.leave()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		return 0, false
 	}
-	t.wait(time.Second, func() bool {
-		return !slices.ContainsFunc(t.opened, func(n *Tunnel) bool { return !n.closed && n.end == EndNone })
-	})
-	for _, n := range t.opened {
-		n.shut(Finished)
+	_, rest, found := strings.Cut(string(b), "VmRSS:")
+	var kib int64
+	if _, err := fmt.Sscan(rest, &kib); !found || err != nil {
+		return 0, false
 	}
-	for _, c := range slices.Backward(t.closers) {
-		c()
-	}
-	t.wg.Wait()
+	return kib << 10, true
 }

@@ -7,53 +7,43 @@ import (
 	"unicode"
 )
 
-// rowShown is how many events of a row that says the same again and again stay
-// at either end of it.
-const rowShown = 4
-
-// abridged is a record for people: of Data in a row on one connection, and of
-// octets in a row from one socket, the first and the last events. A legal subject may send
-// 400,000 frames of one octet, and a run keeps the records of all its cases.
-func abridged(events []Event) []Event {
-	var out []Event
-	for len(events) > 0 {
-		n, octets := 1, 0
-		for n < len(events) && events[0].goesOn(events[n]) {
-			n++
-		}
-		row := events[:n]
-		events = events[n:]
-		if n <= 2*rowShown+1 {
-			out = append(out, row...)
-			continue
-		}
-		left := row[rowShown : n-rowShown]
-		for _, e := range left {
-			octets += e.octets()
-		}
-		out = append(out, row[:rowShown]...)
-		out = append(out, Event{
-			At: left[0].At, Who: row[0].Who, Kind: Note, Tunnel: row[0].Tunnel,
-			Text: fmt.Sprintf("%d more of these, %d octets, until %.3fs", len(left), octets, left[len(left)-1].At.Seconds()),
-		})
-		out = append(out, row[n-rowShown:]...)
+// shown is a record for people: without what a trace does not show, octets by the MiB among it.
+func shown(events []Event) []Event {
+	events = slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return e.Kind == Awaited })
+	for i := range events {
+		events[i].Payload = nil
 	}
-	return slices.Clip(out)
+	return slices.Clip(events)
 }
 
 // goesOn reports whether next is more of what e is.
 func (e Event) goesOn(next Event) bool {
-	if e.Kind != next.Kind || e.Who != next.Who || e.Bad != nil || next.Bad != nil {
+	if e.Kind != next.Kind || e.Who != next.Who || brokenHow(e) != brokenHow(next) {
 		return false
 	}
-	return e.Kind == Octets ||
-		e.Kind == Received && e.Frame.Type == TypeData && next.Frame.Type == TypeData && e.Frame.ID() == next.Frame.ID()
+	return e.Kind == Octets || e.Kind == Received && e.Frame.Type == next.Frame.Type && (!e.Frame.Type.HasID() || e.Frame.ID() == next.Frame.ID())
+}
+
+func brokenHow(e Event) string {
+	if e.Bad == nil {
+		return ""
+	}
+	return e.Bad.Error()
+}
+
+// repeated is e and what comes behind it in its row, as one event.
+func (e Event) repeated(next Event) Event {
+	if e.Kind != Repeated {
+		e = Event{At: e.At, Who: e.Who, Kind: Repeated, Tunnel: e.Tunnel, Size: e.octets(), Count: 1}
+	}
+	e.Size, e.Count, e.Until = e.Size+next.octets(), e.Count+1, next.At
+	return e
 }
 
 // octets is how many octets of a stream an event carries.
 func (e Event) octets() int {
-	if e.Kind == Received {
-		return e.Size - len(u32(0))
+	if e.Kind == Received && e.Frame.Type == TypeData {
+		return int(e.Frame.Size) - 4
 	}
 	return e.Size
 }
@@ -62,7 +52,7 @@ func (e Event) octets() int {
 var arrows = map[Kind]string{
 	Sent: "suite  ->", SentRaw: "suite  ->", Received: "subject->", Broken: "subject->",
 	Connected: "      ", Wrote: "suite  ->", Octets: "subject->", EOF: "subject->", Reset: "subject->",
-	Finished: "suite  ->", Aborted: "suite  ->", Note: "       --",
+	Finished: "suite  ->", Aborted: "suite  ->", Note: "       --", Repeated: "       --", Held: "       --", Released: "       --",
 }
 
 // String is the event as one line of a trace, fit for a terminal whatever the subject sent.
@@ -79,7 +69,7 @@ func (e Event) String() string {
 func (e Event) what() string {
 	switch e.Kind {
 	case Sent, Received:
-		s := e.Frame.describe(e.Size)
+		s := e.Frame.String()
 		if e.Bad != nil {
 			s += "  <-- " + e.Bad.Error()
 		}
@@ -101,6 +91,8 @@ func (e Event) what() string {
 		return "closed"
 	case Aborted:
 		return "reset (RST)"
+	case Repeated:
+		return fmt.Sprintf("%d more of these, %d octets, until %.3fs", e.Count, e.Size, e.Until.Seconds())
 	}
 	return e.Text
 }

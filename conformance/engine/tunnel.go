@@ -7,6 +7,9 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // A Tunnel is the suite's end of a tunnel. Left alone it is a well-behaved
@@ -20,10 +23,18 @@ type Tunnel struct {
 
 	// The recorder's mu guards the following.
 	inbox  []arrival
-	asked  int   // KeepAlives sent
-	heard  int   // KeepAlives received
-	mute   bool  // no KeepAlives of our own accord
-	broken error // the subject sent what is no frame
+	asked  []bool // KeepAlives sent, in order: true for one that the case does not know of
+	heard  int    // KeepAlives received
+	mute   bool   // no KeepAlives of our own accord
+	broken error  // the subject sent what is no frame
+
+	came       int               // frames of the subject
+	hello      *Frame            // the subject's HELLO
+	greeted    bool              // the suite has said HELLO
+	hastened   bool              // a KeepAlive came right behind the client's HELLO
+	owesAnswer bool              // to the KeepAlive behind the client's HELLO, once the suite has said HELLO
+	limits     map[uint32]uint64 // what the subject's WINDOWs let the suite send, by ID
+	moved      map[uint32]uint64 // octets of Data that came, by ID
 }
 
 type arrival struct {
@@ -31,14 +42,24 @@ type arrival struct {
 	at time.Duration
 }
 
-// Send sends frames, all of them in one write.
-func (n *Tunnel) Send(frames ...Frame) {
-	n.sends(frames...)
-	n.send(frames...)
+// adopt takes a connected socket as the case's next tunnel.
+func (t *T) adopt(conn *net.TCPConn, how string) *Tunnel {
+	k := len(t.opened) + 1
+	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn), limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}
+	t.rec.mu.Lock()
+	n.cut = t.cut
+	t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
+	t.rec.mu.Unlock()
+	t.opened = append(t.opened, n)
+	t.wg.Go(n.readLoop)
+	if t.Case.Role != Client {
+		t.wg.Go(n.keepAlive)
+	}
+	return n
 }
 
-// send is Send without a place in the script.
-func (n *Tunnel) send(frames ...Frame) {
+// Send sends frames, all of them in one write.
+func (n *Tunnel) Send(frames ...Frame) {
 	var b []byte
 	for _, f := range frames {
 		b = append(b, f.Bytes()...)
@@ -50,13 +71,31 @@ func (n *Tunnel) send(frames ...Frame) {
 func (n *Tunnel) sendAs(b []byte, frames ...Frame) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
-	for _, f := range frames {
-		if f.Type == TypeKeepAlive && len(f.Payload) == 0 {
-			n.asked++
-		}
-		n.t.rec.add(Event{Who: n.who, Kind: Sent, Tunnel: n.n, Frame: f})
-	}
+	n.record(frames, nil, nil)
 	n.push(piece{b: b})
+	n.sentHello(frames)
+}
+
+// record enters what goes out in one write: frames, and octets that form none.
+// How says what else a dialogue has to know about it. The caller holds mu.
+func (n *Tunnel) record(frames []Frame, rest []byte, how *spec.Step) {
+	for i, f := range frames {
+		if f.Type == TypeKeepAlive && f.Size == 0 {
+			n.asked = append(n.asked, false)
+		}
+		n.t.rec.add(Event{Who: n.who, Kind: Sent, Tunnel: n.n, Frame: f, Step: how, Joined: i > 0})
+	}
+	if len(rest) > 0 {
+		n.t.rec.add(Event{Who: n.who, Kind: SentRaw, Tunnel: n.n, Size: len(rest), Text: wire.Clip(rest), Payload: rest, Step: how, Joined: len(frames) > 0})
+	}
+}
+
+// ownKeepAlive sends a KeepAlive that the case does not know of. The caller holds mu.
+func (n *Tunnel) ownKeepAlive() {
+	n.asked = append(n.asked, true)
+	n.t.rec.add(Event{Who: n.who, Kind: Sent, Tunnel: n.n, Frame: KeepAlive(), Step: &spec.Step{}})
+	n.push(piece{b: KeepAlive().Bytes()})
+	n.startWrite()
 }
 
 // SendRaw sends octets that need be no frame.
@@ -65,52 +104,29 @@ func (n *Tunnel) SendRaw(b []byte) { n.SendPieces(b, 0, 0) }
 // SendPieces sends octets in writes of size octets (0: one write) with a
 // pause between two writes. Octets that form whole frames are recorded as frames.
 func (n *Tunnel) SendPieces(b []byte, size int, pause time.Duration) {
-	n.sendsRaw(b, size, pause)
+	var how *spec.Step
+	if size > 0 && size < len(b) {
+		how = &spec.Step{Piece: size, Pause: Time(pause)}
+	}
 	if size <= 0 {
 		size = max(len(b), 1)
 	}
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
-	n.recordRaw(b)
+	frames, rest := wire.Split(b)
+	n.record(frames, rest, how)
 	chosen := size < len(b)
 	for rest := b; len(rest) > 0; {
 		k := min(size, len(rest))
 		n.push(piece{b: rest[:k:k], pause: pause, asIs: chosen})
 		rest = rest[k:]
 	}
+	n.sentHello(frames)
 }
 
-// recordRaw records octets as the frames that they form; what forms none is recorded as octets.
-func (n *Tunnel) recordRaw(b []byte) {
-	r := &sliceReader{b}
-	for len(r.b) > 0 {
-		rest := r.b
-		f, _, err := readFrame(r)
-		if err != nil {
-			n.t.rec.add(Event{Who: n.who, Kind: SentRaw, Tunnel: n.n, Size: len(rest), Text: clip(rest)})
-			return
-		}
-		if f.Type == TypeKeepAlive && len(f.Payload) == 0 {
-			n.asked++
-		}
-		n.t.rec.add(Event{Who: n.who, Kind: Sent, Tunnel: n.n, Frame: f})
-	}
-}
-
-type sliceReader struct{ b []byte }
-
-func (r *sliceReader) Read(p []byte) (int, error) {
-	if len(r.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.b)
-	r.b = r.b[n:]
-	return n, nil
-}
-
-// Mute stops the KeepAlives that the tunnel sends of its own accord.
+// Mute stops the KeepAlives and the PONGs that the tunnel sends of its own accord.
 func (n *Tunnel) Mute() {
-	n.t.did(Step{Do: "mute", On: n.who})
+	n.t.rec.did(n.who, n.n, "peer falls silent", "the suite sends no KeepAlives of its own from here on")
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
 	n.mute = true
@@ -142,31 +158,28 @@ func (n *Tunnel) leave() {
 }
 
 // Close closes the tunnel at once, in order if nothing is left to read.
-func (n *Tunnel) Close() {
-	n.t.did(Step{Do: "close", On: n.who})
-	n.shut(Finished)
-}
+func (n *Tunnel) Close() { n.shut(Finished) }
 
 // readLoop takes frames until the stream ends; after octets that are no frame
 // it only waits for that end. T.adopt starts it; closing the socket ends it.
 func (n *Tunnel) readLoop() {
 	br := bufio.NewReaderSize(n.link, 64<<10)
 	for {
-		f, head, err := readFrame(br)
+		f, part, err := wire.Read(br)
 		switch {
 		case err == nil:
 			n.take(f)
 			continue
-		case errors.Is(err, errVersion), errors.Is(err, errLength):
-			n.breakdown(head, err)
+		case errors.Is(err, wire.ErrVersion), errors.Is(err, wire.ErrLength):
+			n.breakdown(f, f.Bytes(), err)
 			_, err = io.Copy(io.Discard, br)
 			if err == nil {
 				err = io.EOF
 			}
-		case len(head) > 0 && errors.Is(err, io.ErrUnexpectedEOF):
-			n.breakdown(head, errors.New("the stream ended inside a frame"))
+		case len(part) > 0 && errors.Is(err, io.ErrUnexpectedEOF):
+			n.breakdown(f, part, errors.New("the stream ended inside a frame"))
 		}
-		n.ended(err)
+		n.readEnded(err)
 		return
 	}
 }
@@ -174,24 +187,45 @@ func (n *Tunnel) readLoop() {
 func (n *Tunnel) take(f Frame) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
-	n.t.rec.add(Event{Who: n.who, Kind: Received, Tunnel: n.n, Frame: f, Bad: f.Malformed()})
-	n.inbox = append(n.inbox, arrival{f, n.t.rec.events[len(n.t.rec.events)-1].At})
+	at := n.t.rec.add(Event{Who: n.who, Kind: Received, Tunnel: n.n, Frame: f, Bad: f.Malformed()})
+	if !n.takeHello(f) {
+		return
+	}
+	n.takeExtension(f)
+	answer := f.Type == TypeKeepAlive && n.t.Case.Role == Server && n.heard < len(n.asked) && n.asked[n.heard] // to one of the suite's own
+	if !answer {
+		n.inbox = append(n.inbox, arrival{f, at})
+	}
 	if f.Type != TypeKeepAlive {
 		return
 	}
 	n.heard++
 	if n.t.Case.Role == Client && !n.mute && !n.closed { // ALIVE-002: exactly one answer
-		n.t.rec.add(Event{Who: n.who, Kind: Sent, Tunnel: n.n, Frame: KeepAlive()})
-		n.push(piece{b: KeepAlive().Bytes()})
-		n.start()
+		n.ownKeepAlive()
 	}
 }
 
-func (n *Tunnel) breakdown(head []byte, err error) {
+// takeExtension does what a frame of the Extended profile asks for whatever the case is about. The caller holds mu.
+func (n *Tunnel) takeExtension(f Frame) {
+	switch {
+	case f.Type == TypeData && f.Sized():
+		n.moved[f.ID()] += uint64(len(f.Octets()))
+	case !n.up() || !f.Sized():
+	case f.Type == TypeWindow:
+		n.limits[f.ID()] = max(n.limits[f.ID()], f.Limit())
+	case f.Type == TypePing && !n.mute && !n.closed: // PING-001
+		pong := wire.Pong(f.Mark())
+		n.t.rec.add(Event{Who: n.who, Kind: Sent, Tunnel: n.n, Frame: pong, Step: &spec.Step{}})
+		n.push(piece{b: pong.Bytes()})
+		n.startWrite()
+	}
+}
+
+func (n *Tunnel) breakdown(f Frame, octets []byte, err error) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
 	n.broken = err
-	n.t.rec.add(Event{Who: n.who, Kind: Broken, Tunnel: n.n, Size: len(head), Text: clip(head), Bad: err})
+	n.t.rec.add(Event{Who: n.who, Kind: Broken, Tunnel: n.n, Frame: f, Size: len(octets), Text: wire.Clip(octets), Bad: err})
 }
 
 // keepAlive sends a KeepAlive every 15 s, as ALIVE-001 asks of a client.
@@ -206,27 +240,9 @@ func (n *Tunnel) keepAlive() {
 		case <-every.C:
 		}
 		n.t.rec.mu.Lock()
-		quiet := n.mute || n.closed || n.end != EndNone
-		n.t.rec.mu.Unlock()
-		if !quiet {
-			n.send(KeepAlive())
-			n.start()
+		if !n.mute && !n.closed && n.end == EndNone {
+			n.ownKeepAlive()
 		}
+		n.t.rec.mu.Unlock()
 	}
-}
-
-// adopt takes a connected socket as the case's next tunnel.
-func (t *T) adopt(conn *net.TCPConn, how string) *Tunnel {
-	k := len(t.opened) + 1
-	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn)}
-	t.rec.mu.Lock()
-	n.cut, n.lag = t.cut, t.lags[0]
-	t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
-	t.rec.mu.Unlock()
-	t.opened = append(t.opened, n)
-	t.wg.Go(n.readLoop)
-	if t.Case.Role != Client {
-		t.wg.Go(n.keepAlive)
-	}
-	return n
 }

@@ -47,6 +47,9 @@ type Finding struct {
 	Got      string        `json:"got,omitempty"`
 	At       time.Duration `json:"at_ns"` // since the case began
 	Oracle   bool          `json:"oracle,omitempty"`
+
+	Events int  `json:"-"` // of the record, when it was charged
+	Shown  bool `json:"-"` // the last of them is what the case waited for
 }
 
 // Label says how to read Sentence: as what should have been, or as what was wrong.
@@ -77,9 +80,10 @@ type Result struct {
 	Started  time.Time
 	Closed   string   // how the subject ended its last tunnel: "clean", "reset" or "" when it did not
 	Ports    []string // the suite's local addresses, to find the case in the subject's log
-	Trace    []Event  // the record of the last attempt, rows of small Data shortened
+	Trace    []Event  // the record of the last attempt
 	Log      []string // the subject's last lines, when the suite started it
-	Script   *Script  // what the case did, when the runner records
+	Record   []Event  // with all that the suite sent, of a failure, if the runner keeps it
+	Cut      Cut      // of that record
 	Died     bool     // the subject did, in this case
 	Late     time.Duration
 	// Late is the worst lateness of a timer in the case: how busy the machine was.
@@ -89,17 +93,3 @@ type Result struct {
 
 // Counts reports whether the result counts against the subject.
 func (res Result) Counts() bool { return res.Verdict.Failed() && res.Case.Unscored == "" }
-
-// judge is the verdict that findings lead to.
-func judge(findings []Finding) Verdict {
-	v := Pass
-	for _, f := range findings {
-		switch f.Level {
-		case "MUST":
-			return Fail
-		case "SHOULD":
-			v = PassNonstrict
-		}
-	}
-	return v
-}

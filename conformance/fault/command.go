@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/adit-tunnel/adit/conformance/fault/peer"
 )
@@ -44,9 +45,7 @@ func serverCommand() *cobra.Command {
 	s.StringVar(&o.API, "api", "", "HOST:PORT of the control API (default: none)")
 	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
 	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
-	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-conform fault mutants lists the names (default: nothing)")
-	s.StringVar(&o.Odd, "odd", "", "which unusual choice to make; adit-conform fault odds lists the names (default: none)")
-	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
+	commonFlags(s, &o)
 	for _, name := range []string{"tunnel", "visitor", "target"} {
 		_ = c.MarkFlagRequired(name)
 	}
@@ -66,11 +65,19 @@ func clientCommand() *cobra.Command {
 	}
 	s := c.Flags()
 	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
+	commonFlags(s, &o)
+	_ = c.MarkFlagRequired("server")
+	return c
+}
+
+// commonFlags are those of both roles.
+func commonFlags(s *pflag.FlagSet, o *peer.Options) {
 	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-conform fault mutants lists the names (default: nothing)")
 	s.StringVar(&o.Odd, "odd", "", "which unusual choice to make; adit-conform fault odds lists the names (default: none)")
 	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
-	_ = c.MarkFlagRequired("server")
-	return c
+	s.BoolVar(&o.Extended, "extended", false, "speak the Extended profile with a peer that does (default: Core alone)")
+	s.IntVar(&o.Memory, "memory", 0, "octets that received Data of an extended tunnel may use (default 512 MiB)")
+	s.DurationVar(&o.Drain, "drain", 0, "at SIGTERM let the connections of extended tunnels end by themselves for that long (default: not at all)")
 }
 
 func mutantsCommand(stdout io.Writer) *cobra.Command {
@@ -152,9 +159,9 @@ Exit codes: 0 every mutant was killed by a case of its requirement, and no liar 
 	s := c.Flags()
 	s.StringVar(&o.Subject, "subject", "", "subject file of a good subject; its frames are rewritten by a proxy (default: the peer of adit-conform fault)")
 	s.StringSliceVar(&o.Only, "id", nil, "only these mutants, requirements or unusual choices, comma separated")
-	s.BoolVar(&o.Full, "full", false, "run every case against every mutant, and certify each unusual choice of fault odds")
+	s.BoolVar(&o.Full, "full", false, "run every case against every mutant and liar, and certify each unusual choice of fault odds")
 	s.BoolVar(&o.Slow, "slow", false, "run cases that wait for timers over 60 s, too")
-	s.BoolVar(&o.Segmented, "segmentation", false, "run each case with its octets cut in all ways, too")
+	s.BoolVar(&o.AllCuts, "segmentation", false, "run each case with its octets cut in all ways, too")
 	s.BoolVar(&asJSON, "json", false, "write JSON instead of tables")
 	s.IntVar(&o.Jobs, "jobs", defaultJobs, "mutants at a time")
 	s.Uint64Var(&o.Seed, "seed", 1, "of every run")

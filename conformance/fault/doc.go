@@ -18,8 +18,7 @@
 //	trial.go      one run of adit-conform against one mutant, and its outcome
 //	odd.go        legal peers that make unusual choices, which have to be certified
 //	matrix.go     the kill matrix for people and as JSON
-//	frames.go     frames as the proxy sees them
 //	proxy.go      the proxy
-//	rewrite.go    the table of rewrites
+//	rewrite.go    the table of rewrites; rewrite_ext.go: those of the Extended profile
 //	wrap.go       a subject with the proxy in front
 package fault

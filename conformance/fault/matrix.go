@@ -37,10 +37,17 @@ type Baseline struct {
 	ExitCode int                    `json:"exit_code"`
 	Counts   map[engine.Verdict]int `json:"counts"`
 	Failed   []string               `json:"failed,omitempty"`
+	Alone    []string               `json:"passed_alone,omitempty"` // what could not be judged at first, beside all the others
 }
 
-func (m *Matrix) baseline(f report.File) {
-	m.Baseline = Baseline{f.ExitCode, f.Counts, baselineFailures(f)}
+// baseline takes what the suite says of the subject in the end, and what it said at first.
+func (m *Matrix) baseline(f, first report.File) {
+	m.Baseline = Baseline{ExitCode: f.ExitCode, Counts: f.Counts, Failed: baselineFailures(f)}
+	for i, e := range first.Results {
+		if unpassed(e) && !unpassed(f.Results[i]) {
+			m.Baseline.Alone = append(m.Baseline.Alone, e.Case)
+		}
+	}
 }
 
 // BaselineOK reports whether the subject without a mutant passes.
@@ -68,7 +75,7 @@ func (m Matrix) WriteJSON(w io.Writer) error {
 // Write writes the kill matrix for people: a row for each requirement, a
 // column for each role that it binds.
 func (m Matrix) Write(w io.Writer) {
-	t := newTable("requirement", "level", "server", "client", "api")
+	t := report.NewTable("requirement", "level", "server", "client", "api")
 	for r := range spec.Requirements() {
 		row, any := table.Row{r.ID, r.Level}, false
 		for _, role := range []engine.Role{Server, Client, API} {
@@ -81,14 +88,14 @@ func (m Matrix) Write(w io.Writer) {
 	}
 	fmt.Fprintf(w, "kill matrix of %s, seed %d, took %s\n\n%s\n\n", m.Subject, m.Seed, m.Took.Round(time.Second), t.Render())
 	if len(m.Liars) > 0 {
-		l := newTable("liar", "role", "passed", "of", "share", "found out")
+		l := report.NewTable("liar", "role", "passed", "of", "share", "found out")
 		for _, lie := range m.Liars {
 			l.AppendRow(table.Row{lie.Liar, lie.Role, lie.Passed, lie.Scored, fmt.Sprintf("%.1f %%", 100*lie.Share()), lie.OK()})
 		}
 		fmt.Fprintf(w, "%s\n\n", l.Render())
 	}
 	if len(m.Odds) > 0 {
-		o := newTable("unusual choice", "exit code", "nonstrict", "certified")
+		o := report.NewTable("unusual choice", "exit code", "nonstrict", "certified")
 		for _, odd := range m.Odds {
 			o.AppendRow(table.Row{odd.Name, odd.ExitCode, odd.Counts[engine.PassNonstrict], odd.OK()})
 		}
@@ -109,6 +116,9 @@ func (m Matrix) writeFaults(w io.Writer) {
 	if !m.BaselineOK() {
 		fmt.Fprintf(w, "the subject without a mutant does not pass (exit code %d): %s\n", m.Baseline.ExitCode, strings.Join(m.Baseline.Failed, ", "))
 	}
+	if alone := m.Baseline.Alone; len(alone) > 0 {
+		fmt.Fprintf(w, "of the subject without a mutant this could be judged only when it ran once more, alone: %s\n", strings.Join(alone, ", "))
+	}
 	for _, t := range m.Trials {
 		if t.OK() {
 			continue
@@ -121,7 +131,7 @@ func (m Matrix) writeFaults(w io.Writer) {
 	}
 	for _, l := range m.Liars {
 		if !l.OK() {
-			fmt.Fprintf(w, "a liar earns too much: %s/%s passes %d of %d: %s %s\n", l.Liar, l.Role, l.Passed, l.Scored, strings.Join(l.Cases, ", "), l.Detail)
+			fmt.Fprintln(w, l.fault())
 		}
 	}
 	for _, o := range m.Odds {
@@ -197,14 +207,4 @@ func (m Matrix) cell(r spec.Requirement, role engine.Role) string {
 		}
 	}
 	return strings.Join(out, ", ")
-}
-
-func newTable(heads ...any) table.Writer {
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Options.SeparateHeader = true
-	t.SetStyle(style)
-	t.AppendHeader(table.Row(heads))
-	return t
 }

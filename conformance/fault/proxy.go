@@ -1,12 +1,22 @@
 package fault
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"sync"
 	"syscall"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
+)
+
+// Types that the proxy uses beside those of section 6.
+const (
+	reserved wire.Type = 0x06 // of a later Core
+	foreign  wire.Type = 0x80 // that the suite uses to see unknown types ignored
 )
 
 // A proxy stands between the suite and a subject that conforms, and breaks
@@ -46,35 +56,43 @@ func (p proxy) tunnel(ctx context.Context, came *net.TCPConn) {
 		return
 	}
 	defer dialled.Close()
-	l := &link{suite: came, subject: dialled, marks: map[mark]int{}}
+	l := &link{role: p.role, waits: p.rewrite.name == "HELLO-012", suite: came, subject: dialled, marks: map[mark]int{}}
 	if p.role == string(Client) {
 		l.suite, l.subject = dialled, came
 	}
 	defer context.AfterFunc(ctx, l.cut)()
 	var outward sync.WaitGroup
 	outward.Go(func() { l.pass(l.subject, l.suite, p.rewrite.out, l.beforeOut, l.afterOut, false) })
-	l.pass(l.suite, l.subject, p.rewrite.in, func(frame) {}, l.afterIn, p.rewrite.deaf)
+	l.pass(l.suite, l.subject, p.rewrite.in, func(wire.Frame) {}, l.afterIn, p.rewrite.deaf)
 	outward.Wait()
 }
 
 // A link is one tunnel through the proxy. Frames of the suite go in, those of
 // the subject come out.
 type link struct {
+	role               string // of the subject
+	waits              bool   // for the payload of a HELLO that is too long
 	suite, subject     *net.TCPConn
 	toSuite, toSubject sync.Mutex // held while a frame is written
 
 	mu    sync.Mutex
 	marks map[mark]int // what has been seen so far
-	held  *frame       // by ORDER-001, in one direction only
+	held  *wire.Frame  // by ORDER-001, in one direction only
 }
 
 // pass carries one direction: every frame through change, if there is one,
 // noted before and after. Octets that are no frame, and the end of the stream, pass as they are.
-func (l *link) pass(from, to *net.TCPConn, change func(*link, frame), before, after func(frame), deaf bool) {
+func (l *link) pass(from, to *net.TCPConn, change func(*link, wire.Frame), before, after func(wire.Frame), deaf bool) {
+	in := bufio.NewReader(from)
 	for {
-		f, part, err := readFrame(from)
+		if head, err := in.Peek(wire.HeaderLen); err == nil && l.longHello(head) { // its header alone decides
+			_, err := io.Copy(to, in)
+			pass(err, to)
+			return
+		}
+		f, part, err := wire.Read(in)
 		switch {
-		case err != nil:
+		case err != nil && err != wire.ErrVersion && err != wire.ErrLength:
 			_, _ = to.Write(part)
 			if !deaf {
 				pass(err, to)
@@ -88,12 +106,17 @@ func (l *link) pass(from, to *net.TCPConn, change func(*link, frame), before, af
 			l.write(to, f)
 		}
 		after(f)
-		if !f.regular() { // nothing that follows can be told apart
-			_, err := io.Copy(to, from)
+		if f.Framing() != nil { // nothing that follows can be told apart
+			_, err := io.Copy(to, in)
 			pass(err, to)
 			return
 		}
 	}
+}
+
+// longHello reports whether a header is that of a HELLO that is too long, which passes as it comes, unless the rewrite takes it.
+func (l *link) longHello(head []byte) bool {
+	return !l.waits && wire.Type(head[1]) == wire.TypeHello && binary.BigEndian.Uint32(head[2:]) > wire.MaxTLVs
 }
 
 // pass ends a stream the way in which the one that it continues has ended.
@@ -106,19 +129,19 @@ func pass(err error, to *net.TCPConn) {
 	_ = to.CloseWrite()
 }
 
-func (l *link) write(to *net.TCPConn, f frame) {
+func (l *link) write(to *net.TCPConn, f wire.Frame) {
 	mu := &l.toSubject
 	if to == l.suite {
 		mu = &l.toSuite
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	_, _ = to.Write(f.bytes()) // that the reader is gone shows when its own stream ends
+	_, _ = to.Write(f.Bytes()) // that the reader is gone shows when its own stream ends
 }
 
 // in and out pass a frame on, or one that the proxy made.
-func (l *link) in(f frame)  { l.write(l.subject, f) }
-func (l *link) out(f frame) { l.write(l.suite, f) }
+func (l *link) in(f wire.Frame)  { l.write(l.subject, f) }
+func (l *link) out(f wire.Frame) { l.write(l.suite, f) }
 
 // cut ends the tunnel on both sides.
 func (l *link) cut() {
@@ -143,6 +166,17 @@ const (
 	alive                 // KeepAlive from the subject; ID 0
 	carried               // octets of Data from the subject
 	counted               // Data from the suite
+
+	spoke   // frames from the suite; ID 0
+	greeted // HELLOs from the suite; ID 0
+	pinged  // PINGs of the subject less PONGs of the suite; ID 0
+	away    // GOAWAYs from the suite; ID 0
+	highest // one more than the highest ID that was asked for or opened; ID 0
+	opened  // OPEN
+	taken   // OPENED
+	finIn   // FIN from the suite
+	finOut  // FIN from the subject
+	reset   // RESET from either
 )
 
 // seen is how often, or how much, a fact was seen.
@@ -162,53 +196,93 @@ func (l *link) add(what fact, id uint32, n int) int {
 }
 
 // afterIn notes a frame of the suite. A rewrite asks what was before it.
-func (l *link) afterIn(f frame) {
+func (l *link) afterIn(f wire.Frame) {
 	l.note(f)
+	l.add(spoke, 0, 1)
 	switch {
-	case !f.core():
-	case f.typ == closing:
-		l.add(closedIn, f.id(), 1)
-	case f.typ == data:
-		l.add(counted, f.id(), 1)
+	case is(f, wire.TypeClose):
+		l.add(closedIn, f.ID(), 1)
+	case is(f, wire.TypeData):
+		l.add(counted, f.ID(), 1)
+	case is(f, wire.TypeFin):
+		l.add(finIn, f.ID(), 1)
+	case is(f, wire.TypeHello):
+		l.add(greeted, 0, 1)
+	case is(f, wire.TypePong):
+		l.add(pinged, 0, -1)
+	case is(f, wire.TypeGoAway):
+		l.add(away, 0, 1)
 	}
 }
 
 // beforeOut notes what the suite may answer at once: its answer must find it noted.
-func (l *link) beforeOut(f frame) {
+func (l *link) beforeOut(f wire.Frame) {
 	l.note(f)
-	if f.core() && f.typ == closing {
-		l.add(closedOut, f.id(), 1)
+	switch {
+	case is(f, wire.TypeClose):
+		l.add(closedOut, f.ID(), 1)
+	case is(f, wire.TypeFin):
+		l.add(finOut, f.ID(), 1)
+	case is(f, wire.TypePing):
+		l.add(pinged, 0, 1)
 	}
 }
 
 // afterOut notes what a rewrite of the same direction counts.
-func (l *link) afterOut(f frame) {
+func (l *link) afterOut(f wire.Frame) {
 	switch {
-	case f.typ == keepAlive:
+	case f.Type == wire.TypeKeepAlive:
 		l.add(alive, 0, 1)
-	case f.core() && f.typ == data:
-		l.add(carried, f.id(), len(f.rest()))
+	case is(f, wire.TypeData):
+		l.add(carried, f.ID(), len(f.Octets()))
 	}
 }
 
 // note is what either side may have sent, the subject's role deciding which.
-func (l *link) note(f frame) {
+func (l *link) note(f wire.Frame) {
 	switch {
-	case !f.core():
-	case f.typ == request:
+	case is(f, wire.TypeConnectRequest):
 		l.mu.Lock()
 		for what := answered; what <= counted; what++ { // an ID may come again
-			delete(l.marks, mark{what, f.id()})
+			delete(l.marks, mark{what, f.ID()})
 		}
+		l.raise(f.ID())
 		l.mu.Unlock()
-		l.add(asked, f.id(), 1)
-	case f.typ == response:
-		l.add(answered, f.id(), 1)
-		if f.rest()[0] == 0 {
-			l.add(succeeded, f.id(), 1)
+		l.add(asked, f.ID(), 1)
+	case is(f, wire.TypeOpen):
+		l.mu.Lock()
+		l.raise(f.ID())
+		l.mu.Unlock()
+		l.add(opened, f.ID(), 1)
+	case is(f, wire.TypeOpened):
+		l.add(taken, f.ID(), 1)
+	case is(f, wire.TypeReset):
+		l.add(reset, f.ID(), 1)
+	case is(f, wire.TypeConnectResponse):
+		l.add(answered, f.ID(), 1)
+		if f.Status() == wire.Success {
+			l.add(succeeded, f.ID(), 1)
 		}
 	}
 }
+
+// raise notes the highest ID so far. mu is held.
+func (l *link) raise(id uint32) {
+	l.marks[mark{highest, 0}] = max(l.marks[mark{highest, 0}], int(id)+1)
+}
+
+// above reports whether an ID was never used on an extended tunnel.
+func (l *link) above(id uint32) bool { return l.seen(greeted, 0) > 0 && int(id) >= l.seen(highest, 0) }
+
+// living reports whether an extended connection has not ended, dead whether one has.
+func (l *link) living(id uint32) bool {
+	return l.seen(opened, id) > 0 && l.seen(reset, id) == 0 && (l.seen(finIn, id) == 0 || l.seen(finOut, id) == 0)
+}
+
+func (l *link) dead(id uint32) bool { return l.seen(opened, id) > 0 && !l.living(id) }
+
+// dialling reports whether an OPEN waits for its answer.
+func (l *link) dialling(id uint32) bool { return l.living(id) && l.seen(taken, id) == 0 }
 
 // pending reports whether a request for the ID waits for its response.
 func (l *link) pending(id uint32) bool { return l.seen(asked, id) > 0 && l.seen(answered, id) == 0 }

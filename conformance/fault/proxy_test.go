@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // through is both ends of a tunnel with the proxy between them: the suite, which dials, and the subject, a server.
@@ -52,12 +54,13 @@ func through(t *testing.T, name string) (suite, subject *net.TCPConn) {
 // Without a rewrite every octet passes, be it a frame or not, and so does the end of the stream.
 func TestProxyPassesEverything(t *testing.T) {
 	for name, octets := range map[string][]byte{
-		"frames":             append(withID(closing, 7).bytes(), frame{1, keepAlive, 0, nil}.bytes()...),
-		"unknown type":       frame{1, foreign, 3, []byte("abc")}.bytes(),
+		"frames":             append(wire.Close(7).Bytes(), wire.KeepAlive().Bytes()...),
+		"unknown type":       wire.Raw(foreign, []byte("abc")...).Bytes(),
 		"half a header":      {1, 3},
 		"half a payload":     {1, 3, 0, 0, 0, 9, 1, 2},
 		"wrong version":      []byte("GET / HTTP/1.1\r\nHost: example\r\n\r\n"),
 		"oversize, and more": append([]byte{1, 3, 0xFF, 0, 0, 0}, make([]byte, 100_000)...),
+		"a HELLO too long":   {1, 0x10, 0, 0, 0x10, 1},
 		"nothing":            nil,
 	} {
 		suite, subject := through(t, "")
@@ -78,37 +81,42 @@ func TestProxyPassesEverything(t *testing.T) {
 
 // What a subject says through a rewrite, for what it and the suite send.
 func TestRewritesDoWhatTheySay(t *testing.T) {
-	ka := frame{1, keepAlive, 0, nil}
-	open := []frame{withID(request, 1, 0, 80)} // from the subject
-	success := withID(response, 1, 0)
+	ka := wire.KeepAlive()
+	open := []wire.Frame{wire.Request(1, 80)} // from the subject
+	success := wire.Response(1, wire.Success)
 	for _, c := range []struct {
 		rewrite       string
-		subject       []frame // sends first
-		suite         []frame // sends then
-		atSuite, atIn []frame // what comes
+		subject       []wire.Frame // sends first
+		suite         []wire.Frame // sends then
+		atSuite, atIn []wire.Frame // what comes
 	}{
-		{"FRAME-009", nil, []frame{{1, foreign, 0, nil}}, []frame{{1, reserved, 0, nil}}, []frame{{1, foreign, 0, nil}}},
-		{"FRAME-008", nil, []frame{{1, closing, 1, []byte{0}}, ka}, nil, []frame{ka}},
-		{"ALIVE-002", []frame{ka, ka, ka}, nil, []frame{ka, ka}, nil},
-		{"ALIVE-002-unasked", []frame{ka}, nil, []frame{ka, ka}, nil},
-		{"OPEN-001", open, nil, []frame{withID(request, 1, 0, 81)}, nil},
-		{"OPEN-018", open, []frame{withID(data, 1, 'x'), success}, open, []frame{success}},
-		{"CLOSE-007", nil, []frame{withID(closing, 9)}, []frame{withID(closing, 9)}, []frame{withID(closing, 9)}},
-		{"DATA-003", open, []frame{success, withID(data, 1)}, open, []frame{success, withID(closing, 1)}},
+		{"FRAME-009", nil, []wire.Frame{wire.Raw(foreign)}, []wire.Frame{wire.Raw(reserved)}, []wire.Frame{wire.Raw(foreign)}},
+		{"FRAME-008", nil, []wire.Frame{wire.Raw(wire.TypeClose, 0), ka}, nil, []wire.Frame{ka}},
+		{"ALIVE-002", []wire.Frame{ka, ka, ka}, nil, []wire.Frame{ka, ka}, nil},
+		{"ALIVE-002-unasked", []wire.Frame{ka}, nil, []wire.Frame{ka, ka}, nil},
+		{"OPEN-001", open, nil, []wire.Frame{wire.Request(1, 81)}, nil},
+		{"OPEN-018", open, []wire.Frame{wire.Data(1, []byte("x")), success}, open, []wire.Frame{success}},
+		{"XID-003", nil, []wire.Frame{wire.Hello(), wire.Fin(9), ka}, nil, []wire.Frame{wire.Hello(), ka}},
+		{"RESET-002", []wire.Frame{wire.Open(4)}, []wire.Frame{wire.Reset(4, wire.CodeReset, "")}, []wire.Frame{wire.Open(4), wire.Reset(4, wire.CodeGeneral, "")}, []wire.Frame{wire.Reset(4, wire.CodeReset, "")}},
+		{"FIN-003", []wire.Frame{wire.Open(4)}, []wire.Frame{wire.Fin(4), wire.Data(4, []byte("x")), ka}, []wire.Frame{wire.Open(4)}, []wire.Frame{wire.Fin(4), ka}},
+		{"TLV-003", nil, []wire.Frame{wire.Hello(wire.U8(0x8000, 1), wire.U32(wire.TagWindow, 5))}, nil, []wire.Frame{wire.Hello(wire.U32(wire.TagWindow, 5))}},
+		{"PING-001", []wire.Frame{wire.Pong(wire.Mark{1})}, nil, []wire.Frame{wire.Pong(wire.Mark{7: 1})}, nil},
+		{"CLOSE-007", nil, []wire.Frame{wire.Close(9)}, []wire.Frame{wire.Close(9)}, []wire.Frame{wire.Close(9)}},
+		{"DATA-003", open, []wire.Frame{success, wire.Data(1, nil)}, open, []wire.Frame{success, wire.Close(1)}},
 	} {
 		suite, subject := through(t, c.rewrite)
-		send := func(to *net.TCPConn, frames []frame) {
+		send := func(to *net.TCPConn, frames []wire.Frame) {
 			for _, f := range frames {
-				if _, err := to.Write(f.bytes()); err != nil {
+				if _, err := to.Write(f.Bytes()); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		want := func(at *net.TCPConn, who string, frames []frame) {
+		want := func(at *net.TCPConn, who string, frames []wire.Frame) {
 			for i, f := range frames {
-				got, _, err := readFrame(at)
-				if err != nil || !bytes.Equal(got.bytes(), f.bytes()) {
-					t.Errorf("%s: frame %d at the %s is % x (%v), want % x", c.rewrite, i, who, got.bytes(), err, f.bytes())
+				got, _, err := wire.Read(at)
+				if err != nil || !bytes.Equal(got.Bytes(), f.Bytes()) {
+					t.Errorf("%s: frame %d at the %s is % x (%v), want % x", c.rewrite, i, who, got.Bytes(), err, f.Bytes())
 				}
 			}
 		}
@@ -130,8 +138,8 @@ func TestRewritesDoWhatTheySay(t *testing.T) {
 
 func TestCutEndsBothSides(t *testing.T) {
 	suite, subject := through(t, "FRAME-003")
-	f := frame{1, data, maxPayload, make([]byte, maxPayload)}
-	if _, err := suite.Write(f.bytes()); err != nil {
+	f := wire.Raw(wire.TypeData, make([]byte, wire.MaxPayload)...)
+	if _, err := suite.Write(f.Bytes()); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []*net.TCPConn{suite, subject} {

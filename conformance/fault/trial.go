@@ -72,7 +72,7 @@ func (o Options) certify(ctx context.Context, r run) (report.File, error) {
 	if err := os.WriteFile(file, []byte(r.subject), 0o600); err != nil {
 		return report.File{}, err
 	}
-	args := []string{"run", "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--segmentation=" + map[bool]string{true: "on", false: "off"}[r.cut || o.Segmented], "--jobs", strconv.Itoa(max(r.jobs, 1))}
+	args := []string{"run", "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--segmentation=" + map[bool]string{true: "on", false: "off"}[r.cut || o.AllCuts], "--jobs", strconv.Itoa(max(r.jobs, 1))}
 	if len(r.ids) > 0 {
 		args = append(args, "--id", strings.Join(r.ids, ","))
 	}
@@ -147,7 +147,17 @@ func (o Options) try(ctx context.Context, s source, m Mutant, ports [2]int) (t T
 		return t
 	}
 	t.judge(m, res)
+	if o.Subject == "" {
+		t.frozen()
+	}
 	return t
+}
+
+// frozen makes a survivor of a mutant of a SHOULD that the suite used to kill: the peer's mutants are no better than they were.
+func (t *Trial) frozen() {
+	if t.Outcome == Spared && races[t.Req] == "" {
+		t.Outcome, t.Detail = Survived, "a SHOULD whose mutant was killed before"
+	}
 }
 
 // judge reads what adit-conform reported about the mutant.
@@ -212,3 +222,8 @@ func (t *Trial) compare(m Mutant, twin report.File) {
 func of(e report.Entry, m Mutant) bool { return e.ID == m.Req && e.Role == m.Role }
 
 func failed(e report.Entry) bool { return e.Verdict.Failed() }
+
+// unpassed reports whether the entry keeps a subject from being certified.
+func unpassed(e report.Entry) bool {
+	return failed(e) || e.Verdict == engine.Inconclusive || e.Verdict == engine.SuiteError
+}

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // foreignPeer makes subject files of somebody else's subject behind the proxy.
@@ -33,10 +35,15 @@ func newForeign(program, name string) (source, error) {
 
 func owned(r *subject.Role) bool { return r != nil && r.Address == "" }
 
-// mutants are the rewrites for the roles that the subject has.
+func (s foreignPeer) extended() bool { return slices.Contains(s.spec.Capabilities, "ext") }
+
+// mutants are the rewrites for the roles and the profiles that the subject has.
 func (s foreignPeer) mutants() []Mutant {
 	var out []Mutant
 	for _, m := range Rewrites() {
+		if req, _ := spec.Lookup(m.Req); req.Profile == "ext" && !s.extended() {
+			continue
+		}
 		if m.Role == Server && owned(s.spec.Server) || m.Role == Client && owned(s.spec.Client) {
 			out = append(out, m)
 		}
@@ -54,6 +61,9 @@ func (s foreignPeer) file(role engine.Role, rewrite string, _ [2]int) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %s\n", yamlString(filepath.Base(s.subject)+" behind the proxy"))
+	if s.extended() {
+		b.WriteString("capabilities: [ext]\n") // a drain is begun by a signal, which the proxy does not pass on
+	}
 	if role != Client && owned(s.spec.Server) {
 		fmt.Fprintf(&b, "server:\n  command: %s\n  ready: {log: \"^proxy ready\", within: 30s}\n", yamlString(
 			words(s.program)+" fault wrap-server --tunnel {tunnel} --visitor {visitor} --target {target}"+flags))

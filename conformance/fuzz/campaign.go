@@ -8,20 +8,19 @@ import (
 	"sync"
 	"time"
 
+	"github.com/adit-tunnel/adit/conformance/dialogue"
 	"github.com/adit-tunnel/adit/conformance/engine"
-	"github.com/adit-tunnel/adit/conformance/replay"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // A Campaign tries sequences against a subject in one role until its time is over.
 type Campaign struct {
 	Subject engine.Subject
-	Right   engine.Subject // a subject that conforms: what it fails too is not written as smaller
 	Role    engine.Role
 	For     time.Duration
 	Seed    uint64
 	Jobs    int
-	First   bool // end at the first finding
-	Shrink  replay.Limits
+	First   bool      // end at the first finding
 	RSS     int64     // resident octets of a subject that the suite starts; more is a finding
 	Dir     string    // where replay files go
 	Suite   string    // version, for the files
@@ -104,7 +103,7 @@ func (c *Campaign) Run(ctx context.Context) (Summary, error) {
 
 // runner is the engine's.
 func (c *Campaign) runner() *engine.Runner {
-	return &engine.Runner{Subject: c.Subject, Role: c.Role, Lookup: replay.Lookup, Seed: c.Seed, Jobs: c.Jobs}
+	return &engine.Runner{Subject: c.Subject, Role: c.Role, Lookup: dialogue.Lookup, Seed: c.Seed, Jobs: c.Jobs}
 }
 
 // explore finds out what a server does with several tunnels.
@@ -121,7 +120,7 @@ func (c *Campaign) explore(ctx context.Context) error {
 			return
 		}
 		t.Visitor()
-		c.layout.deaf = !t.Meanwhile(time.Second, func() bool {
+		c.layout.unserved = !t.Meanwhile(time.Second, func() bool {
 			_, c.layout.oldest = a.Peek(engine.AnyRequest())
 			_, newest := b.Peek(engine.AnyRequest())
 			return c.layout.oldest || newest
@@ -183,31 +182,30 @@ func (c *Campaign) some(ctx context.Context, left *[]uint64, begun time.Time) (*
 
 // run tries the sequence and then looks at the subject.
 func (tr *trial) run(t *engine.T, limit int64) {
-	p := replay.NewPlayer(t)
-	for _, s := range tr.seq.steps {
-		p.Do(s)
+	p := dialogue.NewPlayer(t, tr.seq.steps)
+	for p.Next() {
 	}
-	if tr.stage = Harm; tr.seq.sentinel != "" {
-		insist(t, p, beside)
+	if tr.stage = Harm; tr.seq.sentinel > 0 {
+		insist(t, p, barrier(t.Case.Role, tr.seq.sentinel))
 	}
 	tr.stage = Hang
-	insist(t, p, alive)
+	insist(t, p, alive(t.Case.Role))
 	var ok bool
-	if tr.rss, ok = replay.Memory(t.PID()); ok && tr.rss > limit {
+	if tr.rss, ok = t.Memory(); ok && tr.rss > limit {
 		tr.stage = Memory
 		t.Fail("SEC-004", "the subject holds %d MiB, the limit is %d MiB", tr.rss>>20, limit>>20)
 	}
 }
 
-// insist expects the step to go well, at the third time at the latest: a
+// insist expects the steps to go well, at the third time at the latest: a
 // subject on a busy machine may be late, one that hangs stays so.
-func insist(t *engine.T, p *replay.Player, s engine.Step) {
+func insist(t *engine.T, p *dialogue.Player, steps []spec.Step) {
 	for range 2 {
-		if t.Try(func() { p.Do(s) }) {
+		if t.Try(func() { p.Do(steps) }) {
 			return
 		}
 	}
-	p.Do(s)
+	p.Do(steps)
 }
 
 // count adds a sequence to the summary.

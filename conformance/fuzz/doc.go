@@ -7,5 +7,5 @@
 //	sequence.go  a sequence: what happens, drawn from a seed
 //	frame.go     a frame, right and wrong
 //	campaign.go  many sequences, and what they found
-//	finding.go   what was found, as a replay file
+//	finding.go   what was found, as a dialogue
 package fuzz

@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/adit-tunnel/adit/conformance/dialogue"
 	"github.com/adit-tunnel/adit/conformance/engine"
-	"github.com/adit-tunnel/adit/conformance/replay"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // Kind is what went wrong.
@@ -34,11 +36,19 @@ func (k Kind) words() string {
 	}[k]
 }
 
-// What is looked at after each sequence.
-var (
-	alive  = engine.Step{Do: "alive", Within: engine.Duration(engine.Answer), Says: "a fresh tunnel answers"}
-	beside = engine.Step{Do: "barrier", On: sentinel, Within: engine.Duration(engine.Answer), Says: "the tunnel beside goes on and answers"}
-)
+// alive are the steps by which a subject works on a fresh tunnel. A client's
+// tunnel is reset first: a frame that was begun on it may keep it waiting for ever.
+func alive(role engine.Role) []spec.Step {
+	steps := []spec.Step{{Event: "tunnel begins"}}
+	if role == engine.Client {
+		steps = []spec.Step{
+			{Event: "tunnel ends"},
+			{Expect: "client dials again", Within: "redial-delay", Requirements: []string{aliveReq(role)}},
+			{Event: "tunnel begins"},
+		}
+	}
+	return append(steps, barrier(role, 0)...)
+}
 
 // aliveReq is the requirement that a subject breaks that does not go on.
 func aliveReq(role engine.Role) string {
@@ -52,6 +62,9 @@ func aliveReq(role engine.Role) string {
 // was sent can excuse. The life of an ID is not judged: much of what is sent here
 // crosses, and the other rules of the engine are made for cases.
 var certain = []string{"FRAME-001", "FRAME-005", "FRAME-009"}
+
+// againFor is how long a finding is replayed at most: a subject that hangs takes long.
+const againFor = time.Minute
 
 // history is how many sequences before one may have had a part in what it found.
 const history = 16
@@ -97,100 +110,100 @@ func (tr *trial) judge(res engine.Result, before []uint64) *finding {
 	return f
 }
 
-// file is the replay file of the sequence, after those before it.
-func (c *Campaign) file(f *finding, before []uint64) *replay.File {
-	var steps []engine.Step
-	for _, n := range before {
-		steps = append(steps, named(fmt.Sprintf("s%d", n), compose(c.Seed, n, c.layout).steps)...)
+// file is the sequence as a dialogue, after those before it.
+func (c *Campaign) file(f *finding, before []uint64) spec.Vector {
+	var steps []spec.Step
+	tunnels, beside := 0, 0
+	for i, n := range append(slices.Clone(before), f.trial.n) {
+		seq := compose(c.Seed, n, c.layout)
+		if i > 0 {
+			steps = append(steps, spec.Step{Event: "tunnel begins", Optional: true})
+		}
+		for _, s := range seq.steps {
+			if s.Tunnel > 0 {
+				s.Tunnel += tunnels
+			}
+			if s.Event == "tunnel ends" { // a reset destroys what was not read: this time it was
+				steps = append(steps, taken(c.Role, s.Tunnel)...)
+			}
+			steps = append(steps, s)
+		}
+		beside = tunnels + seq.sentinel
+		for range seq.tunnels {
+			if tunnels++; i < len(before) {
+				steps = append(steps, spec.Step{Event: "tunnel ends", Tunnel: tunnels, Optional: true})
+			}
+		}
 	}
-	file := &replay.File{
-		Replay: replay.Version, Suite: c.Suite, Requirements: c.Set, Role: c.Role,
-		Case:  fmt.Sprintf("fuzz/%s/%s-%d", c.Role, f.kind, f.trial.n),
-		Title: fmt.Sprintf("sequence %d of seed %d: %s", f.trial.n, c.Seed, f.kind.words()), Seed: c.Seed,
-		Failure: replay.Failure{Sentence: f.found.Sentence, Expected: f.found.Expected, Got: f.found.Got},
-		Steps:   append(steps, f.trial.seq.steps...), Symptom: &engine.Symptom{},
+	req, _ := dialogue.Lookup(f.found.Req)
+	found := &spec.Found{
+		Suite: c.Suite, Set: c.Set, Case: fmt.Sprintf("fuzz/%s/%s-%d", c.Role, f.kind, f.trial.n), Seed: c.Seed,
+		Level: req.Level, Clause: req.Text, Sentence: f.found.Sentence, Expected: f.found.Expected, Got: f.found.Got,
+		Dies: f.kind == Death, Rule: f.kind == Rule,
 	}
-	req, _ := replay.Lookup(f.found.Req)
-	file.Requirement = replay.Requirement{ID: req.ID, Level: req.Level, Section: req.Section, Clause: req.Text}
 	switch f.kind {
-	case Death:
-		file.Symptom.Dies = true
-	case Hang:
-		file.Symptom.Step = &alive
 	case Harm:
-		file.Symptom.Step = &beside
-	case Memory:
-		file.Symptom.RSS = c.RSS
-	case Rule:
-		file.Symptom.Rule = f.found.Req
+		steps = append(steps, barrier(c.Role, beside)...)
+	default:
+		steps = append(steps, alive(c.Role)...)
 	}
-	file.Document()
-	return file
+	if f.kind == Memory {
+		found.RSS = c.RSS
+	}
+	return spec.Vector{
+		ID: fmt.Sprintf("dialogue_fuzz_%s_%s_%d", c.Role, f.kind, f.trial.n), Kind: "dialogue", Role: string(c.Role), Profile: "core",
+		Title:        fmt.Sprintf("sequence %d of seed %d: %s", f.trial.n, c.Seed, f.kind.words()),
+		Requirements: []string{req.ID}, Steps: steps, Found: found,
+	}
 }
 
-// named is steps whose names begin with a prefix, and that leave their tunnels.
-func named(prefix string, steps []engine.Step) []engine.Step {
-	out := slices.Clone(steps)
-	name := func(s string) string {
-		if s == "" {
-			return ""
-		}
-		return prefix + " " + s
+// taken are steps that give the subject the time to take what was sent on a tunnel.
+func taken(role engine.Role, tunnel int) []spec.Step {
+	steps := barrier(role, tunnel)
+	for i := range steps {
+		steps[i].Optional = true
 	}
-	for i, s := range out {
-		s.On, s.Socket = name(s.On), name(s.Socket)
-		if s.ID != "" {
-			s.ID = prefix + s.ID
-		}
-		s.Octets = engine.Notation(strings.ReplaceAll(strings.ReplaceAll(string(s.Octets), "{c", "{"+prefix+"c"), "{"+prefix+"port", "{port"))
-		out[i] = s
-	}
-	for _, s := range steps {
-		if s.Do == "tunnel" {
-			out = append(out, engine.Step{Do: "close", On: name(s.On), May: true})
-		}
-	}
-	return out
+	steps[1].Within = patience
+	return steps
 }
 
-// report writes the finding, as small as it can be made.
+// report writes the finding, with as much of what happened before as it takes to come again.
 func (c *Campaign) report(ctx context.Context, f *finding) {
 	fmt.Fprintf(c.Log, "%s after sequence %d: %s\n", f.kind, f.trial.n, f.kind.words())
 	if c.known[f.signature()] > 1 { // one of each is enough to work with
 		return
 	}
-	file := c.file(f, nil)
+	v := c.file(f, nil)
+	v.Notes = "not replayed: the suite does not start the subject"
 	if c.Subject.Owned() {
-		file = c.smallest(ctx, f, file)
-	} else {
-		file.Notes = []string{"not replayed: the suite does not start the subject; adit-conform replay --shrink makes it smaller"}
+		v = c.again(ctx, f)
 	}
-	path := filepath.Join(c.Dir, replay.FileName(strings.TrimPrefix(file.Case, "fuzz/")))
-	if err := file.Write(path); err != nil {
+	path := filepath.Join(c.Dir, dialogue.FileName(strings.TrimPrefix(v.Found.Case, "fuzz/")))
+	if err := dialogue.Write(v, path); err != nil {
 		fmt.Fprintf(c.Log, "    no replay file: %v\n", err)
 		return
 	}
 	c.sum.Files = append(c.sum.Files, path)
-	for _, note := range file.Notes {
-		fmt.Fprintf(c.Log, "    %s: %s\n", path, note)
-	}
+	fmt.Fprintf(c.Log, "    %s: %s\n", path, v.Notes)
 }
 
-// smallest is the file shrunk; where the sequence alone does nothing, with those before it.
-func (c *Campaign) smallest(ctx context.Context, f *finding, file *replay.File) *replay.File {
+// again is the least of a few dialogues that shows the failure once more:
+// where the sequence alone does nothing, with those before it.
+func (c *Campaign) again(ctx context.Context, f *finding) spec.Vector {
+	ctx, cancel := context.WithTimeout(ctx, againFor)
+	defer cancel()
 	for _, k := range []int{0, 4, history} {
 		k = min(k, len(f.before))
 		if c.Role == engine.Client && k > 0 { // each sequence has a process of its own
 			break
 		}
-		trial := c.file(f, f.before[len(f.before)-k:])
-		sh := replay.Shrinker{Subject: c.Subject, Right: c.Right, Limits: c.Shrink}
-		small, what, err := sh.Shrink(ctx, trial)
-		if err == nil {
-			small.Notes = append(small.Notes, what)
-			return small
+		v := c.file(f, f.before[len(f.before)-k:])
+		if o, err := dialogue.Replay(ctx, v, c.Subject, c.Role); err == nil && o.Answer == dialogue.Reproduced {
+			v.Notes = fmt.Sprintf("came again, after %d sequences before it", k)
+			return v
 		}
 	}
-	file.Notes = append(file.Notes, "it did not come again when it was replayed: what happened before may have a part in it")
-	return file
+	v := c.file(f, nil)
+	v.Notes = "it did not come again when it was replayed: what happened before may have a part in it"
+	return v
 }

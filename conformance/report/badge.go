@@ -2,10 +2,11 @@ package report
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
+	"html/template"
 	"io"
 	"strings"
-	"text/template"
 )
 
 //go:embed badge.svg
@@ -13,58 +14,43 @@ var badgeText string
 
 var badge = template.Must(template.New("badge").Parse(badgeText))
 
-// WriteBadge writes the verdict as a small picture, in SVG.
+// badgeColours by the tone of a conclusion.
+var badgeColours = map[tone]string{good: "#2f7d4f", bad: "#b83232", warn: "#96690b"}
+
+// WriteBadge writes the verdict as a small picture, in SVG: one of fixed size,
+// with the verdict in a word or two. All of it stands in the picture's title.
 func (f File) WriteBadge(w io.Writer) error {
-	tone, message := f.badge()
-	label := "adit " + f.Requirements
-	left, right := width(label), width(message)
-	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+	t, verdict, message := f.badge()
 	return badge.Execute(w, map[string]any{
-		"Label": escape.Replace(Clean(label)), "Message": escape.Replace(Clean(message)),
-		"Title": escape.Replace(Clean(fmt.Sprintf("adit requirement set %s, spec %s, suite %s: %s", f.Requirements, f.Spec, f.Suite, message))),
-		"Left":  left, "Right": right, "All": left + right, "LabelAt": left / 2, "MessageAt": left + right/2,
-		"LabelLong": left - 2*margin, "MessageLong": right - 2*margin,
-		"Colour": map[string]string{"good": "#2f7d4f", "bad": "#b83232", "warn": "#96690b"}[tone],
+		"Label": "adit " + Clean(f.Requirements), "Verdict": verdict, "Colour": badgeColours[t],
+		"Title": Clean(fmt.Sprintf("adit requirement set %s, spec %s, suite %s: %s", f.Requirements, f.Spec, f.Suite, message)),
 	})
 }
 
-// badge is the verdict in few words.
-func (f File) badge() (tone, message string) {
-	tone, head, _ := f.conclusion()
-	switch f.ExitCode {
-	case ExitCertified:
-		if names := f.certified(); names != "" {
-			if n := f.Counts[Known]; n > 0 {
-				return tone, names + " certified" + butFor(n)
-			}
-			return tone, names + " certified"
-		}
-		return "warn", "a part passed"
-	case ExitFailed:
-		return tone, "failing"
-	}
-	return tone, strings.ToLower(head)
+// WriteEndpoint writes the verdict as JSON that shields.io/endpoint makes a badge of.
+func (f File) WriteEndpoint(w io.Writer) error {
+	t, _, message := f.badge()
+	return json.NewEncoder(w).Encode(struct {
+		Schema  int    `json:"schemaVersion"`
+		Label   string `json:"label"`
+		Message string `json:"message"`
+		Colour  string `json:"color"`
+	}{1, "adit " + f.Requirements, message, badgeColours[t]})
 }
 
-const margin = 8 // beside a text, in pixels
-
-// width is the room of a text of 11 pixels with its margins. No font is known
-// here: the picture tells the viewer to fit the text into it.
-func width(s string) int {
-	w := 0.0
-	for _, c := range s {
-		switch {
-		case strings.ContainsRune("ijl.,:;|' ", c):
-			w += 3.4
-		case strings.ContainsRune("frt-()", c):
-			w += 4.4
-		case strings.ContainsRune("mwMW", c):
-			w += 10
-		case c >= 'A' && c <= 'Z':
-			w += 7.6
-		default:
-			w += 6.5
-		}
+// badge is the verdict in a word or two, and in as few as say all.
+func (f File) badge() (t tone, verdict, message string) {
+	t, head, _ := f.conclusion()
+	switch names := f.certified(); {
+	case f.ExitCode == ExitFailed:
+		return t, "failing", "failing"
+	case f.ExitCode != ExitCertified:
+		return t, strings.ToLower(head), strings.ToLower(head)
+	case names == "":
+		return warn, "a part passed", "a part passed"
+	case f.Counts[Known] > 0:
+		return t, "deviating", names + " certified" + butFor(f.Counts[Known])
+	default:
+		return t, "certified", names + " certified"
 	}
-	return int(w) + 2*margin
 }

@@ -10,15 +10,6 @@ import (
 	"github.com/adit-tunnel/adit/conformance/subject"
 )
 
-// Verdicts that a baseline makes.
-const (
-	Known engine.Verdict = "known" // failed, as the baseline says
-	Stale engine.Verdict = "stale" // passed, though the baseline says that it fails
-)
-
-// Verdicts lists every verdict in the order reports use.
-var Verdicts = slices.Insert(engine.Verdicts[:], 4, Known, Stale)
-
 // A Baseline lists known deviations of a subject. A failure is known when a
 // line names its case, or when lines name every MUST that it broke. Its
 // methods may be called from one goroutine at a time.

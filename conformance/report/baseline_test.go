@@ -49,7 +49,7 @@ func expected(t *testing.T, baseline string, results ...engine.Result) *Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Run{Requirements: "1.0"}
+	r := &Run{About: About{Requirements: "1.0"}}
 	for _, res := range results {
 		r.Add(b.Mark(res))
 	}
@@ -152,7 +152,7 @@ func TestKnownDeviationsInReports(t *testing.T) {
 	if got, want := known.Conclusion, "CERTIFIED BUT FOR 2 KNOWN DEVIATIONS core-server"; got != want {
 		t.Errorf("conclusion = %q; want %q", got, want)
 	}
-	if _, got := known.badge(); got != "core-server certified but for 2 known deviations" {
+	if _, _, got := known.badge(); got != "core-server certified but for 2 known deviations" {
 		t.Errorf("the badge says %q", got)
 	}
 	var b bytes.Buffer

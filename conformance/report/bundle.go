@@ -169,6 +169,7 @@ func (f File) sums() Check {
 		{"counts", f.Counts, again.Counts},
 		{"coverage", f.Coverage, again.Coverage},
 		{"classes", f.Classes, again.Classes},
+		{"causes", f.Causes, again.Causes},
 	} {
 		if !reflect.DeepEqual(part.said, part.is) {
 			return Check{What: "verdict", Problem: fmt.Sprintf("%s does not follow from the results", part.name)}

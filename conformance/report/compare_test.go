@@ -13,7 +13,7 @@ import (
 
 // run is a report of the given cases.
 func run(subject string, cases map[string]engine.Verdict) File {
-	r := &Run{Subject: subject, Requirements: "1.0"}
+	r := &Run{About: About{Subject: subject, Requirements: "1.0"}}
 	for _, id := range []string{"FRAME-001", "FRAME-002", "FRAME-003", "FRAME-004", "CLOSE-001", "CLOSE-002", "CLOSE-003"} {
 		if v, ok := cases[id]; ok {
 			r.Add(engine.Result{Verdict: v, Case: engine.Case{ID: id, Role: engine.Server, Title: "title of " + id, Req: engine.Requirement{ID: id, Level: "MUST", Profile: "core"}}})
@@ -40,8 +40,8 @@ func TestDiffGolden(t *testing.T) {
 	d := Compare(old, now)
 	d.Write(&b, false)
 	golden(t, "diff.txt", b.Bytes())
-	if got, want := [4]int{len(d.Broken), len(d.Fixed), len(d.Newly), len(d.NoLonger)}, [4]int{2, 1, 2, 1}; got != want {
-		t.Errorf("broken, fixed, newly, no longer = %v; want %v", got, want)
+	if got, want := [5]int{len(d.Broken), len(d.NewlyFailed), len(d.Fixed), len(d.Newly), len(d.NoLonger)}, [5]int{2, 1, 1, 1, 1}; got != want {
+		t.Errorf("broken, newly failed, fixed, newly, no longer = %v; want %v", got, want)
 	}
 	b.Reset()
 	Compare(now, now).Write(&b, false)
@@ -52,7 +52,7 @@ func TestDiffGolden(t *testing.T) {
 
 func TestQualityKnowsEveryVerdict(t *testing.T) {
 	for _, v := range engine.Verdicts {
-		if (quality(v) != untested) != v.Scored() {
+		if tells(v) != v.Scored() {
 			t.Errorf("%s: quality %d, scored %t", v, quality(v), v.Scored())
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/adit-tunnel/adit/conformance/cases"
+	"github.com/adit-tunnel/adit/conformance/engine"
 )
 
 // An Untested is a requirement of the set that has no case for a role of the run.
 type Untested struct {
-	ID     string         `json:"id"`
-	How    cases.Coverage `json:"how"`
-	Reason string         `json:"reason"`
+	ID     string    `json:"id"`
+	How    cases.How `json:"how"`
+	Reason string    `json:"reason"`
 }
 
 // A Coverage is how many requirements of the set a run says something about.
@@ -35,7 +36,7 @@ func (f *File) coverage() Coverage {
 		level[e.ID] = e.Level
 		switch {
 		case e.Unscored != "":
-		case quality(e.Verdict) == untested:
+		case !tells(e.Verdict):
 			state[e.ID] = max(state[e.ID], seen)
 		default:
 			state[e.ID] = tested
@@ -84,16 +85,21 @@ func (c Coverage) String() string {
 
 // unscored says in a line what became of the cases that score nothing; empty when there are none.
 func (f File) unscored() string {
-	n := map[string]int{}
+	n := map[engine.Verdict]int{}
 	for _, e := range f.Results {
 		if e.Unscored != "" {
-			n[string(e.Verdict)]++
+			n[e.Verdict]++
 		}
 	}
+	return tally(n)
+}
+
+// tally is numbers of verdicts in words.
+func tally(n map[engine.Verdict]int) string {
 	var parts []string
 	for _, v := range Verdicts {
-		if n[string(v)] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n[string(v)], v))
+		if n[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[v], v))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -11,7 +11,7 @@ import (
 // A Diff is what became of the cases of one report in a later one. A case
 // counts as tested when its verdict says something about the subject.
 type Diff struct {
-	Broken, Fixed, Newly, NoLonger []Change
+	Broken, NewlyFailed, Fixed, Newly, NoLonger []Change
 }
 
 // A Change is a case whose verdict changed; "" is no verdict at all.
@@ -32,9 +32,11 @@ func Compare(old, now File) Diff {
 		a, b := quality(c.Old), quality(c.New)
 		switch {
 		case a == b:
-		case a == untested:
+		case !tells(c.Old) && fails(c.New):
+			d.NewlyFailed = append(d.NewlyFailed, c)
+		case !tells(c.Old):
 			d.Newly = append(d.Newly, c)
-		case b == untested:
+		case !tells(c.New):
 			d.NoLonger = append(d.NoLonger, c)
 		case b < a:
 			d.Broken = append(d.Broken, c)
@@ -56,21 +58,6 @@ func (f File) verdicts() map[string]engine.Verdict {
 	return m
 }
 
-const untested = 0
-
-// quality orders what a verdict says about the subject; untested is nothing.
-func quality(v engine.Verdict) int {
-	switch v {
-	case engine.Fail, engine.NotTestable, Known:
-		return 1
-	case engine.PassNonstrict:
-		return 2
-	case engine.Pass, Stale:
-		return 3
-	}
-	return untested
-}
-
 // Write writes the changes, the worst first.
 func (d Diff) Write(w io.Writer, color bool) {
 	p := paint(plain)
@@ -79,13 +66,15 @@ func (d Diff) Write(w io.Writer, color bool) {
 	}
 	n := 0
 	for _, part := range []struct {
-		name, meaning string
-		changes       []Change
+		name    string
+		tone    tone
+		changes []Change
 	}{
-		{"broken", "bad", d.Broken},
-		{"fixed", "good", d.Fixed},
-		{"newly tested", "strong", d.Newly},
-		{"no longer tested", "warn", d.NoLonger},
+		{"broken", bad, d.Broken},
+		{"failed, and was not tested before", bad, d.NewlyFailed},
+		{"fixed", good, d.Fixed},
+		{"newly tested", strong, d.Newly},
+		{"no longer tested", warn, d.NoLonger},
 	} {
 		if len(part.changes) == 0 {
 			continue
@@ -94,15 +83,22 @@ func (d Diff) Write(w io.Writer, color bool) {
 			fmt.Fprintln(w)
 		}
 		n += len(part.changes)
-		fmt.Fprintf(w, "%s\n", p(part.meaning, fmt.Sprintf("%s (%d)", part.name, len(part.changes))))
+		name, verdicts := 0, 0
 		for _, c := range part.changes {
-			fmt.Fprintf(w, "  %-34s %s -> %s  %s\n", Clean(c.Case), named(c.Old), named(c.New), p("faint", Clean(c.Title)))
+			name, verdicts = max(name, len(Clean(c.Case))), max(verdicts, len(c.verdicts()))
+		}
+		fmt.Fprintf(w, "%s\n", p(part.tone, fmt.Sprintf("%s (%d)", part.name, len(part.changes))))
+		for _, c := range part.changes {
+			fmt.Fprintf(w, "  %-*s  %-*s  %s\n", name, Clean(c.Case), verdicts, c.verdicts(), p(faint, Clean(c.Title)))
 		}
 	}
 	if n == 0 {
 		fmt.Fprintln(w, "nothing changed")
 	}
 }
+
+// verdicts is the change in words.
+func (c Change) verdicts() string { return named(c.Old) + " -> " + named(c.New) }
 
 // named is a verdict in words.
 func named(v engine.Verdict) string {

@@ -6,87 +6,40 @@ import (
 	"io"
 	"strings"
 
+	"github.com/onsi/ginkgo/v2/reporters"
+
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
 
-type junitSuites struct {
-	XMLName xml.Name     `xml:"testsuites"`
-	Suites  []junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name       string          `xml:"name,attr"`
-	Tests      int             `xml:"tests,attr"`
-	Failures   int             `xml:"failures,attr"`
-	Errors     int             `xml:"errors,attr"`
-	Skipped    int             `xml:"skipped,attr"`
-	Time       string          `xml:"time,attr"`
-	Timestamp  string          `xml:"timestamp,attr"`
-	Properties []junitProperty `xml:"properties>property"`
-	Cases      []junitCase     `xml:"testcase"`
-}
-
-type junitProperty struct {
-	Name  string `xml:"name,attr"`
-	Value string `xml:"value,attr"`
-}
-
-type junitCase struct {
-	Name       string          `xml:"name,attr"`
-	Class      string          `xml:"classname,attr"`
-	Time       string          `xml:"time,attr"`
-	Properties *junitProps     `xml:"properties"`
-	Failure    *junitText      `xml:"failure"`
-	Error      *junitText      `xml:"error"`
-	Skipped    *junitSkip      `xml:"skipped"`
-	Out        *junitSystemOut `xml:"system-out"`
-}
-
-type junitProps struct {
-	Property []junitProperty `xml:"property"`
-}
-
-type junitText struct {
-	Message string `xml:"message,attr"`
-	Type    string `xml:"type,attr"`
-	Text    string `xml:",chardata"`
-}
-
-type junitSkip struct {
-	Message string `xml:"message,attr"`
-}
-
-type junitSystemOut struct {
-	Text string `xml:",chardata"`
-}
-
-// WriteJUnit writes the report as JUnit XML, one test suite for each class.
+// WriteJUnit writes the report as JUnit XML, one test suite for each class. The
+// shape of the file is Ginkgo's; its own writer knows neither classes nor the
+// properties of a run, and the results of a run alone, not of a JSON report.
 func (f File) WriteJUnit(w io.Writer) error {
-	var doc junitSuites
+	doc := reporters.JUnitTestSuites{Time: milliseconds(f.TookMS).Seconds()}
 	for _, class := range f.Classes {
-		s := junitSuite{
+		s := reporters.JUnitTestSuite{
 			Name: class.Name, Timestamp: f.Started.UTC().Format("2006-01-02T15:04:05"),
-			Properties: []junitProperty{
-				{"subject", Clean(f.Subject)},
-				{"suite", f.Suite},
-				{"spec", f.Spec},
-				{"requirement_set", f.Requirements},
-				{"coverage", f.Coverage.String()},
-				{"segmentation", f.Segmentation},
-				{"seed", fmt.Sprint(f.Seed)},
-				{"standing", class.Standing},
-			},
+			Properties: reporters.JUnitProperties{Properties: []reporters.JUnitProperty{
+				{Name: "subject", Value: Clean(f.Subject)},
+				{Name: "suite", Value: f.Suite},
+				{Name: "spec", Value: f.Spec},
+				{Name: "requirement_set", Value: f.Requirements},
+				{Name: "coverage", Value: f.Coverage.String()},
+				{Name: "segmentation", Value: f.Segmentation},
+				{Name: "seed", Value: fmt.Sprint(f.Seed)},
+				{Name: "standing", Value: class.Standing},
+			}},
 		}
 		var took int64
 		for _, e := range f.Results {
-			if e.class() != class.Name {
-				continue
+			if e.class() == class.Name {
+				addCase(&s, e)
+				took += e.TookMS
 			}
-			took += e.TookMS
-			s.add(e)
 		}
-		s.Time = seconds(took)
-		doc.Suites = append(doc.Suites, s)
+		s.Time = milliseconds(took).Seconds()
+		doc.Tests, doc.Failures, doc.Errors, doc.Disabled = doc.Tests+s.Tests, doc.Failures+s.Failures, doc.Errors+s.Errors, doc.Disabled+s.Skipped
+		doc.TestSuites = append(doc.TestSuites, s)
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
@@ -100,46 +53,33 @@ func (f File) WriteJUnit(w io.Writer) error {
 	return err
 }
 
-// add turns one result into a test case, by the table of verdicts and sinks.
-func (s *junitSuite) add(e Entry) {
-	c := junitCase{Name: e.Case + " " + e.Title, Class: e.class() + "." + e.ID, Time: seconds(e.TookMS)}
-	s.Tests++
+// addCase turns one result into a test case; its status is the verdict, if that scores.
+func addCase(s *reporters.JUnitTestSuite, e Entry) {
+	c := reporters.JUnitTestCase{
+		Name: e.Case + " " + e.Title, Classname: e.class() + "." + e.ID, Status: string(e.Verdict), Time: milliseconds(e.TookMS).Seconds(),
+	}
 	var text strings.Builder
 	explain(&text, e, plain)
 	body := Clean(text.String())
-	if e.Unscored != "" {
+	switch {
+	case e.Unscored != "":
 		s.Skipped++
-		c.Skipped = &junitSkip{Clean(e.Unscored + ": " + string(e.Verdict))}
-		c.Out = &junitSystemOut{body}
-		s.Cases = append(s.Cases, c)
-		return
-	}
-	switch e.Verdict {
-	case engine.Pass:
-	case engine.PassNonstrict:
-		c.Properties = &junitProps{[]junitProperty{{"verdict", string(e.Verdict)}}}
-		c.Out = &junitSystemOut{body}
-	case engine.Fail, engine.NotTestable, Stale:
+		c.Status = "unscored"
+		c.Skipped = &reporters.JUnitSkipped{Message: Clean(e.Unscored + ": " + string(e.Verdict))}
+		c.SystemOut = body
+	case e.Verdict == engine.PassNonstrict:
+		c.Properties = &reporters.JUnitProperties{Properties: []reporters.JUnitProperty{{Name: "verdict", Value: string(e.Verdict)}}}
+		c.SystemOut = body
+	case fails(e.Verdict):
 		s.Failures++
-		c.Failure = &junitText{Clean(e.Headline()), string(e.Verdict), body}
-	case engine.Inconclusive, engine.SuiteError:
+		c.Failure = &reporters.JUnitFailure{Message: Clean(e.Headline()), Type: string(e.Verdict), Description: body}
+	case e.Verdict == engine.Inconclusive, e.Verdict == engine.SuiteError:
 		s.Errors++
-		c.Error = &junitText{Clean(e.Reason), string(e.Verdict), body}
-	case engine.NotApplicable, engine.NotRun, Known:
+		c.Error = &reporters.JUnitError{Message: Clean(e.Reason), Type: string(e.Verdict), Description: body}
+	case e.Verdict != engine.Pass:
 		s.Skipped++
-		c.Skipped = &junitSkip{Clean(string(e.Verdict) + ": " + e.Reason)}
+		c.Skipped = &reporters.JUnitSkipped{Message: Clean(string(e.Verdict) + ": " + e.Reason)}
 	}
-	s.Cases = append(s.Cases, c)
-}
-
-func seconds(ms int64) string { return fmt.Sprintf("%.3f", float64(ms)/1000) }
-
-// Clean drops what XML and a terminal should not get.
-func Clean(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' && c != '\n' && c != '\t' || c == 0xFFFE || c == 0xFFFF {
-			return '?'
-		}
-		return c
-	}, strings.ToValidUTF8(s, "?"))
+	s.Tests++
+	s.TestCases = append(s.TestCases, c)
 }

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
-
-	"github.com/adit-tunnel/adit/conformance/engine"
 )
 
 // WriteMarkdown writes the report for a page that renders Markdown, like a change's discussion.
@@ -18,39 +15,28 @@ func (f File) WriteMarkdown(w io.Writer) error {
 	for _, c := range f.Classes {
 		fmt.Fprintf(&b, "| %s | %s | %d of %d | %d of %d |\n", c.Name, c.Words(), c.Must[0], c.Must[1], c.Should[0], c.Should[1])
 	}
-	var counts []string
-	for _, v := range Verdicts {
-		if n := f.Counts[v]; n > 0 {
-			counts = append(counts, fmt.Sprintf("%d %s", n, v))
-		}
-	}
-	fmt.Fprintf(&b, "\n%s. Suite %s, spec %s, requirement set %s: %s. %s, took %s, seed %d.\n", strings.Join(counts, ", "), prose(f.Suite), prose(f.Spec), prose(f.Requirements),
-		f.Coverage, f.Started.UTC().Format(time.DateTime), milliseconds(f.TookMS).Round(100*time.Millisecond), f.Seed)
-	if f.Segmentation != "" {
-		fmt.Fprintf(&b, "\nSegmentation %s.\n", cutting[f.Segmentation])
+	fmt.Fprintf(&b, "\n%s\n\n", tally(f.Counts))
+	for _, fact := range f.facts()[1:] { // the first is the subject
+		fmt.Fprintf(&b, "- %s: %s\n", fact.Name, prose(fact.Text))
 	}
 	if line := f.unscored(); line != "" {
-		fmt.Fprintf(&b, "\nNot in the set, and unscored: %s.\n", line)
+		fmt.Fprintf(&b, "- not in the set, and unscored: %s\n", line)
 	}
-	for _, why := range append(f.Unreachable, f.Broken) {
-		if why != "" {
-			fmt.Fprintf(&b, "\n%s\n", prose(why))
+	for _, c := range f.causes() {
+		fmt.Fprintf(&b, "\n**%s**\n", c.headline())
+		for _, e := range f.of(c) {
+			b.WriteString(e.markdown())
 		}
 	}
 	for _, r := range f.requirements() {
 		for _, e := range r.Entries {
-			if !passed(e.Verdict) {
+			if !silent(e.Verdict) && !e.failed() {
 				b.WriteString(e.markdown())
 			}
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// passed reports whether there is nothing to explain about a verdict.
-func passed(v engine.Verdict) bool {
-	return v == engine.Pass || v == engine.NotApplicable || v == engine.NotRun
 }
 
 // markdown explains one entry.
@@ -63,23 +49,18 @@ func (e Entry) markdown() string {
 	if e.Reason != "" {
 		fmt.Fprintf(&b, "%s\n\n", prose(e.Reason))
 	}
-	for _, x := range e.Findings {
-		fmt.Fprintf(&b, "- **%s** (%s, %s, at %.3f s) %s: %s", x.Req, x.Level, aspects[x.Aspect], x.At.Seconds(), x.Label(), prose(x.Sentence))
-		if x.Expected != "" {
-			fmt.Fprintf(&b, "; expected %s", prose(x.Expected))
+	x := e.explanation()
+	for _, c := range x.Charges {
+		fmt.Fprintf(&b, "- **%s** (%s)\n", c.Req, c.How)
+		for _, f := range c.Facts {
+			fmt.Fprintf(&b, "  - %s: %s\n", f.Name, prose(f.Text))
 		}
-		if x.Got != "" {
-			fmt.Fprintf(&b, "; got %s", prose(x.Got))
-		}
-		b.WriteString("\n")
 	}
-	for _, part := range []struct {
-		name  string
-		lines []string
-	}{{"trace", shortened(e.Trace)}, {"the subject's last lines", e.Log}} {
-		if len(part.lines) > 0 {
-			fmt.Fprintf(&b, "\n<details><summary>%s</summary>\n\n%s\n</details>\n", part.name, fenced(part.lines))
-		}
+	for _, f := range x.Remarks {
+		fmt.Fprintf(&b, "- %s: %s\n", f.Name, prose(f.Text))
+	}
+	for _, k := range x.Blocks {
+		fmt.Fprintf(&b, "\n<details><summary>%s</summary>\n\n%s\n</details>\n", k.Name, fenced(k.Lines))
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }

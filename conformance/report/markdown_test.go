@@ -44,7 +44,7 @@ func TestMarkdownHoldsWhatTheSubjectWrote(t *testing.T) {
 
 func TestBadge(t *testing.T) {
 	of := func(vs ...engine.Verdict) *Run {
-		r := &Run{Requirements: "1.0"}
+		r := &Run{About: About{Requirements: "1.0"}}
 		for _, v := range vs {
 			r.Add(engine.Result{Verdict: v, Case: engine.Case{Role: engine.Server}})
 		}
@@ -63,7 +63,7 @@ func TestBadge(t *testing.T) {
 		{part, "", "a part passed"},
 	} {
 		f := tt.run.File()
-		if _, message := f.badge(); message != tt.message {
+		if _, _, message := f.badge(); message != tt.message {
 			t.Errorf("the badge says %q; want %q", message, tt.message)
 		}
 		var b bytes.Buffer

@@ -21,7 +21,7 @@ type Matrix struct {
 	Width int      // of the page: tables that are wider go on below; 0: no limit
 }
 
-// Write writes who is who, the standings, then the requirements, one column a subject.
+// Write writes which report is whose, the standings, then the requirements, one column per subject.
 func (m Matrix) Write(w io.Writer, markdown, color bool) {
 	p := paint(plain)
 	if color && !markdown {
@@ -40,10 +40,19 @@ func (m Matrix) Write(w io.Writer, markdown, color bool) {
 			standings = append(standings, row)
 		}
 	}
+	var all File
+	found := make([]map[string]requirement, len(m.Files))
+	for i, f := range m.Files {
+		all.Results = append(all.Results, f.Results...)
+		found[i] = map[string]requirement{}
+		for _, r := range f.requirements() {
+			found[i][r.ID] = r
+		}
+	}
 	met := 0
-	for _, r := range (File{Results: m.entries()}).requirements() {
+	for _, r := range all.requirements() {
 		for _, role := range roles {
-			row, same := m.verdicts(r.ID, role, p)
+			row, same := verdicts(r.ID, role, found, p)
 			switch {
 			case row == nil:
 			case same && !m.All:
@@ -93,8 +102,7 @@ func (m Matrix) parts(rows []table.Row) (parts [][]table.Row) {
 
 // render writes rows as a table, the first as its head.
 func render(w io.Writer, rows []table.Row, markdown bool) {
-	t := newTable()
-	t.AppendHeader(rows[0])
+	t := NewTable(rows[0]...)
 	t.AppendRows(rows[1:])
 	if markdown {
 		fmt.Fprintln(w, t.RenderMarkdown())
@@ -124,7 +132,7 @@ func (m Matrix) standings(name string, p paint) table.Row {
 		}
 		any = true
 		c := f.Classes[i]
-		row = append(row, p(meaning(shade(c.Standing)), Clean(c.Words()))+fmt.Sprintf(" %d/%d", c.Must[0]+c.Should[0], c.Must[1]+c.Should[1]))
+		row = append(row, p(c.tone(), Clean(c.Words()))+fmt.Sprintf(" %d/%d", c.Must[0]+c.Should[0], c.Must[1]+c.Should[1]))
 	}
 	if !any {
 		return nil
@@ -132,23 +140,15 @@ func (m Matrix) standings(name string, p paint) table.Row {
 	return row
 }
 
-// entries are the entries of all files, to know the requirements.
-func (m Matrix) entries() []Entry {
-	var all []Entry
-	for _, f := range m.Files {
-		all = append(all, f.Results...)
-	}
-	return all
-}
-
-// verdicts is the row of a requirement and a role, nil without a case, and whether every subject meets it.
-func (m Matrix) verdicts(id string, role engine.Role, p paint) (row table.Row, met bool) {
+// verdicts is the row of a requirement and a role, nil without a case, and
+// whether every subject meets it. Found has the requirements of each file by ID.
+func verdicts(id string, role engine.Role, found []map[string]requirement, p paint) (row table.Row, met bool) {
 	row, met = table.Row{Clean(id) + " " + string(role)}, true
 	any := false
-	for _, f := range m.Files {
-		v := requirement{Entries: slices.DeleteFunc(slices.Clone(f.Results), func(e Entry) bool { return e.ID != id })}.worst(role)
+	for _, of := range found {
+		v := of[id].worst(role)
 		any, met = any || v != "", met && v == engine.Pass
-		row = append(row, p(meaning(v), cmp.Or(Clean(string(v)), "-")))
+		row = append(row, p(toneOf(v), cmp.Or(Clean(string(v)), "-")))
 	}
 	if !any {
 		return nil, false

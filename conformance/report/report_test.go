@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onsi/ginkgo/v2/reporters"
+
 	"github.com/adit-tunnel/adit/conformance/cases"
 	"github.com/adit-tunnel/adit/conformance/engine"
 )
@@ -21,10 +23,10 @@ var update = flag.Bool("update", false, "write the golden files")
 // oneOfEach is a run with one result of each verdict.
 func oneOfEach() *Run {
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	r := &Run{
+	r := &Run{About: About{
 		Suite: "test", Spec: "1.0-draft", Requirements: "1.0", Subject: "some \x1b[31mtunnel & co", Command: "adit-conform run --seed 7",
-		Started: at, Took: 90 * time.Second, Seed: 7, Segmentation: "off", Host: Host{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26"},
-	}
+		Started: at, TookMS: 90_000, Seed: 7, Segmentation: "off", Owner: OwnerUnknown, OwnerWhy: "the system does not say", Host: Host{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26"},
+	}}
 	add := func(id, level string, role engine.Role, v engine.Verdict, change func(*engine.Result)) {
 		res := engine.Result{
 			Case: engine.Case{
@@ -129,32 +131,35 @@ func TestJUnitGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "junit.xml", b.Bytes())
-	var doc junitSuites
+	var doc reporters.JUnitTestSuites
 	if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
 		t.Fatalf("the file is not XML: %v", err)
 	}
 	var tests, failures, errs, skipped int
-	for _, s := range doc.Suites {
+	for _, s := range doc.TestSuites {
 		tests, failures, errs, skipped = tests+s.Tests, failures+s.Failures, errs+s.Errors, skipped+s.Skipped
-		for _, c := range s.Cases {
-			if c.Name == "" || c.Class == "" {
-				t.Errorf("a test case without name or class: %+v", c)
+		for _, c := range s.TestCases {
+			if c.Name == "" || c.Classname == "" || c.Status == "" {
+				t.Errorf("a test case without name, class or status: %+v", c)
 			}
 		}
 	}
 	if got, want := [4]int{tests, failures, errs, skipped}, [4]int{9, 2, 2, 3}; got != want {
 		t.Errorf("tests, failures, errors, skipped = %v; want %v", got, want)
 	}
+	if got, want := [4]int{doc.Tests, doc.Failures, doc.Errors, doc.Disabled}, [4]int{9, 2, 2, 3}; got != want {
+		t.Errorf("the same of the whole file = %v; want %v", got, want)
+	}
 }
 
 // What is not in the set is shown, and changes neither the verdict nor the counts.
 func TestUnscored(t *testing.T) {
-	r := &Run{Requirements: "1.0"}
+	r := &Run{About: About{Requirements: "1.0"}}
 	r.Add(engine.Result{Case: engine.Case{ID: "FRAME-003", Role: engine.Server, Req: engine.Requirement{Level: "MUST"}}, Verdict: engine.Pass})
 	want := r.File()
 	later := engine.Case{ID: "FRAME-004", Role: engine.Server, Variant: "later", Req: engine.Requirement{Level: "MUST"}, Unscored: "not in set 1.0"}
 	for _, v := range []engine.Verdict{engine.Fail, engine.NotTestable, engine.Inconclusive, engine.SuiteError, engine.NotRun, engine.PassNonstrict} {
-		again := &Run{Requirements: "1.0", Results: append(r.Results[:1:1], engine.Result{Case: later, Verdict: v})}
+		again := &Run{About: About{Requirements: "1.0"}, Results: append(r.Results[:1:1], engine.Result{Case: later, Verdict: v})}
 		f := again.File()
 		if f.ExitCode != want.ExitCode || f.Conclusion != want.Conclusion || !reflect.DeepEqual(f.Classes, want.Classes) || !reflect.DeepEqual(f.Counts, want.Counts) || !reflect.DeepEqual(f.Coverage, want.Coverage) {
 			t.Errorf("a later case that ends with %s changes the verdict: %d %s %+v", v, f.ExitCode, f.Conclusion, f.Coverage)
@@ -176,11 +181,11 @@ func TestExitCode(t *testing.T) {
 		return r
 	}
 	unreachable := of(engine.NotRun)
-	unreachable.Missed(&engine.UnreachableError{Reason: errors.New("refused")})
+	unreachable.Missed(&engine.UnreachableError{Reason: errors.New("refused")}, "")
 	failedToo := of(engine.Fail)
-	failedToo.Missed(&engine.UnreachableError{Reason: errors.New("refused")})
+	failedToo.Missed(&engine.UnreachableError{Reason: errors.New("refused")}, "")
 	broken := of(engine.NotRun)
-	broken.Missed(errors.New("no port"))
+	broken.Missed(errors.New("no port"), "")
 	stopped := of(engine.Pass, engine.NotRun)
 	stopped.Stopped = true
 	tests := []struct {
@@ -218,7 +223,7 @@ func TestStanding(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("standings = %v; want %v", got, want)
 	}
-	sel := &Run{Selection: []string{"FRAME-001"}}
+	sel := &Run{About: About{Selection: []string{"FRAME-001"}}}
 	sel.Add(engine.Result{Verdict: engine.Pass, Case: engine.Case{Role: engine.Server}})
 	if s := sel.File().Classes[0].Standing; s != Partial {
 		t.Errorf("standing of a selection = %s; want partial", s)
@@ -240,5 +245,46 @@ func TestProgressNamesWhatDidNotPass(t *testing.T) {
 	}
 	if strings.Contains(b.String(), "FRAME-003") {
 		t.Errorf("progress names a pass:\n%s", b.String())
+	}
+}
+
+// A run says how long the rest will take: at once when something failed, else after a minute.
+func TestProgressSaysHowLong(t *testing.T) {
+	results := oneOfEach().Results
+	pass, fail := results[0], results[2]
+	for name, tt := range map[string]struct {
+		first, second engine.Result
+		ago           time.Duration
+		want          string
+	}{
+		"nothing failed, yet":      {pass, pass, time.Minute / 2, ""},
+		"nothing failed, a minute": {pass, pass, time.Minute, "1 of 10 cases, 0 failed; about 9 minutes to go"},
+		"one failed":               {pass, fail, time.Minute / 2, "2 of 10 cases, 1 failed; about 2 minutes to go"},
+		"quickly":                  {fail, pass, time.Second, "1 of 10 cases, 1 failed; less than a minute to go"},
+	} {
+		var b bytes.Buffer
+		p := NewProgress(&b, 10, false)
+		p.begun = time.Now().Add(-tt.ago)
+		p.End(tt.first)
+		p.End(tt.second)
+		if got := b.String(); tt.want == "" && got != "" || !strings.Contains(got, tt.want) || strings.Count(got, "to go") > 1 {
+			t.Errorf("%s: %q; want %q", name, got, tt.want)
+		}
+	}
+}
+
+// What was found out about another program is taken back, in its role alone.
+func TestDisown(t *testing.T) {
+	r := oneOfEach()
+	r.Disown(engine.Server, errors.New("another program"))
+	r.Missed(&engine.UnreachableError{Subject: "it", Reason: errors.New("another program")}, "")
+	f := r.File()
+	for _, e := range f.Results {
+		if gone := e.Verdict == engine.NotRun && e.Reason == "another program" && len(e.Findings)+len(e.Trace) == 0; gone != (e.Role == engine.Server) {
+			t.Errorf("%s of a %s is %s (%s), %d findings", e.Case, e.Role, e.Verdict, e.Reason, len(e.Findings))
+		}
+	}
+	if n := f.Counts[engine.Fail]; n != 0 {
+		t.Errorf("%d failures left", n)
 	}
 }

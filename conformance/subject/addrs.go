@@ -20,18 +20,20 @@ type Addrs struct {
 // connections, so that none of those takes one before it is listened on. They
 // come in blocks: whoever listens on the first port of a block has the others,
 // so that several runs on one machine never give the same one.
-const firstPort, blocks, blockSize, mostBlocks = 20000, 120, 100, 8
+const firstPort, blocks, blockSize, mostBlocks = 20000, 120, 100, 7
 
 // An allotment is the ports that a process gives to instances: those of its
-// blocks in turn, each again only after all others.
+// blocks in turn, each again only after all others and when its instance is closed: one that
+// does not listen yet would find another program at its address.
 type allotment struct {
 	mu     sync.Mutex     // guards the following
+	given  map[int]bool   // to instances that are not closed
 	blocks []int          // first ports
 	held   []net.Listener // on them, until the process ends
 	next   int            // which port of all those in blocks
 }
 
-var ours allotment
+var ours = allotment{given: map[int]bool{}}
 
 // port is one that was not given lately, here or to another process.
 func (a *allotment) port() int {
@@ -44,6 +46,29 @@ func (a *allotment) port() int {
 	port := first + 1 + a.next%(blockSize-1)
 	a.next++
 	return port
+}
+
+// give notes that an instance has the port; false: another has it.
+func (a *allotment) give(port int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.given[port] {
+		return false
+	}
+	a.given[port] = true
+	return true
+}
+
+// release takes back the ports that an instance was given.
+func (a *allotment) release(at Addrs) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, addr := range []string{at.Tunnel, at.Visitor, at.Target, at.API} {
+		if _, port, err := net.SplitHostPort(addr); err == nil {
+			n, _ := strconv.Atoi(port)
+			delete(a.given, n)
+		}
+	}
 }
 
 // claim takes one more block; false when there are enough, or no more. The caller holds mu.
@@ -71,9 +96,10 @@ func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(
 // freeAddr is a loopback address on which nothing listens now.
 func freeAddr(taken map[string]bool) (string, error) {
 	for range mostBlocks * blockSize {
-		addr := local(ours.port())
+		port := ours.port()
+		addr := local(port)
 		l, err := net.Listen("tcp", addr)
-		if err != nil || taken[addr] {
+		if err != nil || taken[addr] || !ours.give(port) {
 			if l != nil {
 				_ = l.Close()
 			}

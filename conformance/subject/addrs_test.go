@@ -27,3 +27,15 @@ func TestProcessesShareNoPorts(t *testing.T) {
 		}
 	}
 }
+
+// An instance that does not listen yet has its port all the same.
+func TestAPortIsOneInstancesUntilThatIsClosed(t *testing.T) {
+	a := allotment{given: map[int]bool{}}
+	at := Addrs{Tunnel: local(20001), Visitor: local(20002)}
+	if !a.give(20001) || !a.give(20002) || a.give(20001) || a.give(20002) {
+		t.Error("a port is given twice, or never")
+	}
+	if a.release(at); !a.give(20001) || !a.give(20002) {
+		t.Error("a port that was released is not given again")
+	}
+}

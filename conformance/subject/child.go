@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A command is a program that runs as a child of this process, in a process
-// group of its own.
+// A command is a program that runs as a child of this process, in a
+// session and a process group of its own.
 type command struct{ argv, env []string }
 
 func (c command) String() string { return strings.Join(c.argv, " ") }
@@ -35,7 +35,7 @@ func (c command) start(_ context.Context, log io.Writer) (run, error) {
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
 	cmd.Env = append(os.Environ(), c.env...)
 	cmd.Stdout, cmd.Stderr = w, w
-	cmd.SysProcAttr = groupOfItsOwn()
+	cmd.SysProcAttr = OwnGroup()
 	err = cmd.Start()
 	_ = w.Close()
 	if err != nil {
@@ -57,7 +57,7 @@ type child struct {
 
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
-func (c *child) signal(sig syscall.Signal) error { return signalGroup(c.cmd.Process, sig) }
+func (c *child) signal(sig syscall.Signal) error { return SignalGroup(c.cmd.Process, sig) }
 
 // wait waits for the child, ends what is left of its group and takes the rest of its output.
 func (c *child) wait() end {

@@ -54,15 +54,15 @@ type engine struct {
 	subject string
 }
 
-// quietly keeps the library from writing to standard error.
-var quietly = sync.OnceFunc(func() { tclog.SetDefault(tclog.NewNoopLogger()) })
+// silenceLibrary keeps the library from writing to standard error.
+var silenceLibrary = sync.OnceFunc(func() { tclog.SetDefault(tclog.NewNoopLogger()) })
 
 // connect finds the engine.
 func connect(ctx context.Context, subject string) (*engine, error) {
 	if runtime.GOOS != "linux" {
 		return nil, &UnsupportedError{"image on " + runtime.GOOS + ": containers share the network of the host here, which takes Linux; use command"}
 	}
-	quietly()
+	silenceLibrary()
 	p, err := testcontainers.NewDockerProvider(testcontainers.WithLogger(tclog.NewNoopLogger()), testcontainers.WithDefaultBridgeNetwork("bridge"))
 	if err != nil {
 		return nil, &NoEngineError{err}
@@ -81,8 +81,8 @@ func answers(ctx context.Context, api client.APIClient) error {
 	return nil
 }
 
-// whole is a context for a request whose outcome must be known, even when ctx has ended.
-func whole(ctx context.Context) (context.Context, context.CancelFunc) {
+// uninterrupted is a context for a request whose outcome must be known, even when ctx has ended.
+func uninterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), engineTime)
 }
 
@@ -131,7 +131,7 @@ func (e *engine) labels() map[string]string { return map[string]string{label: e.
 
 // unbuild removes what build made.
 func (e *engine) unbuild(b *build) error {
-	ctx, cancel := whole(context.Background())
+	ctx, cancel := uninterrupted(context.Background())
 	defer cancel()
 	_, err := e.Client().ImageRemove(ctx, b.name, client.ImageRemoveOptions{Force: true, PruneChildren: true})
 	for _, id := range slices.Backward(b.layers) { // most are gone with it; somebody else's image may rest on one
@@ -199,7 +199,7 @@ func pack(folder, dockerfile string) (_ *os.File, err error) {
 }
 
 // A container is a program that runs from an image: in the network of the
-// host, where every address is what it is for a command, or at its spot of
+// host, where every address is what it is for a command, or at its placement of
 // another one. {dir} is a volume of its own. It is made at its first start and stays, with all that it wrote, until
 // it is removed.
 type container struct {
@@ -207,7 +207,7 @@ type container struct {
 	image     *Image
 	here, dir string
 	args, env []string
-	at        *spot // nil: in the network of the host
+	at        *placement // nil: in the network of the host
 
 	engine *engine
 	made   *testcontainers.DockerContainer
@@ -246,7 +246,7 @@ func (c *container) make(ctx context.Context) (err error) {
 		name, value, _ := strings.Cut(v, "=")
 		env[name] = value
 	}
-	ctx, cancel := whole(ctx) // a container that is made after its request was given up would stay
+	ctx, cancel := uninterrupted(ctx) // a container that is made after its request was given up would stay
 	defer cancel()
 	request := testcontainers.ContainerRequest{
 		Image: image, Cmd: c.args, Env: env, Labels: c.engine.labels(),
@@ -267,8 +267,8 @@ func (c *container) make(ctx context.Context) (err error) {
 	return err
 }
 
-// shape makes a container one of its spot.
-func (s *spot) shape(ctx context.Context, e *engine, r *testcontainers.ContainerRequest) error {
+// shape makes a container one of its placement.
+func (s *placement) shape(ctx context.Context, e *engine, r *testcontainers.ContainerRequest) error {
 	host, err := netip.ParseAddr(s.host)
 	if err != nil {
 		return err
@@ -307,7 +307,7 @@ func (s *spot) shape(ctx context.Context, e *engine, r *testcontainers.Container
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // reachable is where this machine reaches the published port.
-func (s *spot) reachable(ctx context.Context, e *engine, ports network.PortMap) (string, error) {
+func (s *placement) reachable(ctx context.Context, e *engine, ports network.PortMap) (string, error) {
 	of := ports[network.MustParsePort(s.publish+"/tcp")]
 	if len(of) == 0 {
 		return "", fmt.Errorf("port %s was not published", s.publish)
@@ -337,7 +337,7 @@ func (c *container) start(ctx context.Context, log io.Writer) (_ run, err error)
 		return nil, err
 	}
 	api, r := c.engine.Client(), &containerRun{engine: c.engine, id: c.made.ID}
-	short, done := whole(ctx)
+	short, done := uninterrupted(ctx)
 	defer done()
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.cancel = cancel
@@ -375,7 +375,7 @@ func (c *container) remove() error {
 	}
 	var errs []error
 	if c.made != nil {
-		ctx, cancel := whole(context.Background())
+		ctx, cancel := uninterrupted(context.Background())
 		defer cancel()
 		errs = append(errs, testcontainers.TerminateContainer(c.made, testcontainers.StopContext(ctx), testcontainers.StopTimeout(0)))
 		c.made = nil
@@ -404,7 +404,7 @@ type containerRun struct {
 func (r *containerRun) pid() int { return r.number }
 
 func (r *containerRun) signal(sig syscall.Signal) error {
-	ctx, cancel := whole(context.Background())
+	ctx, cancel := uninterrupted(context.Background())
 	defer cancel()
 	_, err := r.engine.Client().ContainerKill(ctx, r.id, client.ContainerKillOptions{Signal: fmt.Sprint(int(sig))})
 	return err

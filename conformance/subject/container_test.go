@@ -39,7 +39,7 @@ func docker(t *testing.T) (*engine, string) {
 // leftovers are the containers and images that carry the subject's name.
 func leftovers(t *testing.T, e *engine) (left []string) {
 	t.Helper()
-	ctx, cancel := whole(context.Background())
+	ctx, cancel := uninterrupted(context.Background())
 	defer cancel()
 	ours := client.Filters{}.Add("label", label+"="+e.subject)
 	cs, err := e.Client().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
@@ -102,6 +102,9 @@ func TestContainersAreStartedReadyAndEnded(t *testing.T) {
 	c, err := net.Dial("tcp", in.At.Tunnel)
 	if err != nil {
 		t.Fatalf("{tunnel} from the host: %v", err)
+	}
+	if err := in.Owner(t.Context(), c); err != nil {
+		t.Errorf("Owner in the network of the host: %v", err)
 	}
 	c.Close()
 	for _, p := range in.Processes() {

@@ -9,8 +9,8 @@ import (
 
 // The contract of commands and images alike. A program finds ADIT_ROLE,
 // ADIT_TUNNEL (a server's) or ADIT_SERVER (a client's), ADIT_VISITOR,
-// ADIT_TARGET, ADIT_API, each host:port, and ADIT_SCENARIO, what it is started
-// for. An image writes a line with the word ready, unless ready says otherwise;
+// ADIT_TARGET, ADIT_API, each host:port, ADIT_SCENARIO, what it is started
+// for, and ADIT_INSTANCE, by which what it starts is known (owner.go). An image writes a line with the word ready, unless ready says otherwise;
 // a command is ready when ready says so, and at once without. Exit status 127
 // before that declines the scenario, if the program gives it to a scenario that
 // does not exist, too.
@@ -37,8 +37,8 @@ func (e *DeclinedError) Error() string {
 func (e *DeclinedError) Unwrap() error { return errors.ErrUnsupported }
 
 // contract is the variables that every program of a role finds.
-func contract(role string, at Addrs, scene string) []string {
-	env := []string{"ADIT_ROLE=" + role}
+func contract(role string, v values, scene string) []string {
+	at, env := v.at, []string{"ADIT_ROLE=" + role, mark(v.dir)}
 	for _, v := range []struct{ name, value string }{
 		{map[string]string{"server": "ADIT_TUNNEL", "client": "ADIT_SERVER"}[role], at.Tunnel},
 		{"ADIT_VISITOR", at.Visitor},
@@ -53,18 +53,18 @@ func contract(role string, at Addrs, scene string) []string {
 	return env
 }
 
-// believe judges a program that ended before its gate opened. Exit status 127
+// judgeDecline judges a program that ended before it was ready. Exit status 127
 // says that it does not support this role or scenario, but a shell says the same
 // of a missing command in one place, and a program that knows its scenarios says
 // it of one that does not exist: only then it is believed.
-func (g *gate) believe(ctx context.Context, p *Process, scene string, early error) error {
-	if p.ended().code != notSupported {
+func (g *gate) judgeDecline(ctx context.Context, p *Process, scene string, early error) error {
+	if p.lastEnd().code != notSupported {
 		return early
 	}
 	probe := newProcess(p.Name, p.program.with(scenario+"="+rand.Text()), Options{Grace: p.grace})
 	again := *g
 	again.procs = []*Process{probe}
-	said := again.up(ctx, probe) != nil && !probe.Running() && probe.ended().code == notSupported
+	said := again.up(ctx, probe) != nil && !probe.Running() && probe.lastEnd().code == notSupported
 	if err := probe.close(); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package subject
 import (
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -38,38 +37,38 @@ func (e *FileError) Error() string {
 // A Document is a decoded YAML file; it knows on which line a field stands.
 type Document struct {
 	name string
-	root *ast.File
+	into reflect.Type
+	root *ast.File // nil: the file is not YAML
 }
 
 // Decode reads one YAML document into v, a pointer to a struct. Unknown keys,
-// keys given twice and values of the wrong type are refused with a *FileError.
+// keys given twice and values of the wrong type are refused with a *FileError,
+// and so is what an UnmarshalYAML refuses with ValueErrorf. It reads every YAML
+// file of the suite and of the load generator: subjects, baselines, scenarios.
 func Decode(name string, data []byte, v any) (*Document, error) {
+	d := &Document{name: name, into: reflect.TypeOf(v)}
 	root, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return nil, fileError(name, nil, err)
+		return nil, d.fileError(err)
 	}
 	if len(root.Docs) != 1 || root.Docs[0].Body == nil {
 		return nil, &FileError{File: name, Problem: "must hold exactly one YAML document"}
 	}
-	switch err := yaml.NewDecoder(strings.NewReader(string(data)), yaml.Strict()).Decode(v); {
-	case errors.Is(err, io.EOF):
-		return nil, &FileError{File: name, Problem: "is empty"}
-	case err != nil:
-		return nil, fileError(name, root, err)
+	d.root = root
+	if err := yaml.NodeToValue(root.Docs[0].Body, v, yaml.Strict()); err != nil {
+		return nil, d.fileError(err)
 	}
-	return &Document{name: name, root: root}, nil
+	return d, nil
 }
 
 // Errorf makes the error for a field, named by its path, like server.command or axes[0].
 func (d *Document) Errorf(field, format string, args ...any) error {
 	e := &FileError{File: d.name, Field: field, Problem: fmt.Sprintf(format, args...)}
 	for at := field; at != "" && e.Line == 0; at = parent(at) { // an absent field stands where its parent does
-		path, err := yaml.PathString("$." + at)
-		if err != nil {
-			break
-		}
-		if node, err := path.FilterFile(d.root); err == nil && node != nil {
-			e.Line = node.GetToken().Position.Line
+		if path, err := yaml.PathString("$." + at); err == nil {
+			if node, err := path.FilterFile(d.root); err == nil && node != nil {
+				e.Line = node.GetToken().Position.Line
+			}
 		}
 	}
 	return e
@@ -77,16 +76,16 @@ func (d *Document) Errorf(field, format string, args ...any) error {
 
 // NodeErrorf makes the error for a node of the file.
 func (d *Document) NodeErrorf(node ast.Node, format string, args ...any) error {
-	return d.NodeError(node, ValueErrorf(node, format, args...))
+	return d.fileError(ValueErrorf(node, format, args...))
 }
 
 // NodeError makes the error for a node that was decoded apart.
 func (d *Document) NodeError(node ast.Node, err error) error {
-	out := fileError(d.name, d.root, err)
-	if e, ok := errors.AsType[*FileError](out); ok && e.Line == 0 {
-		e.Line, e.Field = node.GetToken().Position.Line, fieldAt(d.root, node.GetToken())
+	e := d.fileError(err)
+	if e.Line == 0 {
+		e.Line, e.Field = node.GetToken().Position.Line, d.fieldAt(node.GetToken())
 	}
-	return out
+	return e
 }
 
 // Has reports whether the file has a key at its top.
@@ -99,45 +98,39 @@ func parent(field string) string {
 	return field[:max(strings.LastIndexAny(field, ".["), 0)]
 }
 
-// fileError turns an error of the YAML library into ours.
-func fileError(name string, root *ast.File, err error) error {
-	e := &FileError{File: name, Problem: err.Error()}
+// fileError turns an error of the YAML library, or a *valueError, into ours.
+func (d *Document) fileError(err error) *FileError {
+	e := &FileError{File: d.name, Problem: err.Error()}
+	var at *token.Token
 	if v, ok := errors.AsType[*valueError](err); ok {
-		e.Problem, e.Line, e.Field = v.problem, v.node.GetToken().Position.Line, fieldAt(root, v.node.GetToken())
+		e.Problem, at = v.problem, v.node.GetToken()
+	} else if y, ok := errors.AsType[yaml.Error](err); ok {
+		e.Problem, at = y.GetMessage(), y.GetToken()
+	}
+	if at == nil {
 		return e
 	}
-	y, ok := errors.AsType[yaml.Error](err)
-	if !ok {
-		return e
+	e.Line, e.Field = at.Position.Line, d.fieldAt(at)
+	if _, ok := errors.AsType[*yaml.UnknownFieldError](err); ok {
+		e.Field = parent(e.Field)
+		e.Problem = fmt.Sprintf("unknown key %q", at.Value)
+		if keys := keysAt(d.into, e.Field); len(keys) > 0 {
+			e.Problem += "; there are " + strings.Join(keys, ", ") + meant(at.Value, keys)
+		}
 	}
-	e.Problem = y.GetMessage()
-	tk := y.GetToken()
-	if tk == nil {
-		return e
+	if t, ok := errors.AsType[*yaml.TypeError](err); ok {
+		e.Problem = fmt.Sprintf("%q must be %s", at.Value, kindName(t.DstType))
 	}
-	e.Line = tk.Position.Line
-	switch err := y.(type) {
-	case *yaml.UnknownFieldError:
-		e.Problem = fmt.Sprintf("unknown key %q", tk.Value)
-		e.Field = parent(fieldAt(root, tk))
-	case *yaml.TypeError:
-		e.Field = fieldAt(root, tk)
-		e.Problem = fmt.Sprintf("%q must be %s", tk.Value, kindName(err.DstType))
-	case *yaml.UnexpectedNodeTypeError:
-		e.Field = fieldAt(root, tk)
-		e.Problem = fmt.Sprintf("must be a %s, not a %s", strings.ToLower(err.Expected.YAMLName()), strings.ToLower(err.Actual.YAMLName()))
+	if n, ok := errors.AsType[*yaml.UnexpectedNodeTypeError](err); ok {
+		e.Problem = fmt.Sprintf("must be a %s, not a %s", strings.ToLower(n.Expected.YAMLName()), strings.ToLower(n.Actual.YAMLName()))
 	}
 	return e
 }
 
 // kindName says in words what a Go type takes.
 func kindName(t reflect.Type) string {
-	for t != nil && t.Kind() == reflect.Pointer {
+	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
-	}
-	switch {
-	case t == nil:
-		return "another kind of value"
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -148,30 +141,29 @@ func kindName(t reflect.Type) string {
 		return "a list"
 	case reflect.Struct, reflect.Map:
 		return "a group of keys"
-	default:
-		return "a number"
 	}
+	return "a number"
 }
 
-// fieldAt is the path of the node that tk begins.
-func fieldAt(root *ast.File, tk *token.Token) string {
-	f := &finder{at: tk.Position.Offset}
-	if root != nil {
-		for _, doc := range root.Docs {
-			ast.Walk(f, doc.Body)
-		}
+// fieldAt is the path of the node that a token begins.
+func (d *Document) fieldAt(at *token.Token) string {
+	if d.root == nil {
+		return ""
 	}
+	f := &finder{offset: at.Position.Offset}
+	ast.Walk(f, d.root.Docs[0].Body)
 	return strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(f.path, "$"), "."), "'", "") // 'a.b' is one key
 }
 
 // A finder is a visitor that remembers the path of the innermost node at an offset.
 type finder struct {
-	at   int
-	path string
+	offset int
+	path   string
 }
 
+// Visit implements ast.Visitor.
 func (f *finder) Visit(n ast.Node) ast.Visitor {
-	if tk := n.GetToken(); tk != nil && tk.Position != nil && tk.Position.Offset == f.at && len(n.GetPath()) > len(f.path) {
+	if at := n.GetToken(); at != nil && at.Position != nil && at.Position.Offset == f.offset && len(n.GetPath()) > len(f.path) {
 		f.path = n.GetPath()
 	}
 	return f

@@ -36,16 +36,16 @@
 // no quotes. Relative paths start from the caller's working directory.
 //
 //	decode.go    strict YAML: unknown keys and bad values refused with file, line, name
-//	file.go      File: what a subject file says, checked
-//	schema.go    its JSON Schema, for editors
+//	file.go      File: what a subject file says, checked; schema.go: its JSON Schema, for editors
 //	words.go     command lines, placeholders; with addrs.go: addresses, free ports
 //	instance.go  Instance: one started subject
 //	process.go   Process: one program, its end and its restart
 //	child.go     a command as a child process
 //	contract.go  what a program is told, and how it declines
+//	owner.go     who holds the addresses of a subject, and who has them before it starts
 //	image.go     images: when one is built, and until when it stays
 //	container.go a container as a process; with network.go all that knows the Docker engine
 //	log.go       the last lines that a process wrote
 //	ready.go     waiting until a subject can be used
-//	sys_*.go     process groups
+//	sys_*.go     sessions and process groups
 package subject

@@ -2,6 +2,7 @@ package subject
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +15,14 @@ import (
 )
 
 const auto = "auto"
+
+// Given is an address of a subject file; empty when it is left to the suite.
+func Given(addr string) string {
+	if addr == auto {
+		return ""
+	}
+	return addr
+}
 
 // A File is what a subject file says.
 type File struct {
@@ -108,12 +117,38 @@ func Address(at Addrs) (*File, error) {
 	return &File{Name: at.Tunnel, Server: &Role{Address: at.Tunnel}, Visitor: at.Visitor, Target: at.Target, API: at.API}, nil
 }
 
+// Fixed are the keys of the addresses that every instance of what is started here would have.
+func (f *File) Fixed() (keys []string) {
+	if f.Server != nil && f.Server.Address != "" { // they are those of somebody else's server
+		return nil
+	}
+	for _, a := range []struct{ key, addr string }{{"tunnel", f.Tunnel}, {"visitor", f.Visitor}, {"target", f.Target}, {"api", f.API}} {
+		if Given(a.addr) != "" {
+			keys = append(keys, a.key)
+		}
+	}
+	return keys
+}
+
 // Missing is those of the programs that the subject needs which are not installed.
 func (f *File) Missing() []string {
 	return slices.DeleteFunc(slices.Clone(f.Needs), func(program string) bool {
 		_, err := exec.LookPath(program)
 		return err == nil
 	})
+}
+
+// Programs are the programs of the commands of server and client, as they are written.
+func (f *File) Programs() (programs []string) {
+	for _, r := range []*Role{f.Server, f.Client} {
+		if r == nil || r.Command == "" {
+			continue
+		}
+		if words, err := split(r.Command); err == nil { // Parse refuses others
+			programs = append(programs, words[0])
+		}
+	}
+	return programs
 }
 
 // defaults fills in addresses that the file leaves open. One that somebody
@@ -214,7 +249,7 @@ func (f *File) checkImage(doc *Document, name string, r *Role) error {
 	if (r.Image.Name == "") == (r.Image.Build == "") {
 		return doc.Errorf(name+".image", "must be the name of an image, or {build: FOLDER, dockerfile: FILE}")
 	}
-	if err := hereAlone("an image", r.Image.Build, r.Image.Dockerfile); err != nil {
+	if err := onlyHere("an image", r.Image.Build, r.Image.Dockerfile); err != nil {
 		return doc.Errorf(name+".image", "%v", err)
 	}
 	inside := f.example()
@@ -277,13 +312,22 @@ func (f *File) example() values {
 	return v
 }
 
-func checkAddr(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || host == "" {
-		return fmt.Errorf("must be host:port")
+// CheckAddr refuses what is not host:port; the host may be empty.
+func CheckAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return errors.New("must be host:port")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("the port must be 1 to 65535")
+		return errors.New("the port must be 1 to 65535")
 	}
 	return nil
+}
+
+// checkAddr is CheckAddr for an address that has to have a host.
+func checkAddr(addr string) error {
+	if strings.HasPrefix(addr, ":") {
+		return errors.New("must be host:port")
+	}
+	return CheckAddr(addr)
 }

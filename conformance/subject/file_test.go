@@ -102,6 +102,17 @@ func TestCommandsAreSplitAsAShellDoes(t *testing.T) {
 	}
 }
 
+func TestProgramsAreTheFirstWordsOfCommands(t *testing.T) {
+	for line, want := range map[string]string{
+		"tunnelc --to x": "tunnelc", `"/a b/c" -d`: "/a b/c", "'/a b/c'": "/a b/c", "  c": "c", `{here}/'x y' z`: "{here}/x y",
+	} {
+		f, err := Command(line)
+		if got := f.Programs(); err != nil || !slices.Equal(got, []string{want}) {
+			t.Errorf("the programs of %q are %q, %v; want %q", line, got, err, want)
+		}
+	}
+}
+
 func TestPlaceholdersAreFilledInAfterSplitting(t *testing.T) {
 	v := values{at: Addrs{Tunnel: "[::1]:9000", Visitor: "h:1", Target: "t:2"}, dir: "/tmp/a b", here: "/h"}
 	for _, tt := range []struct{ line, want, err string }{

@@ -76,14 +76,14 @@ func (i *Image) drop(e *engine) error {
 }
 
 // container is the program of a role that has an image.
-func (f *File) container(name string, r *Role, v values, o Options, at *spot) (program, error) {
+func (f *File) container(name string, r *Role, v values, o Options, at *placement) (program, error) {
 	inside := v
 	inside.here = "" // of the host
 	args, err := inside.args(r.Args)
 	if err != nil {
 		return nil, fmt.Errorf("%s.args: %w", name, err)
 	}
-	env, err := f.environment(contract(name, v.at, o.Scenario), r.Env, inside)
+	env, err := f.environment(contract(name, v, o.Scenario), r.Env, inside)
 	if err != nil {
 		return nil, err
 	}

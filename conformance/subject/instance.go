@@ -55,8 +55,10 @@ type Instance struct {
 	Server *Process // nil when not started here
 	Client *Process // nil when not started here
 
-	Published string // where {tunnel} is reached from this machine, when Options.Place says that it shall be
-	host      string // the server's, in a Place
+	Published string    // where {tunnel} is reached from this machine, when Options.Place says that it shall be
+	host      string    // the server's, in a Place
+	listens   []ownAddr // of the server
+	dials     []ownAddr // of the client: where it is to connect
 }
 
 // Start starts an instance: server, client, prepare, each waited for until it
@@ -79,12 +81,35 @@ func (f *File) Start(ctx context.Context, o Options) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	for range addressTries - 1 {
+		in, err := f.startAt(ctx, host, free, server, client, o)
+		if stranger, ok := errors.AsType[*StrangerError](err); !ok || !f.picked(stranger, o.At) {
+			return in, err
+		}
+	}
+	return f.startAt(ctx, host, free, server, client, o)
+}
+
+// addressTries is how often free addresses are chosen: another program may take one before the subject does.
+const addressTries = 3
+
+// picked reports whether the stranger is where Start chose the address.
+func (f *File) picked(e *StrangerError, at Addrs) bool {
+	return map[string]bool{
+		"tunnel":  at.Tunnel == "" && f.Tunnel == auto,
+		"visitor": at.Visitor == "" && f.Visitor == auto,
+		"api":     at.API == "" && f.API == auto,
+	}[e.what]
+}
+
+func (f *File) startAt(ctx context.Context, host string, free func(map[string]bool) (string, error), server, client *Role, o Options) (*Instance, error) {
 	at, err := f.resolve(o.At, free)
 	if err != nil {
 		return nil, err
 	}
 	in := &Instance{At: at, host: host}
 	if in.Dir, err = os.MkdirTemp("", "adit-subject-"); err != nil {
+		ours.release(at)
 		return nil, err
 	}
 	if err := f.start(ctx, in, server, client, o); err != nil {
@@ -95,17 +120,30 @@ func (f *File) Start(ctx context.Context, o Options) (*Instance, error) {
 
 func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o Options) error {
 	v := values{at: in.At, dir: in.Dir, here: f.here}
-	far, err := v, error(nil)
+	atClient, err := v, error(nil)
 	if o.Line != nil && client != nil {
-		if far.at.Tunnel, err = o.Line(ctx, in.At.Tunnel); err != nil {
+		if atClient.at.Tunnel, err = o.Line(ctx, in.At.Tunnel); err != nil {
 			return err
 		}
 	}
 	if in.Server, err = f.process("server", in.host, server, v, o); err != nil {
 		return err
 	}
-	if in.Client, err = f.process("client", "", client, far, o); err != nil {
+	if in.Client, err = f.process("client", "", client, atClient, o); err != nil {
 		return err
+	}
+	if in.Client != nil {
+		in.dials = []ownAddr{{"tunnel", atClient.at.Tunnel}}
+	}
+	if in.Server != nil {
+		if in.listens, err = v.listens(server); err != nil {
+			return err
+		}
+		if o.Place == nil { // there every address is new
+			if err := vacant(ctx, in.listens); err != nil {
+				return err
+			}
+		}
 	}
 	procs := in.Processes()
 	var whole *gate
@@ -129,6 +167,9 @@ func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o 
 		}
 	}
 	if err := whole.wait(ctx, hits); err != nil {
+		return err
+	}
+	if err := in.Owner(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	if whole == nil {
@@ -164,8 +205,8 @@ func (f *File) process(name, host string, r *Role, v values, o Options) (*Proces
 	var err error
 	if r.Image != nil {
 		ready = cmp.Or(ready, &Ready{Log: imageReady})
-		var at *spot
-		if at, err = o.Place.spot(name, host, v.at); err == nil {
+		var at *placement
+		if at, err = o.Place.placement(name, host, v.at); err == nil {
 			what, err = f.container(name, r, v, o, at)
 		}
 	} else if o.Place != nil {
@@ -184,7 +225,7 @@ func (f *File) process(name, host string, r *Role, v values, o Options) (*Proces
 	p.ready = func(ctx context.Context, p *Process) error {
 		err := g.up(ctx, p)
 		if err != nil && !p.Running() {
-			return g.believe(ctx, p, o.Scenario, err)
+			return g.judgeDecline(ctx, p, o.Scenario, err)
 		}
 		return err
 	}
@@ -197,7 +238,7 @@ func (f *File) command(name string, r *Role, v values, o Options) (program, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s.command: %w", name, err)
 	}
-	env, err := f.environment(contract(name, v.at, o.Scenario), r.Env, v)
+	env, err := f.environment(contract(name, v, o.Scenario), r.Env, v)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +265,7 @@ func (f *File) prepare(ctx context.Context, v values, o Options) error {
 	if err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
-	env, err := f.environment(nil, nil, v)
+	env, err := f.environment([]string{mark(v.dir)}, nil, v)
 	if err != nil {
 		return err
 	}
@@ -241,7 +282,7 @@ func (f *File) prepare(ctx context.Context, v values, o Options) error {
 		p.End(true)
 		return fmt.Errorf("prepare: %s: %w%s", p.Command(), ctx.Err(), quoteLog(p.Log(0)))
 	}
-	if p.ended().code != 0 {
+	if p.lastEnd().code != 0 {
 		return fmt.Errorf("prepare failed: %w", p.exitError())
 	}
 	return nil
@@ -252,12 +293,16 @@ func (in *Instance) Processes() []*Process {
 	return slices.DeleteFunc([]*Process{in.Server, in.Client}, func(p *Process) bool { return p == nil })
 }
 
-// Close ends the processes in order, the client first, and removes Dir.
+// Close ends the processes in order, the client first, with what they left behind, and removes Dir.
 func (in *Instance) Close() error {
 	var errs []error
 	for _, p := range slices.Backward(in.Processes()) {
 		errs = append(errs, p.close())
 	}
+	if len(errs) > 0 {
+		in.sweep()
+	}
+	ours.release(in.At)
 	return errors.Join(append(errs, os.RemoveAll(in.Dir))...)
 }
 
@@ -282,7 +327,7 @@ func (f *File) VersionOf(ctx context.Context) (string, error) {
 
 // versionCommand fills in the version command; it runs without an instance.
 func (f *File) versionCommand() ([]string, error) {
-	if err := hereAlone("a version command", f.Version); err != nil {
+	if err := onlyHere("a version command", f.Version); err != nil {
 		return nil, err
 	}
 	return values{here: f.here}.command(f.Version)

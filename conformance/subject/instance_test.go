@@ -265,14 +265,37 @@ func TestAServerOfSomebodyElseIsNotStarted(t *testing.T) {
 
 func TestTheLogKeepsTheLastLines(t *testing.T) {
 	t.Parallel()
-	l := &tail{size: 2}
+	l := NewTail(2)
 	fmt.Fprintf(l, "a\nb\r\nc")
 	fmt.Fprintf(l, "c\n%s\nend", strings.Repeat("x", 2*maxLine))
-	l.flush()
-	if got := l.last(0); len(got) != 2 || len(got[0]) != maxLine || got[1] != "end" {
+	l.Flush()
+	if got := l.Last(0); len(got) != 2 || len(got[0]) != maxLine || got[1] != "end" {
 		t.Errorf("last(0) = %.20q; want a cut line and end", got)
 	}
-	if got := l.last(1); !slices.Equal(got, []string{"end"}) {
+	if got := l.Last(1); !slices.Equal(got, []string{"end"}) {
 		t.Errorf("last(1) = %q; want end", got)
 	}
+}
+
+// An instance has its port until it is closed, and no longer.
+func TestCloseGivesThePortsBack(t *testing.T) {
+	t.Parallel()
+	f, err := Command("sleep 600 {addr}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Visitor = auto
+	in, err := f.Start(t.Context(), Options{Part: ClientOnly, At: Addrs{Tunnel: "127.0.0.1:9"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := net.SplitHostPort(in.At.Visitor)
+	port, _ := strconv.Atoi(text)
+	if ours.give(port) {
+		t.Errorf("port %d of an instance that runs is given again", port)
+	}
+	if err := in.Close(); err != nil || !ours.give(port) {
+		t.Errorf("Close: %v; port %d is not given back", err, port)
+	}
+	ours.release(in.At)
 }

@@ -5,17 +5,19 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"time"
 )
 
-// maxLine is how much of a line is kept, in octets.
+// maxLine is how much of a line is kept, in bytes.
 const maxLine = 4096
 
-// A tail keeps the last lines that a child wrote. It is an io.Writer.
-type tail struct {
+// A Tail keeps the last lines that a program wrote. It is an io.Writer.
+type Tail struct {
 	mu      sync.Mutex
-	size    int      // lines kept; guards below
-	lines   []string // at most size, oldest first
-	part    []byte   // the line that has not ended yet
+	size    int         // lines kept; guards below
+	lines   []string    // at most size, oldest first
+	times   []time.Time // of the lines
+	part    []byte      // the line that has not ended yet
 	watches []*watch
 }
 
@@ -25,7 +27,11 @@ type watch struct {
 	hit chan struct{}
 }
 
-func (t *tail) Write(b []byte) (int, error) {
+// NewTail keeps a number of lines.
+func NewTail(lines int) *Tail { return &Tail{size: lines} }
+
+// Write takes a part of the output.
+func (t *Tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(b)
@@ -41,13 +47,13 @@ func (t *tail) Write(b []byte) (int, error) {
 }
 
 // end takes part as a whole line.
-func (t *tail) end() {
+func (t *Tail) end() {
 	line := string(bytes.TrimSuffix(t.part, []byte("\r")))
 	t.part = t.part[:0]
 	if len(t.lines) == t.size {
-		t.lines = slices.Delete(t.lines, 0, 1)
+		t.lines, t.times = slices.Delete(t.lines, 0, 1), slices.Delete(t.times, 0, 1)
 	}
-	t.lines = append(t.lines, line)
+	t.lines, t.times = append(t.lines, line), append(t.times, time.Now())
 	t.watches = slices.DeleteFunc(t.watches, func(w *watch) bool {
 		if !w.re.MatchString(line) {
 			return false
@@ -57,8 +63,8 @@ func (t *tail) end() {
 	})
 }
 
-// flush ends a last line that has no newline.
-func (t *tail) flush() {
+// Flush ends a last line that has no newline.
+func (t *Tail) Flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.part) > 0 {
@@ -67,7 +73,7 @@ func (t *tail) flush() {
 }
 
 // watch returns a channel that is closed at the first line from now on that matches re.
-func (t *tail) watch(re *regexp.Regexp) <-chan struct{} {
+func (t *Tail) watch(re *regexp.Regexp) <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := &watch{re, make(chan struct{})}
@@ -75,8 +81,20 @@ func (t *tail) watch(re *regexp.Regexp) <-chan struct{} {
 	return w.hit
 }
 
-// last is the last n lines; with n <= 0 all that are kept.
-func (t *tail) last(n int) []string {
+// Since is the last n lines that came since then.
+func (t *Tail) Since(since time.Time, n int) []string {
+	t.mu.Lock()
+	i, _ := slices.BinarySearchFunc(t.times, since, time.Time.Compare)
+	came := len(t.lines) - i
+	t.mu.Unlock()
+	if came == 0 {
+		return nil
+	}
+	return t.Last(min(n, came))
+}
+
+// Last is the last n lines; with n <= 0 all that are kept.
+func (t *Tail) Last(n int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n <= 0 || n > len(t.lines) {

@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// reusePort lets others listen at the same address, where the system has that.
+var reusePort func(network, address string, c syscall.RawConn) error
+
 // helper is what a started process does.
 func helper(what string, args []string) int {
 	term := make(chan os.Signal, 1)
@@ -52,6 +56,28 @@ func helper(what string, args []string) int {
 		<-term
 		fmt.Println("told to end")
 		return 0
+	case "dial": // holds a connection
+		c, err := net.Dial("tcp", args[0])
+		if err != nil {
+			return 9
+		}
+		defer c.Close()
+		fmt.Println("dialled")
+		<-term
+		return 0
+	case "share": // listens where others may listen, too, and holds what it accepts
+		l, err := (&net.ListenConfig{Control: reusePort}).Listen(context.Background(), "tcp", args[0])
+		if err != nil {
+			fmt.Println(err)
+			return 9
+		}
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return 9
+			}
+			defer c.Close()
+		}
 	case "serve": // an HTTP server
 		s := &http.Server{Addr: args[0], Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
 		go s.ListenAndServe()

@@ -28,7 +28,7 @@ type Place struct {
 // Limits bound one container. A zero field is no limit.
 type Limits struct {
 	CPUs      float64
-	Memory    int64 // octets, swap among them
+	Memory    int64 // bytes, swap included
 	OpenFiles uint64
 }
 
@@ -69,7 +69,7 @@ func NewNetwork(ctx context.Context, owner string) (_ *Network, err error) {
 // make makes the network twice: the engine knows which addresses nobody uses,
 // but lets containers choose theirs only where the network's were given to it.
 func (n *Network) make(ctx context.Context) error {
-	ctx, cancel := whole(ctx)
+	ctx, cancel := uninterrupted(ctx)
 	defer cancel()
 	api, o := n.engine.Client(), client.NetworkCreateOptions{Driver: "bridge", Labels: n.engine.labels()}
 	if _, err := api.NetworkCreate(ctx, n.Name, o); err != nil {
@@ -109,7 +109,7 @@ func (n *Network) host() (string, error) {
 
 // Close removes the network, which must be empty.
 func (n *Network) Close() error {
-	ctx, cancel := whole(context.Background())
+	ctx, cancel := uninterrupted(context.Background())
 	defer cancel()
 	return errors.Join(n.remove(ctx), n.engine.Close())
 }
@@ -122,21 +122,21 @@ func (n *Network) remove(ctx context.Context) error {
 	return err
 }
 
-// A spot is a container's own part of a Place.
-type spot struct {
+// A placement is a container's own part of a Place.
+type placement struct {
 	*Place
 	host    string
 	limits  Limits
 	publish string // port, empty: none
 }
 
-// spot gives a container its own; nil in the host's network. Only the server
+// placement gives a container its own; nil in the host's network. Only the server
 // is reached from outside.
-func (p *Place) spot(role, host string, at Addrs) (*spot, error) {
+func (p *Place) placement(role, host string, at Addrs) (*placement, error) {
 	if p == nil {
 		return nil, nil
 	}
-	s := &spot{Place: p, host: host, limits: p.Limits[role]}
+	s := &placement{Place: p, host: host, limits: p.Limits[role]}
 	if host == "" {
 		var err error
 		if s.host, err = p.Network.host(); err != nil {

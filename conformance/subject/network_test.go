@@ -50,6 +50,9 @@ func TestContainersInANetworkOfTheirOwnHaveAddressesAndLimits(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s from the host: %v", at, err)
 		}
+		if err := in.Owner(t.Context(), c); err != nil {
+			t.Errorf("Owner, of a connection to %s: %v", at, err)
+		}
 		c.Close()
 	}
 	if !strings.HasPrefix(in.Server.Image(), "sha256:") {

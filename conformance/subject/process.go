@@ -63,7 +63,7 @@ type Process struct {
 
 	program program
 	grace   time.Duration
-	log     *tail
+	log     *Tail
 	ready   func(context.Context, *Process) error
 	wg      sync.WaitGroup
 
@@ -74,7 +74,7 @@ type Process struct {
 }
 
 func newProcess(name string, what program, o Options) *Process {
-	return &Process{Name: name, program: what, grace: o.grace(), log: &tail{size: o.logLines()}}
+	return &Process{Name: name, program: what, grace: o.grace(), log: NewTail(o.logLines())}
 }
 
 // start begins a run.
@@ -94,7 +94,7 @@ func (p *Process) start(ctx context.Context) error {
 // reap waits for the end of a run.
 func (p *Process) reap(r run, exited chan struct{}) {
 	e := r.wait()
-	p.log.flush()
+	p.log.Flush()
 	p.mu.Lock()
 	p.end = e
 	p.mu.Unlock()
@@ -107,8 +107,8 @@ func (p *Process) current() (run, chan struct{}) {
 	return p.run, p.exited
 }
 
-// ended is how the newest run ended, once it has.
-func (p *Process) ended() end {
+// lastEnd is how the newest run ended, once it has.
+func (p *Process) lastEnd() end {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.end
@@ -164,11 +164,14 @@ func (p *Process) Status() string {
 	if p.Running() {
 		return "running"
 	}
-	return p.ended().status
+	return p.lastEnd().status
 }
 
 // Log is the last n lines that the process wrote, over all its runs; all that were kept with n <= 0.
-func (p *Process) Log(n int) []string { return p.log.last(n) }
+func (p *Process) Log(n int) []string { return p.log.Last(n) }
+
+// LogSince is the last n lines that were written since then.
+func (p *Process) LogSince(since time.Time, n int) []string { return p.log.Since(since, n) }
 
 // End ends the process and waits for its end: suddenly, as kill -9 does, or
 // by SIGTERM and after a grace SIGKILL. It is sent to all of its processes.
@@ -191,6 +194,16 @@ func (p *Process) End(suddenly bool) {
 	}
 	_ = r.signal(syscall.SIGKILL)
 	<-exited
+}
+
+// Drain sends SIGTERM, by which a subject begins to end in order, and does not wait.
+func (p *Process) Drain() {
+	r, exited := p.current()
+	select {
+	case <-exited:
+	default:
+		_ = r.signal(syscall.SIGTERM)
+	}
 }
 
 // Again starts the process again after its end, with the same command line

@@ -30,6 +30,9 @@ func (e *NotReadyError) Error() string {
 
 func (e *NotReadyError) Unwrap() error { return e.Last }
 
+// Timeout says that nothing is known to be wrong but the time.
+func (*NotReadyError) Timeout() bool { return true }
+
 // A gate is a Ready with its placeholders filled in, and the processes that it
 // concerns: a line of any of them, and none of them may end.
 type gate struct {

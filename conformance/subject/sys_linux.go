@@ -5,11 +5,11 @@ import (
 	"syscall"
 )
 
-// groupOfItsOwn keeps a terminal's Ctrl-C from the child, and has the kernel
-// end it should this process die before it could.
-func groupOfItsOwn() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+// OwnGroup gives the child a session, and so a process group, of its own: a terminal's
+// Ctrl-C stays away, and what it starts is known. The kernel ends it should this process die before it could.
+func OwnGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// signalGroup sends a signal to a child and all of its group.
-func signalGroup(p *os.Process, sig syscall.Signal) error { return syscall.Kill(-p.Pid, sig) }
+// SignalGroup sends a signal to a child and all of its group.
+func SignalGroup(p *os.Process, sig syscall.Signal) error { return syscall.Kill(-p.Pid, sig) }

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-func groupOfItsOwn() *syscall.SysProcAttr { return nil }
+// OwnGroup asks for nothing: this system has no process groups.
+func OwnGroup() *syscall.SysProcAttr { return nil }
 
-// signalGroup ends the child alone: this system has no process groups to signal.
-func signalGroup(p *os.Process, _ syscall.Signal) error { return p.Kill() }
+// SignalGroup ends the child alone.
+func SignalGroup(p *os.Process, _ syscall.Signal) error { return p.Kill() }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// groupOfItsOwn keeps a terminal's Ctrl-C from the child.
-func groupOfItsOwn() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+// OwnGroup gives the child a session, and so a process group, of its own: a terminal's Ctrl-C stays away.
+func OwnGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// signalGroup sends a signal to a child and all of its group.
-func signalGroup(p *os.Process, sig syscall.Signal) error { return syscall.Kill(-p.Pid, sig) }
+// SignalGroup sends a signal to a child and all of its group.
+func SignalGroup(p *os.Process, sig syscall.Signal) error { return syscall.Kill(-p.Pid, sig) }

@@ -137,8 +137,8 @@ func (v values) command(line string) ([]string, error) {
 	return words, nil
 }
 
-// hereAlone refuses other placeholders than {here} in what is used without an instance.
-func hereAlone(who string, texts ...string) error {
+// onlyHere refuses other placeholders than {here} in what is used without an instance.
+func onlyHere(who string, texts ...string) error {
 	for _, p := range placeholder.FindAllString(strings.Join(texts, " "), -1) {
 		if p != "{here}" {
 			return fmt.Errorf("placeholder %s: %s can use {here} alone", p, who)

@@ -20,7 +20,10 @@ func codecCommand(stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "codec --exec 'PROGRAM ARGUMENTS'",
 		Short: "feed the golden vectors to a codec in any language, over standard input and output",
-		Args:  cobra.NoArgs,
+		Long:  "Feeds the golden vectors to a codec in any language, over standard input and output.\n\n" + codec.Lines,
+		Example: `  adit-conform codec --exec 'python3 codec.py'
+  adit-conform codec --exec ./my-codec --vector 'frame_size_*' --json codec.json`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case strings.TrimSpace(o.Command) == "":
@@ -44,13 +47,11 @@ func codecCommand(stdout, stderr io.Writer) *cobra.Command {
 				fmt.Fprintf(stderr, "adit-conform: writing the report: %v\n", err)
 				return exitError(report.ExitSuiteError)
 			}
-			if r.ExitCode != report.ExitCertified {
-				return exitError(r.ExitCode)
-			}
-			return nil
+			return exit(r.ExitCode)
 		},
 	}
-	c.Flags().StringVar(&o.Command, "exec", "", "the program, run by sh -c; conformance/README.md describes the lines that it reads and writes")
+	c.Flags().StringVar(&o.Command, "exec", "", "the program, run by sh -c")
+	c.Flags().BoolVar(&o.Ext, "ext", false, "the frames of the Extended profile, too")
 	c.Flags().DurationVar(&o.Timeout, "timeout", codec.DefaultTimeout, "longest time of one answer")
 	c.Flags().StringSliceVar(&o.Vectors, "vector", nil, "only these vectors; patterns like 'frame_size_*'")
 	c.Flags().StringVar(&jsonFile, "json", "", "write the report to this file")

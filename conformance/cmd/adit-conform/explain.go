@@ -46,6 +46,7 @@ errors and limits that it is about. An ID is a requirement (OPEN-015), or a case
 	c.Flags().StringVar(&section, "section", "", "print this section of PROTOCOL.md, its subsections too, as Markdown")
 	c.Flags().BoolVar(&text, "text", false, "print PROTOCOL.md")
 	c.MarkFlagsMutuallyExclusive("section", "text")
+	c.ValidArgsFunction = cobra.FixedCompletions(cases.IDs(), cobra.ShellCompDirectiveNoFileComp)
 	return c
 }
 
@@ -235,7 +236,7 @@ var suiteWords = []meaning{
 	{name: "case", text: "one test of one requirement in one role: ID/role, or ID/role/variant"},
 	{name: "cell", text: "a case whose name has it is one cell of the tables in section 7: an event in a state"},
 	{name: "barrier", text: "a frame whose answer shows that the peer has taken every frame before it: KeepAlive to a server, to a client Data for an ID that nobody uses, answered by Close (section 11)"},
-	{name: "segmentation", text: "each case runs four times: its octets as written, one a write, cut at each field, all in one write; the subject must act in the same way (FRAME-006)"},
+	{name: "segmentation", text: "each case runs four times: its bytes as written, one per write, cut at each field, all in one write; the subject must act in the same way (FRAME-006)"},
 	{name: "class", text: "core-server, core-client or api: what is certified (section 22)"},
 	{name: "standing", text: "what became of a class: certified, partial (only a part was selected), deviating (certified but for known deviations), inconclusive or failed"},
 	{name: "requirement set", text: "the requirements and cases that score, frozen under a name such as 1.0"},

@@ -20,12 +20,12 @@ func TestExplain(t *testing.T) {
 			"OPEN-015",
 			[]string{
 				"OPEN-015  MUST, server, core, section 8.3 The response\n", "in place of a response as a failure response", "Why: deployed clients can lose a response",
-				"  OPEN-015/server/cell-requested-close  in state requested, Close", "requested  state of a connection: ConnectRequest sent, no response yet (server)",
+				"  OPEN-015/server/cell-requested-close        in state requested, Close", "requested  state of a connection: ConnectRequest sent, no response yet (server)",
 			},
 			"OPEN-014",
 		},
 		{"OPEN-015/server/cell-requested-close", []string{"in place of a response", "cell-requested-close"}, "OPEN-015/server  "},
-		{"open-02?", []string{"OPEN-020  ", "OPEN-026  ", "connect-timeout  10 s, at most 30 s"}, "OPEN-019  "},
+		{"open-02?", []string{"OPEN-020  ", "OPEN-026  ", "connect-timeout  10 s, 5 s to 30 s"}, "OPEN-019  "},
 		{"ALIVE-007", []string{"server and client: excepted: whether a side itself read"}, "tested by"},
 		{"draining Pass-Nonstrict", []string{"draining  state of a connection", "a SHOULD was missed"}, "retired"},
 		{"terms", []string{"reset ", "barrier ", "standing ", "abandoned ", "tunnel error "}, "FRAME-001"},
@@ -51,7 +51,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if stdout, _, code := conform(t, "explain", "--text"); code != 0 || stdout != string(protocol) {
-		t.Errorf("explain --text exits %d and prints %d octets; want PROTOCOL.md, %d octets", code, len(stdout), len(protocol))
+		t.Errorf("explain --text exits %d and prints %d bytes; want PROTOCOL.md, %d bytes", code, len(stdout), len(protocol))
 	}
 }
 

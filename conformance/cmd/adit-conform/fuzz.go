@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -13,19 +12,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/adit-tunnel/adit/conformance/cases"
+	"github.com/adit-tunnel/adit/conformance/certify"
 	"github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/conformance/fuzz"
-	"github.com/adit-tunnel/adit/conformance/replay"
 	"github.com/adit-tunnel/adit/conformance/report"
 )
 
 // fuzzFlags are the flags of adit-conform fuzz.
 type fuzzFlags struct {
-	runFlags
-	span time.Duration
-	one  bool
-	dir  string
-	rss  string
+	subject certify.SubjectFlags
+	span    time.Duration
+	seed    uint64
+	jobs    int
+	one     bool
+	dir     string
+	rss     string
 }
 
 func fuzzCommand() *cobra.Command {
@@ -34,28 +35,25 @@ func fuzzCommand() *cobra.Command {
 		Use:   "fuzz --server HOST:PORT --visitor HOST:PORT | --client-cmd 'PROG …' | --subject FILE",
 		Short: "look for what kills, hangs or bloats a subject",
 		Long: `fuzz tries sequences of visits, frames and ends, right and wrong, and looks after each whether the subject goes on:
-it runs, a fresh tunnel answers, and so does the tunnel beside. What it finds is shrunk and written as a replay file.
+it runs, a fresh tunnel answers, and so does the tunnel beside. What it finds is written as a file for replay.
 A subject that the suite starts is started again, and its memory is watched.
 
 Exit codes: 0 nothing found; 1 found; 2 wrong usage; 3 unreachable; 6 interrupted before anything could be said.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if !c.Flags().Changed("seed") {
-				f.seed = uint64(rand.Uint32())
-			}
 			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	f.subjectFlags(c)
+	subjectFlags(c, &f.subject)
+	c.MarkFlagsMutuallyExclusive("server", "client-cmd", "subject")
 	c.MarkFlagsOneRequired("server", "client-cmd", "subject")
 	c.MarkFlagsRequiredTogether("server", "visitor")
 	s := c.Flags()
 	s.DurationVar(&f.span, "for", 10*time.Minute, "how long; a subject file with both roles has half of it for each")
 	s.BoolVar(&f.one, "fail-fast", false, "end at the first finding")
-	s.Uint64Var(&f.seed, "seed", 0, "repeat the sequences of a campaign (default: a new one, shown at the end)")
+	seedFlag(s, &f.seed, "repeat the sequences of a campaign (default: a new one, shown at the end)")
 	s.StringVarP(&f.dir, "out", "o", "fuzz-findings", "folder for replay files; made when there is something to write")
 	s.IntVar(&f.jobs, "jobs", 2, "instances at a time of a subject that the suite starts")
-	f.shrinkFlag(s)
 	s.StringVar(&f.rss, "rss-limit", "1GiB", "resident memory of a subject that the suite starts, like 512MiB; more is a finding")
 	return c
 }
@@ -84,17 +82,13 @@ func (f *fuzzFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	var campaigns []*fuzz.Campaign
 	for _, role := range []engine.Role{engine.Server, engine.Client} {
-		s, err := f.ofRole(ctx, role)
-		if err != nil {
-			return err
-		}
-		right, err := rightPeer(role)
+		s, err := f.subject.OfRole(ctx, role)
 		if err != nil {
 			return err
 		}
 		if s != nil {
 			campaigns = append(campaigns, &fuzz.Campaign{
-				Subject: s, Right: right, Role: role, Seed: f.seed, Jobs: f.jobs, First: f.one, Shrink: replay.Limits{For: f.shrinkFor}, RSS: limit, Dir: f.dir,
+				Subject: s, Role: role, Seed: f.seed, Jobs: f.jobs, First: f.one, RSS: limit, Dir: f.dir,
 				Suite: version, Set: cases.DefaultSet, Log: stderr, Tick: ticker(stderr),
 			})
 		}

@@ -32,8 +32,8 @@ func listCommand() *cobra.Command {
 An ID is a requirement (OPEN-015), a role of it (OPEN-015/server) or a case; * and ? stand for other characters but /.
 adit-conform explain ID prints the clause.
 
---freeze NAME prints a set as JSON for conformance/cases/sets/NAME.json: a new one has everything that the suite
-has now; one that exists keeps its requirements and cases, and acknowledges their present texts.`,
+--freeze NAME prints a set as JSON for conformance/cases/sets/NAME.json (make freeze): a new one, or a draft, has everything
+that the suite has now; a frozen one keeps its requirements and cases, and acknowledges the present texts of SHOULDs and MAYs.`,
 		Example: `  adit-conform list OPEN-015
   adit-conform list 'FRAME-*' 'CLOSE-*' --role client`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -61,6 +61,9 @@ has now; one that exists keeps its requirements and cases, and acknowledges thei
 	c.Flags().StringVar(&f.name, "set", cases.DefaultSet, "frozen requirement set")
 	c.Flags().StringVar(&f.freeze, "freeze", "", "print the requirement set of this name, to be frozen")
 	c.MarkFlagsMutuallyExclusive("set", "freeze")
+	c.ValidArgsFunction = cobra.FixedCompletions(cases.IDs(), cobra.ShellCompDirectiveNoFileComp)
+	complete(c, "set", cases.SetNames())
+	complete(c, "role", []string{"server", "client", "api"})
 	return c
 }
 
@@ -90,7 +93,7 @@ type listed struct {
 // An untried is why a requirement has no case, for roles.
 type untried struct {
 	roles  string
-	how    cases.Coverage
+	how    cases.How
 	reason string
 }
 
@@ -184,7 +187,7 @@ func (f *listFlags) list(w io.Writer, set cases.Set) {
 // note says what is special about running a case.
 func note(c engine.Case, set cases.Set) string {
 	var s []string
-	if why := set.Unscored(c); why != "" {
+	if why := set.Excludes(c); why != "" {
 		s = append(s, why)
 	}
 	if c.Wait > engine.SlowWait {

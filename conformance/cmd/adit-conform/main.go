@@ -8,6 +8,7 @@
 //	adit-conform list [ID…]
 //	adit-conform explain ID…
 //	adit-conform codec --exec 'PROGRAM'
+//	adit-conform watch --listen ADDR --to ADDR
 //	adit-conform replay FILE --server HOST:PORT
 //	adit-conform fuzz --server HOST:PORT --visitor HOST:PORT --for 10m
 //	adit-conform report|diff|matrix|verify FILE.json…
@@ -29,6 +30,7 @@ import (
 
 	"github.com/adit-tunnel/adit/conformance/fault"
 	"github.com/adit-tunnel/adit/conformance/report"
+	"github.com/adit-tunnel/adit/conformance/subject"
 )
 
 // version is set when linking; what go install built has its module's.
@@ -61,13 +63,13 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetArgs(args)
+	root.SetFlagErrorFunc(subject.FlagError)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(runCommand(), replayCommand(), fuzzCommand(), listCommand(), explainCommand(), watchCommand(), schemaCommand(), codecCommand(stdout, stderr), fault.PeerCommand(stdout),
 		fault.SelfCheckCommand(stdout, stderr, isTerminal(stderr), func(code int) error { return exitError(code) }))
 	root.AddCommand(reportCommands()...)
+	root.SetArgs(subject.TwoDashes(root, args))
 	command, err := root.ExecuteContextC(ctx)
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)

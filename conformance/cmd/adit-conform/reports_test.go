@@ -164,14 +164,3 @@ func TestBundle(t *testing.T) {
 		t.Errorf("without digests verify exits %d; want 2 and the remedy\n%s", code, stderr)
 	}
 }
-
-func TestProgram(t *testing.T) {
-	t.Parallel()
-	for line, want := range map[string]string{
-		"tunnelc --to x": "tunnelc", `"/a b/c" -d`: "/a b/c", "'/a b/c'": "/a b/c", "  c": "c",
-	} {
-		if got := program(line); got != want {
-			t.Errorf("program(%q) = %q; want %q", line, got, want)
-		}
-	}
-}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/adit-tunnel/adit/conformance/referee"
 	"github.com/adit-tunnel/adit/conformance/report"
+	"github.com/adit-tunnel/adit/conformance/watch"
 )
 
 // watchFlags are the flags of adit-conform watch.
@@ -57,7 +57,7 @@ func (f watchFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	case live && (f.listen == "" || f.to == ""):
 		return errors.New("--listen and --to: give both")
 	}
-	read := f.watch
+	read := f.relay
 	if f.pcap != "" {
 		read = f.capture
 	}
@@ -71,14 +71,17 @@ func (f watchFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 			return fmt.Errorf("--json: %w", err)
 		}
 	}
-	if code := rep.ExitCode(); code != report.ExitCertified {
-		return exitError(code)
+	switch {
+	case rep.Broken():
+		return exitError(report.ExitFailed)
+	case rep.Unreachable():
+		return exitError(report.ExitUnreachable)
 	}
 	return nil
 }
 
-// watch is the proxy.
-func (f watchFlags) watch(ctx context.Context, stdout, stderr io.Writer) (*referee.Report, error) {
+// relay is the proxy.
+func (f watchFlags) relay(ctx context.Context, stdout, stderr io.Writer) (*watch.Report, error) {
 	if _, _, err := net.SplitHostPort(f.to); err != nil {
 		return nil, fmt.Errorf("--to: %w; give HOST:PORT", err)
 	}
@@ -92,17 +95,17 @@ func (f watchFlags) watch(ctx context.Context, stdout, stderr io.Writer) (*refer
 		return nil, exitError(report.ExitUnreachable)
 	}
 	fmt.Fprintf(stdout, "watching %s, server %s; SIGINT ends it with a summary\n", l.Addr(), f.to)
-	return referee.Watch(ctx, l, referee.Options{To: f.to, Verbose: f.verbose, Log: stdout})
+	return watch.Relay(ctx, l, watch.Options{To: f.to, Verbose: f.verbose, Log: stdout})
 }
 
 // capture reads a file.
-func (f watchFlags) capture(_ context.Context, stdout, _ io.Writer) (*referee.Report, error) {
+func (f watchFlags) capture(_ context.Context, stdout, _ io.Writer) (*watch.Report, error) {
 	file, err := os.Open(f.pcap)
 	if err != nil {
 		return nil, fmt.Errorf("--pcap: %w", err)
 	}
 	defer file.Close()
-	rep, err := referee.ReadCapture(file, f.port, referee.Options{Verbose: f.verbose, Log: stdout})
+	rep, err := watch.ReadCapture(file, f.port, watch.Options{Verbose: f.verbose, Log: stdout})
 	if err != nil {
 		return nil, fmt.Errorf("--pcap %s: %w", f.pcap, err)
 	}

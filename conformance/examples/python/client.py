@@ -1,4 +1,4 @@
-"""Core client: python3 client.py --server HOST:PORT"""
+"""Client: python3 client.py --server HOST:PORT"""
 import argparse
 import asyncio
 import ipaddress
@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import engine
 import frames
-from engine import DIALING, OPEN, Conn, Tunnel, host_port, log
+from engine import DIALING, Conn, host_port, log
+from extended import GONE, UP, ExtendedTunnel, end_tunnels
 
 DIAL_TIMEOUT = 8.0           # OPEN-012
 KEEPALIVE = 15.0             # ALIVE-001
@@ -99,10 +100,13 @@ async def dial(loop, host, port):
     raise error
 
 
-class ClientTunnel(Tunnel):
-    def __init__(self, loop, sock, name, on_lost):
-        super().__init__(loop, sock, name, {frames.RESPONSE}, SILENCE, on_lost)      # OPEN-011
+class ClientTunnel(ExtendedTunnel):
+    def __init__(self, loop, sock, name, on_lost, extended, before=None):
+        super().__init__(loop, sock, name, {frames.RESPONSE}, SILENCE, on_lost, extended)      # OPEN-011
         self.dials = 0
+        self.turn = asyncio.Event()                       # lost, or drained by the server
+        self.is_drained = self.followed = self.unwanted = False
+        self.before = before                              # it drains, and waits for this one
         self.alive_at = loop.time()
         self.keep_alive(first=True)
 
@@ -154,6 +158,81 @@ class ClientTunnel(Tunnel):
         self.send(frames.response(c.id, frames.OK))       # OPEN-005, OPEN-017
         self.guard(self.opened, c)
 
+    # --- extended ---------------------------------------------------------------------------------
+
+    def on_open(self, frame):
+        tags, critical = frames.parse_tlvs(frame.payload, frames.IN_OPEN)
+        if frame.id <= self.highest:
+            raise frames.ProtocolError("state", "ID %d is not above %d" % (frame.id, self.highest), "XID-002")
+        code = self.refusal(tags, critical)
+        if code:
+            self.highest = frame.id
+            return self.send(frames.rst(frame.id, code), engine.ANSWER)
+        c = self.add_ext(frame.id, None)
+        self.dials += 1
+        c.task = self.loop.create_task(self.dial_ext(c, tags.get(frames.HOST, b"127.0.0.1"), int.from_bytes(tags[frames.PORT], "big")))
+
+    def refusal(self, tags, critical):
+        """XOPEN-005, XOPEN-012; 0 for an OPEN that can be served."""
+        port = int.from_bytes(tags.get(frames.PORT, b""), "big")
+        if critical or tags.get(frames.NETWORK, b"\x01") != b"\x01":
+            return frames.UNSUPPORTED
+        if frames.SERVICE in tags and frames.PORT not in tags and frames.HOST not in tags:
+            return frames.NO_SERVICE                      # this client has none
+        if frames.SERVICE in tags or not port:
+            return frames.GENERAL
+        if self.dials >= MAX_DIALS or len(self.conns) + len(self.xlocals) >= MAX_CONNS:
+            return frames.TOO_MANY
+        try:
+            check_host(tags.get(frames.HOST, b"127.0.0.1"))
+        except Failure as e:
+            return e.status
+        return 0
+
+    async def dial_ext(self, c, host, port):
+        sock, code = None, 0
+        try:
+            sock = await asyncio.wait_for(dial(self.loop, host, port), DIAL_TIMEOUT)
+        except asyncio.CancelledError:
+            pass                                          # XOPEN-010
+        except Exception as e:
+            code = status_of(e)
+            log("%s: cannot dial %r port %d: %r" % (self.name, host, port, e))
+        self.dials -= 1
+        c.task = None
+        if c.state == GONE or self.lost:
+            self.xlocals.discard(c)                       # XOPEN-013: the dial has really ended
+            if sock:
+                engine.reset(sock)
+            return
+        if code:
+            return self.guard(self.kill, c, code)
+        c.sock = sock
+        self.send_of(c, frames.opened(c.id), engine.ANSWER)       # XOPEN-004, XOPEN-006
+        self.guard(self.is_open, c)
+
+    def handshake_over(self):
+        if self.before:                                   # AWAY-013
+            self.before.followed = True
+            self.before.check_end()
+            self.before = None
+
+    def turned_away(self, code):
+        self.unwanted = code in (frames.DENIED, frames.UNSUPPORTED)
+        super().turned_away(code)
+
+    def drained(self):
+        self.is_drained = True
+        self.turn.set()
+
+    def may_say_done(self):
+        return self.followed or not self.is_drained
+
+    def lose(self, reason):
+        super().lose(reason)
+        self.handshake_over()
+        self.turn.set()
+
     def refuse(self, c, status):
         """The one answer to a request (OPEN-004); a failure frees the ID."""
         self.free(c)
@@ -192,42 +271,60 @@ async def connect(loop, host, port):
     raise error
 
 
-async def forever(loop, server):
-    """LOSS-003: never stop trying."""
-    delay = 0.5
-    while True:
-        try:
-            sock = await asyncio.wait_for(connect(loop, *server), SERVER_TIMEOUT)
-            lost = asyncio.Event()
-            began = loop.time()
-            tunnel = ClientTunnel(loop, sock, "%s:%d" % server, lambda _: lost.set())
-            log("%s: tunnel begins" % tunnel.name)
+class Client:
+    def __init__(self, loop, server, extended):
+        self.loop, self.server, self.extended = loop, server, extended
+        self.tunnels = []
+
+    async def forever(self):
+        """LOSS-003: never stop trying."""
+        delay, at_once, before = 0.5, -60.0, None
+        while True:
+            tunnel, began = None, self.loop.time()
             try:
-                await lost.wait()
-            finally:
-                tunnel.lose("the client stops")
-            if loop.time() - began > 10:
-                delay = 0.5
-        except Exception as e:
-            log("no tunnel: %r" % e)
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, REDIAL_MAX)
+                sock = await asyncio.wait_for(connect(self.loop, *self.server), SERVER_TIMEOUT)
+                tunnel = ClientTunnel(self.loop, sock, "%s:%d" % self.server, self.tunnels.remove, self.extended, before)
+                self.tunnels.append(tunnel)
+            except Exception as e:
+                log("no tunnel: %r" % e)
+                if before:                                # no next one is under way
+                    before.followed = True
+                    before.check_end()
+            before = None
+            if tunnel:
+                log("%s: tunnel begins" % tunnel.name)
+                await tunnel.turn.wait()
+                if tunnel.unwanted:                       # section 23: 30 to 60 s after the beginning
+                    await asyncio.sleep(max(0, began + 35 - self.loop.time()))
+                if self.loop.time() - began > 10:
+                    delay = 0.5
+                if tunnel.is_drained:
+                    before = tunnel
+                    if self.loop.time() - at_once >= 60:  # AWAY-005, AWAY-006
+                        at_once = self.loop.time()
+                        continue
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, REDIAL_MAX)
 
 
 async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", type=host_port, required=True, metavar="HOST:PORT")
+    parser.add_argument("--extended", action="store_true", help="speak the Extended profile if the server does")
+    parser.add_argument("--drain", type=float, default=0, metavar="SECONDS", help="let open connections end by themselves for that long")
     args = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     loop = asyncio.get_running_loop()
-    task = asyncio.create_task(forever(loop, args.server))
+    client = Client(loop, args.server, args.extended)
+    task = asyncio.create_task(client.forever())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     try:
         await task
     except asyncio.CancelledError:
         pass
+    await end_tunnels(client.tunnels, args.drain)
 
 
 if __name__ == "__main__":

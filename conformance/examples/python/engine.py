@@ -17,11 +17,15 @@ REQUESTED, DIALING, ABANDONED, OPEN, CLOSING, DRAINING, RETIRED, IDLE = (
 # Section 17.
 QUEUE = 1 << 20              # FLOW-001: full from here on; one read beyond it is at most 1.25 MiB more
 CLOSE_DRAIN = 5.0            # CLOSE-005
-CLOSE_TOTAL = 30.0           # CLOSE-004, CLOSE-006
+CLOSE_DISCARD = 1 << 20      # CLOSE-005
+CLOSE_TOTAL = 30.0           # CLOSE-004
+CLOSE_STALL = 30.0           # CLOSE-006
+CLOSE_MOST = 300.0           # CLOSE-012
 CLOSE_WAIT = 60.0            # CLOSE-009
 STALL_LIMIT = 5.0            # FLOW-002
 STALL_BUDGET = 10.0          # FLOW-003
 STALL_WINDOW = 15.0          # FLOW-003
+PAUSE_SIGN = 15.0            # FLOW-008
 OTHERS_GO_ON = 20.0          # FLOW-004, with a margin to 30 s
 FRAME_PROGRESS = 60.0        # FRAME-011
 OWED = 256 << 10             # FLOW-006
@@ -77,13 +81,18 @@ class Conn:
         self.reading = False
         self.writing = False
         self.took = 0.0               # pause clock when the local socket last took octets
-        self.timer = None             # connect-timeout, dial-timeout, close-total, close-drain
-        self.wait = None              # close-wait
+        self.took_at = 0.0            # the same by the clock, for who counts memory
+        self.first = 0.0              # when the first Close passed, or the local socket took octets after that
+        self.most = 0.0               # when close-most passes
+        self.discarded = 0            # octets of the local peer that went nowhere
+        self.timer = None             # connect-timeout, dial-timeout, close-stall, close-drain
+        self.wait = None              # close-total, close-wait
         self.task = None              # a client's dial
-        self.again = False            # OPEN-025 done
 
 
 class Tunnel:
+    is_server = False
+
     def __init__(self, loop, sock, name, forbidden, silence_limit, on_lost):
         self.loop, self.sock, self.name = loop, sock, name
         self.silence_limit, self.on_lost = silence_limit, on_lost
@@ -97,6 +106,7 @@ class Tunnel:
         self.sent = 0                 # octets of out[0] already handed over
         self.out_data = self.owed = 0
         self.out_watch = self.flush_soon = False
+        self.sent_at = time.monotonic()
         self.starved = deque()        # connections not read because out_data is at its bound
         # incoming
         self.full = set()             # open connections whose queue is full
@@ -104,7 +114,8 @@ class Tunnel:
         self.pause_began = self.pause_clock = 0.0
         self.pauses = deque()         # (begin, end) of earlier pauses
         self.silence = 0.0
-        self.frame_age = 0.0          # reading time since the frame in progress began
+        self.heard = time.monotonic() # when octets came last
+        self.frame_age = None         # reading time since the frame in progress began; None: there is none
         self.frame_done = 0
         self.frame_marks = deque()    # (age, octets)
         prepare(sock)
@@ -131,15 +142,18 @@ class Tunnel:
             return self.lose(str(e))                      # TUN-002
         if not chunk:
             return self.lose("end of stream")             # TUN-002
-        self.silence = 0.0
+        self.silence, self.heard = 0.0, time.monotonic()
         try:
             for frame in self.reader.feed(chunk):         # ORDER-001
                 self.handle(frame)
                 if self.lost:
                     return
         except frames.ProtocolError as e:                 # ERR-001
-            return self.lose("tunnel error, %s: %s" % (e.layer, e))
+            return self.broken(e)
         self.check_pause()
+
+    def broken(self, error):
+        self.lose("tunnel error, %s: %s" % (error.layer, error))
 
     def handle(self, frame):
         if isinstance(frame, frames.Data):
@@ -157,7 +171,8 @@ class Tunnel:
         self.lost = True
         log("%s: tunnel lost: %s" % (self.name, reason))
         for c in list(self.locals):                       # LOSS-001, LOSS-002
-            self.drop_local(c)
+            if c.state != IDLE:                           # CLOSE-012: what lingers goes on
+                self.drop_local(c)
         for c in list(self.conns.values()):
             self.free(c)
         self.ticker.cancel()
@@ -185,22 +200,35 @@ class Tunnel:
         for c in list(self.locals):                       # OPEN-023: a reset behind octets that we hold
             if c.state == REQUESTED and not c.reading and c.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 self.fail(c)
+        # What began since the last tick has its own time: a timer that is a tick early breaks "not before".
         if self.paused:                                   # ALIVE-007: no silence is counted here
-            self.pause_clock += dt
+            if self.is_server and now - self.sent_at >= PAUSE_SIGN:       # FLOW-008
+                self.sent_at = now
+                self.send(frames.data(next(iter(self.full)).id, b""))
+            waiting = sum(c.state in (REQUESTED, DIALING, OPEN) for c in self.conns.values())
+            if waiting <= 1:                              # alone: nothing counts
+                self.pause_began = now
+                for c in self.full:
+                    c.took = self.pause_clock
+                return
+            self.pause_clock += min(dt, now - self.pause_began)
             return self.judge_pause(now)
-        self.silence += dt
+        self.silence += min(dt, now - self.heard)
         if self.silence >= self.silence_limit:            # ALIVE-004, ALIVE-006
             return self.lose("silent for %.0f s" % self.silence)
-        self.judge_frame(dt)
+        self.judge_frame(now, dt)
 
-    def judge_frame(self, dt):
+    def judge_frame(self, now, dt):
         """FRAME-011."""
-        if not self.reader.rest or self.reader.done != self.frame_done:
-            self.frame_done, self.frame_age = self.reader.done, 0.0
-            self.frame_marks.clear()
+        if not self.reader.rest:
+            self.frame_age = None
             return
-        self.frame_age += dt
         marks = self.frame_marks
+        if self.frame_age is None or self.reader.done != self.frame_done:
+            self.frame_done, self.frame_age = self.reader.done, min(dt, now - self.heard)
+            marks.clear()
+        else:
+            self.frame_age += dt
         marks.append((self.frame_age, self.reader.rest))
         while len(marks) > 1 and marks[1][0] <= self.frame_age - RATE_SPAN:
             marks.popleft()
@@ -285,6 +313,7 @@ class Tunnel:
             except OSError as e:
                 out.clear()
                 return self.lose(str(e))                  # TUN-002
+            self.sent_at = time.monotonic()
             n += self.sent
             while out and n >= len(out[0][2]):
                 self.unqueue(out[0])
@@ -381,6 +410,7 @@ class Tunnel:
         c.wait = self.loop.call_later(CLOSE_WAIT, self.guard, self.retire, c)
 
     def retire(self, c):
+        self.drop_local(c)
         c.state = RETIRED                                 # CLOSE-009
         self.retired += 1
         if self.retired > RETIRED_MAX:                    # CLOSE-011
@@ -404,11 +434,28 @@ class Tunnel:
 
     def begin_drain(self, c):
         """Write what is queued, then shut down (CLOSE-003); octets of the local peer are discarded."""
-        self.set_timer(c, CLOSE_TOTAL, self.fail)         # CLOSE-006
+        c.first = time.monotonic()
+        c.most = c.first + CLOSE_MOST
+        self.set_timer(c, CLOSE_STALL, self.stalled)      # CLOSE-006
+        if c.state == DRAINING:
+            c.wait = self.loop.call_later(CLOSE_TOTAL, self.guard, self.close_at_last, c)
         self.watch(c)
         self.check_pause()
         if not c.queue:
             self.all_written(c)
+
+    def close_at_last(self, c):
+        """CLOSE-004: own Close, though the local socket still takes octets; it lingers."""
+        self.send(frames.close(c.id))
+        self.free(c)
+
+    def stalled(self, c):
+        """CLOSE-006, CLOSE-012: nothing taken for close-stall, or close-most is over."""
+        left = min(c.first + CLOSE_STALL, c.most) - time.monotonic()
+        if left > 0:
+            self.set_timer(c, left, self.stalled)
+        else:
+            self.fail(c)
 
     def all_written(self, c):
         try:
@@ -472,7 +519,10 @@ class Tunnel:
             self.send(frames.data(c.id, octets), PAYLOAD, c.id)       # DATA-007
         elif c.state == REQUESTED:
             c.held += octets
-        # closing, draining, and sockets whose ID is idle: discarded
+        else:                                             # closing, draining, lingering
+            c.discarded += len(octets)
+            if c.discarded >= CLOSE_DISCARD:              # CLOSE-005: the socket stays all the same
+                self.unwatch(c)
 
     def local_end(self, c):
         if c.state == REQUESTED:
@@ -493,6 +543,7 @@ class Tunnel:
                     n = c.sock.send(part)
                 del c.queue[:n]
                 c.took = self.pause_clock
+                c.first = c.took_at = time.monotonic()
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:

@@ -1,4 +1,6 @@
-"""Frames of the tunnel protocol: encoders and an incremental reader (PROTOCOL.md sections 4 to 6)."""
+"""Frames of the tunnel protocol: encoders and an incremental reader (PROTOCOL.md sections 4 to 6, and 24)."""
+import random
+import socket
 import struct
 from collections import namedtuple
 
@@ -14,6 +16,28 @@ OK, GENERAL, REFUSED, TIMED_OUT, UNREACHABLE, NOT_RESOLVED, DENIED, TOO_MANY = r
 # Smallest and largest payload of each known type; the addressed request is checked in full below.
 SIZES = {REQUEST: (6, 7 + 255), RESPONSE: (5, 5), DATA: (4, MAX_PAYLOAD), CLOSE: (4, 4), KEEPALIVE: (0, 0)}
 
+# The Extended profile, section 24: a tunnel has these types once both sides are up, and none before but HELLO.
+HELLO, WINDOW, FIN, RESET, OPEN, GOAWAY, PING, PONG, OPENED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x16, 0x17, 0x18, 0x1D
+OPTIONS = (0x15, 0x19, 0x1A, 0x1B, 0x1C, 0x1E)
+GREASE = (0x2A, 0x3A)
+EXT_SIZES = {HELLO: (0, 4096), WINDOW: (12, 12), FIN: (4, 4), RESET: (6, 262), OPEN: (4, 4096), GOAWAY: (2, 258),
+             PING: (8, 8), PONG: (8, 8), OPENED: (4, 4096)}
+
+# Codes of section 29 that this peer sends; 1 to 7 are the statuses above.
+UNSUPPORTED, NO_SERVICE, WAS_RESET, CANCELLED, OVER_BUDGET = 0x08, 0x09, 0x10, 0x11, 0x13
+DRAIN, DONE, PROTOCOL, FLOW_CONTROL = 0x20, 0x21, 0x22, 0x23
+
+# Tags of section 24.
+AGENT, NAME, INSTANCE, TAG_WINDOW, MAX_CONNECTIONS = 1, 2, 3, 4, 5
+OPTION_TAGS = (0x10, 0x11, 0x12, 0x13)
+NETWORK, HOST, PORT, SERVICE, ORIGIN, LOCAL = 0x20, 0x21, 0x22, 0x23, 0x24, 0x25
+
+# Which tags a frame knows, and the sizes that they may have; none: any.
+CLIENT_HELLO = {AGENT: None, NAME: None, INSTANCE: (16,), TAG_WINDOW: (4,), MAX_CONNECTIONS: (4,)}
+SERVER_HELLO = {AGENT: None, TAG_WINDOW: (4,), **dict.fromkeys(OPTION_TAGS)}
+IN_OPEN = {NETWORK: (1,), HOST: None, PORT: (2,), SERVICE: None, ORIGIN: (6, 18), LOCAL: (6, 18)}
+IN_OPENED = {}
+
 _header = struct.Struct(">BBI")
 _u32 = struct.Struct(">I")
 _request = struct.Struct(">IH")
@@ -21,11 +45,11 @@ _response = struct.Struct(">IB")
 
 
 class ProtocolError(Exception):
-    """What section 15 calls a tunnel error; `layer` is the check that noticed."""
+    """What section 15 calls a tunnel error; `layer` is the check that noticed, `code` and `rule` are for the GOAWAY."""
 
-    def __init__(self, layer, text):
+    def __init__(self, layer, text, rule="", code=0x22):
         super().__init__(text)
-        self.layer = layer
+        self.layer, self.rule, self.code = layer, rule, code
 
 
 # host is None for the short form, octets for the addressed one.
@@ -34,6 +58,7 @@ Response = namedtuple("Response", "id status")
 Data = namedtuple("Data", "id octets")
 Close = namedtuple("Close", "id")
 KeepAlive = namedtuple("KeepAlive", "")
+Ext = namedtuple("Ext", "type id payload")      # of the Extended profile; payload is what is behind the ID, which some have
 Unknown = namedtuple("Unknown", "type")   # only yielded on demand, the payload is never stored
 
 
@@ -67,8 +92,87 @@ def keepalive():
     return _frame(KEEPALIVE, b"")
 
 
+def tlv(tag, value):
+    return struct.pack(">HH", tag, len(value)) + value
+
+
+def address(tag, name):
+    """A tag for an address and port: IPv4 in 4 + 2 octets, on whatever socket it came."""
+    host, port = name[:2]
+    host = host.partition("%")[0]
+    if host.startswith("::ffff:") and "." in host:
+        host = host[7:]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return tlv(tag, socket.inet_pton(family, host) + struct.pack(">H", port))
+
+
+def tlvs(*values):
+    """Octets of TLVs, among them a grease tag in one of four (TLV-004)."""
+    values = list(values)
+    if random.randrange(4) == 0:
+        n = random.randrange(7)
+        values.insert(random.randrange(len(values) + 1), tlv(n << 12 | 0x0A00 | n << 4 | 0x0A, random.randbytes(random.randrange(33))))
+    return b"".join(values)
+
+
+def parse_tlvs(octets, known):
+    """The known tags of a payload, and an unknown critical one or 0 (TLV-001, TLV-002)."""
+    found, critical, pos = {}, 0, 0
+    while pos < len(octets):
+        if pos + 4 > len(octets):
+            raise ProtocolError("size", "a TLV is cut off", "TLV-001")
+        tag, length = struct.unpack_from(">HH", octets, pos)
+        value = octets[pos + 4:pos + 4 + length]
+        pos += 4 + length
+        if len(value) < length:
+            raise ProtocolError("size", "a TLV is cut off", "TLV-001")
+        if tag not in known:
+            critical = critical or (tag if tag >= 0x8000 else 0)
+        elif tag in found or known[tag] and length not in known[tag]:
+            raise ProtocolError("size", "tag 0x%04x twice, or with %d octets" % (tag, length), "TLV-001")
+        else:
+            found[tag] = value
+    return found, critical
+
+
+def hello(*values):
+    return _frame(HELLO, tlvs(*values))
+
+
+def window(cid, limit):
+    return _frame(WINDOW, struct.pack(">IQ", cid, limit))
+
+
+def fin(cid):
+    return _frame(FIN, _u32.pack(cid))
+
+
+def rst(cid, code):
+    return _frame(RESET, struct.pack(">IH", cid, code))
+
+
+def open_(cid, *values):
+    return _frame(OPEN, _u32.pack(cid) + tlvs(*values))
+
+
+def opened(cid):
+    return _frame(OPENED, _u32.pack(cid) + tlvs())
+
+
+def goaway(code, text=""):
+    return _frame(GOAWAY, struct.pack(">H", code) + text.encode("ascii"))
+
+
+def pong(mark):
+    return _frame(PONG, mark)
+
+
 def decode(kind, payload):
-    """One known frame from its payload, whose size was checked against SIZES."""
+    """One known frame from its payload, whose size was checked against SIZES or EXT_SIZES."""
+    if kind in EXT_SIZES:
+        if kind in (HELLO, GOAWAY, PING, PONG):
+            return Ext(kind, None, payload)
+        return Ext(kind, _u32.unpack_from(payload)[0], payload[4:])
     if kind == DATA:
         return Data(_u32.unpack_from(payload)[0], payload[4:])
     if kind == CLOSE:
@@ -90,7 +194,8 @@ class Reader:
     what was announced (SEC-004); the payload of an unknown type is passed over (FRAME-007)."""
 
     def __init__(self, forbidden=(), show_unknown=False):
-        self.forbidden = forbidden        # types the peer's role never sends (OPEN-010, OPEN-011)
+        self.forbidden = dict.fromkeys(forbidden, "")     # types that the peer never sends, by rule (OPEN-010, OPEN-011)
+        self.sizes = dict(SIZES)          # types that are not skipped
         self.show_unknown = show_unknown
         self.buf = bytearray()
         self.skip = 0                     # octets of an unknown payload still to come
@@ -102,6 +207,12 @@ class Reader:
     def rest(self):
         """Octets of the frame that is begun and not complete."""
         return self.skipped if self.skip else len(self.buf)
+
+    def begun(self):
+        """The ID of a Data frame that is begun and not complete."""
+        if len(self.buf) >= HEADER + 4 and self.buf[1] == DATA:
+            return _u32.unpack_from(self.buf, HEADER)[0]
+        return None
 
     def feed(self, chunk):
         """Generator: the frames that chunk completes; raises ProtocolError where one is wrong."""
@@ -128,7 +239,11 @@ class Reader:
                 _, kind, length = _header.unpack_from(buf, pos)
                 if length > MAX_PAYLOAD:                  # FRAME-004, payload not waited for
                     raise ProtocolError("length", "length %d" % length)
-                if kind not in SIZES:                     # FRAME-007
+                if kind in self.forbidden:                # section 15, rule 4
+                    raise ProtocolError("type", "type 0x%02x from this role" % kind, self.forbidden[kind])
+                if kind == HELLO and kind in self.sizes and length > 4096:
+                    raise ProtocolError("length", "HELLO of %d octets" % length, "HELLO-012")
+                if kind not in self.sizes:                # FRAME-007, HELLO-007
                     here = min(length, have - HEADER)
                     pos += HEADER + here
                     self.skip, self.skipped, self.skip_type = length - here, HEADER + here, kind
@@ -138,11 +253,9 @@ class Reader:
                     if self.show_unknown:
                         yield Unknown(kind)
                     continue
-                if kind in self.forbidden:                # section 15, rule 4
-                    raise ProtocolError("type", "type 0x%02x from this role" % kind)
-                low, high = SIZES[kind]
+                low, high = self.sizes[kind]
                 if not low <= length <= high:             # FRAME-008; rule 5
-                    raise ProtocolError("size", "type 0x%02x with %d octets" % (kind, length))
+                    raise ProtocolError("size", "type 0x%02x with %d octets" % (kind, length), "FRAME-008")
                 end = pos + HEADER + length
                 if end > len(buf):
                     return

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -20,33 +21,52 @@ func RunClient(ctx context.Context, o Options) error {
 		return lie(ctx, o)
 	}
 	past := &past{ids: map[uint32]bool{}}
+	var lingering sync.WaitGroup
+	defer lingering.Wait()
 	var d net.Dialer
+	var before *tunnel     // drains, and has not been followed yet
+	var followed time.Time // when a drained tunnel was last followed at once
 	for n := 0; ctx.Err() == nil; n++ {
 		if n == 2 && o.Mutant == "LOSS-003" {
 			<-ctx.Done()
 			return nil
 		}
 		sock, err := d.DialContext(ctx, "tcp", o.Server)
-		if err == nil {
+		wait := min(time.Duration(n)*50*time.Millisecond, 2*time.Second)
+		if err != nil {
+			before.follow()
+			before = nil
+		} else {
 			t := newTunnel(Client, o, sock.(*net.TCPConn), deadServer)
 			if t.bug("ALIVE-004") {
 				t.ear.silence = 0
 			}
-			t.past = past
-			stop := context.AfterFunc(ctx, t.hangUp)
-			t.run()
-			stop()
+			t.past, t.before, before = past, before, nil
+			stop := context.AfterFunc(ctx, func() { t.leave(o.Drain) })
+			ended := make(chan struct{})
+			lingering.Go(func() {
+				t.run()
+				close(ended)
+				t.copies.Wait()
+				stop()
+			})
+			select {
+			case <-ended:
+				if t.unwanted { // the server said so to the HELLO
+					wait = unwantedWait
+				}
+			case <-t.drained: // AWAY-005, AWAY-006
+				if o.Mutant == "AWAY-006" {
+					wait = 20 * time.Second
+				} else if before = t; time.Since(followed) > time.Minute {
+					followed, wait = time.Now(), 0
+				}
+			}
 		}
-		rest(ctx, min(time.Duration(n)*50*time.Millisecond, 2*time.Second))
+		rest(ctx, wait)
 	}
+	before.follow()
 	return nil
-}
-
-// hangUp loses the tunnel because the process ends.
-func (t *tunnel) hangUp() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lose(false)
 }
 
 // rest waits for d, or until ctx ends.
@@ -90,8 +110,11 @@ func (c *conn) connect(ctx context.Context, host string, port int) {
 		rest(ctx, lateness)
 	}
 	sock, status := t.reach(ctx, host, port)
+	if status != statusSuccess && lateClose[t.choice] > 0 {
+		rest(ctx, lateFailure)
+	}
 	if status == statusSuccess && t.bug("OPEN-017") {
-		c.early(sock)
+		sayFirst(t, c.id, sock)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -127,17 +150,18 @@ func (c *conn) answerHastily() {
 	}
 }
 
-// early is OPEN-017's mutant: what the service says at once goes before the success.
-func (c *conn) early(sock *net.TCPConn) {
+// sayFirst is the mutant of OPEN-017 and XOPEN-006: what the service says at once goes before the success.
+func sayFirst(t *tunnel, id uint32, sock *net.TCPConn) int {
 	buf := make([]byte, 4096)
 	_ = sock.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	n, _ := sock.Read(buf)
 	_ = sock.SetReadDeadline(time.Time{})
 	if n > 0 {
-		c.t.mu.Lock()
-		defer c.t.mu.Unlock()
-		c.t.send(withID(typeData, c.id, buf[:n]...))
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.send(withID(typeData, id, buf[:n]...))
 	}
+	return n
 }
 
 // reach resolves host once, keeps the addresses that the policy allows

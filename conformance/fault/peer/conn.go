@@ -17,7 +17,7 @@ const (
 	closing
 	draining
 	retired
-	idle // forgotten by the tunnel: only the local socket is still being finished
+	idle // forgotten by the tunnel; with a local socket: lingering
 )
 
 // Statuses of section 6.2.
@@ -51,8 +51,9 @@ type conn struct {
 	held []byte // from a visitor whose request is pending
 	eof  bool   // which has ended its stream
 
-	waiting  *time.Timer // for the peer: connect-timeout, close-wait
-	draining *time.Timer // of the local socket: close-total
+	waiting *time.Timer // for the peer: connect-timeout, close-total, close-wait
+	ending  *time.Timer // of the local socket: close-stall
+	first   time.Time   // when the first Close of the connection passed
 
 	// What some mutants look at.
 	carried, frames, sent int
@@ -65,6 +66,7 @@ func (t *tunnel) add(c *conn) {
 	c.t = t
 	t.conns[c.id] = c
 	t.used[c.id] = true
+	t.highest = max(t.highest, int64(c.id))
 	t.serveLocal(c)
 }
 
@@ -75,8 +77,8 @@ func (t *tunnel) serveLocal(c *conn) {
 	}
 	c.unread = true
 	t.locals[c] = true
-	t.wg.Go(c.pump)
-	t.wg.Go(c.feed)
+	t.copies.Go(c.pump)
+	t.copies.Go(c.feed)
 }
 
 // opened is success for a requested connection: what the visitor has sent so
@@ -91,6 +93,9 @@ func (c *conn) opened() {
 	}
 	if c.eof {
 		c.finish()
+		if c.t.bug("CLOSE-003-early") {
+			c.end(true)
+		}
 	}
 	c.t.changed.Broadcast()
 }
@@ -98,9 +103,18 @@ func (c *conn) opened() {
 // finish is the end of the local stream: Close, after the last Data (CLOSE-002).
 func (c *conn) finish() {
 	c.t.send(withID(typeClose, c.id))
-	c.state, c.last = closing, true
+	c.state = closing
 	c.waitForPeer()
-	c.draining = time.AfterFunc(closeTotal, c.drainedTooLong)
+	c.writeOut()
+}
+
+// writeOut has the queue written, and no more, from the first Close on.
+func (c *conn) writeOut() {
+	c.last, c.first = true, time.Now()
+	c.ending = time.AfterFunc(closeStall, c.stalledTooLong)
+	if c.t.bug("CLOSE-006") {
+		c.ending.Stop()
+	}
 	c.t.changed.Broadcast()
 }
 
@@ -143,8 +157,11 @@ func (c *conn) refuse(status byte) {
 		status = statusRefused
 	}
 	t.send(withID(typeResponse, c.id, status))
-	if t.bug("OPEN-004") {
+	switch {
+	case t.bug("OPEN-004"):
 		t.send(withID(typeResponse, c.id, status))
+	case t.bug("OPEN-027"):
+		t.send(withID(typeClose, c.id))
 	}
 }
 
@@ -173,7 +190,9 @@ func (c *conn) waitedTooLong() {
 		c.forget()
 		return
 	}
+	c.end(true)
 	c.state = retired
+	c.t.finished()
 }
 
 // requestedTooLong is connect-timeout.
@@ -185,17 +204,33 @@ func (c *conn) requestedTooLong() {
 	}
 }
 
-// drainedTooLong is close-total (CLOSE-006).
+// drainedTooLong is close-total: the own Close waits no longer (CLOSE-004), the local socket lingers.
 func (c *conn) drainedTooLong() {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
-	if c.shut || c.gone || c.t.lost {
+	if c.state == draining && !c.t.lost && !c.t.bug("CLOSE-004") {
+		c.t.send(withID(typeClose, c.id))
+		c.forget()
+	}
+}
+
+// stalledTooLong is close-stall (CLOSE-006): the time begins anew when the local socket takes octets, until
+// close-most after the first Close (CLOSE-012).
+func (c *conn) stalledTooLong() {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	if c.shut || c.gone {
+		return
+	}
+	left := min(time.Until(later(c.first, c.took).Add(closeStall)), time.Until(c.first.Add(closeMost)))
+	if left > 0 && !c.t.bug("CLOSE-006-total") {
+		c.ending.Reset(left)
 		return
 	}
 	c.fail()
 }
 
-// forget frees the ID. The local socket may still be finishing.
+// forget frees the ID. The local socket may still be finishing: it lingers (CLOSE-012).
 func (c *conn) forget() {
 	if c.waiting != nil {
 		c.waiting.Stop()
@@ -205,10 +240,17 @@ func (c *conn) forget() {
 	}
 	c.state = idle
 	c.t.changed.Broadcast()
+	c.t.finished()
+}
+
+// weigh counts what is queued for the local socket.
+func (c *conn) weigh(n int) {
+	c.queued += n
+	c.t.held += n
 }
 
 func (c *conn) stopTimers() {
-	for _, timer := range []*time.Timer{c.waiting, c.draining} {
+	for _, timer := range []*time.Timer{c.waiting, c.ending} {
 		if timer != nil {
 			timer.Stop()
 		}
@@ -221,7 +263,8 @@ func (c *conn) end(reset bool) {
 		return
 	}
 	c.gone = true
-	c.queue, c.queued = nil, 0
+	c.weigh(-c.queued)
+	c.queue = nil
 	delete(c.t.locals, c)
 	if reset && !c.t.odd("resets") {
 		_ = c.local.SetLinger(0)

@@ -3,6 +3,9 @@
 // of spec/wire or with the suite's engine, so that one misreading of the text
 // cannot pass on both sides. It is written to be obviously right, not fast.
 //
+// Told so (Options.Extended), it speaks the base of the Extended profile
+// with a peer that does, and Core with all others.
+//
 // Without a mutant it conforms. With one, named by Options.Mutant, it breaks
 // one requirement and no other: every such place reads
 //
@@ -17,6 +20,12 @@
 //	conn.go     one connection: states, Close, errors, timers
 //	local.go    the local socket: both copies, its end
 //	flow.go     the bounded pause of section 12
+//	tlv.go      TLVs, and what an OPEN asks for
+//	hello.go    the handshake of the Extended profile
+//	extended.go what a frame does on a tunnel with HELLOs
+//	xconn.go    one extended connection: states, halves, credit, memory
+//	xlocal.go   its local socket: dial, both copies
+//	away.go     GOAWAY: drains, and the end of an extended tunnel
 //	server.go   listeners, visitors
 //	client.go   the tunnel's dialer, services, policy
 //	api.go      HTTP control API with a JSON file

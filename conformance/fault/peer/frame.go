@@ -19,6 +19,23 @@ const (
 	typeClose     = 0x04
 	typeKeepAlive = 0x05
 
+	// Types of the Extended profile: its base, and what later parts of it are for.
+	typeHello    = 0x10
+	typeWindow   = 0x11
+	typeFin      = 0x12
+	typeReset    = 0x13
+	typeOpen     = 0x14
+	typeDatagram = 0x15
+	typeGoAway   = 0x16
+	typePing     = 0x17
+	typePong     = 0x18
+	typeAuth     = 0x19
+	typeBind     = 0x1A
+	typeBound    = 0x1B
+	typeUnbind   = 0x1C
+	typeOpened   = 0x1D
+	typeAck      = 0x1E
+
 	version    = 0x01
 	headerSize = 6
 	maxPayload = 1 << 20
@@ -44,7 +61,7 @@ func (f frame) bytes() []byte {
 	return append(b, f.payload...)
 }
 
-// sized reports whether section 6 allows the payload's size.
+// sized reports whether the text allows the payload's size.
 func (f frame) sized() bool {
 	switch n := len(f.payload); f.typ {
 	case typeRequest:
@@ -57,17 +74,34 @@ func (f frame) sized() bool {
 		return n == 4
 	case typeKeepAlive:
 		return n == 0
+	case typeHello:
+		return n <= 4096
+	case typeWindow:
+		return n == 12
+	case typeFin:
+		return n == 4
+	case typeReset:
+		return n >= 6 && n <= 262
+	case typeOpen, typeOpened:
+		return n >= 4 && n <= 4096
+	case typeGoAway:
+		return n >= 2 && n <= 258
+	case typePing, typePong:
+		return n == 8
 	}
 	return true
 }
 
 // A tunnelError names the requirement that makes it one.
-type tunnelError struct{ req, reason string }
+type tunnelError struct {
+	req, reason string
+	code        code // of the GOAWAY that tells it
+}
 
 func (e *tunnelError) Error() string { return e.req + ": " + e.reason }
 
 func broken(req, format string, args ...any) error {
-	return &tunnelError{req, fmt.Sprintf(format, args...)}
+	return &tunnelError{req, fmt.Sprintf(format, args...), codeProtocol}
 }
 
 // readFrame reads the next frame.
@@ -103,9 +137,20 @@ func (t *tunnel) readFrame() (frame, error) {
 		}
 		return frame{}, broken("FRAME-004", "length %d", n)
 	}
-	if t.bug("SEC-004") {
+	// HELLO-012: so is a HELLO that is too long.
+	if t.extends && head[1] == typeHello && n > helloMax && !t.bug("HELLO-012") {
+		return frame{}, t.hugeHello(n)
+	}
+	if t.bug("DATA-007-awaited") {
 		t.mu.Lock()
 		defer t.mu.Unlock()
+	}
+	if t.bug("SEC-004") {
+		body := bytes.Repeat([]byte{1}, int(n))
+		if _, err := io.ReadFull(t.in, body); err != nil {
+			return frame{}, err
+		}
+		return frame{head[1], body}, nil
 	}
 	// SEC-004: the buffer grows with what comes, not with what was announced.
 	var body bytes.Buffer

@@ -1,10 +1,22 @@
 package peer
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // handle does what sections 6, 7 and 15 say for one frame; an error is a
 // tunnel error. mu is held.
 func (t *tunnel) handle(f frame) error {
+	if t.extends {
+		judge := t.extended
+		if t.phase != up {
+			judge = t.shake
+		}
+		if done, err := judge(f); done || err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.typ < typeRequest || f.typ > typeKeepAlive:
 		return t.unknown(f)
@@ -47,6 +59,8 @@ func (t *tunnel) unknown(f frame) error {
 		return broken("FRAME-007", "type 0x%02x", f.typ)
 	case t.bug("FRAME-009") && f.typ == 0x80:
 		t.send(frame{typ: 0x06})
+	case t.bug("HELLO-007") && f.typ > typeHello && f.typ <= 0x3F:
+		return broken("HELLO-007", "type 0x%02x without HELLO", f.typ)
 	case t.bug("FRAME-001") && f.typ == 0x80:
 		t.send(frame{typeKeepAlive, []byte{0}})
 	}
@@ -147,6 +161,9 @@ func (t *tunnel) data(f frame) error {
 	case c.state == dialing: // OPEN-019: a connection error
 		switch {
 		case t.bug("OPEN-019"):
+		case t.bug("ORDER-004"):
+			c.fail()
+			return t.answer(withID(typeClose, id))
 		case t.odd("answers"): // a Close in place of the response (OPEN-004)
 			c.cancel()
 			c.forget()
@@ -179,16 +196,32 @@ func (t *tunnel) deliver(c *conn, octets []byte) error {
 		c.late = octets
 		return nil
 	}
-	if len(octets) > 0 {
-		c.queue = append(c.queue, octets)
-		c.queued += len(octets)
+	if t.odd("small") {
+		for piece := range slices.Chunk(octets, 4<<10) {
+			if c.state != open {
+				break
+			}
+			c.enqueue(piece)
+			t.pauseFor(c)
+		}
+		return nil
 	}
+	c.enqueue(octets)
 	if c.late != nil {
-		c.queue, c.queued, c.late = append(c.queue, c.late), c.queued+len(c.late), nil
+		c.enqueue(c.late)
+		c.late = nil
 	}
-	t.changed.Broadcast()
 	t.pauseFor(c)
 	return nil
+}
+
+// enqueue queues octets for the local socket. mu is held.
+func (c *conn) enqueue(octets []byte) {
+	if len(octets) > 0 {
+		c.queue = append(c.queue, octets)
+		c.weigh(len(octets))
+	}
+	c.t.changed.Broadcast()
 }
 
 // stray is where DATA-002's mutant delivers: now and then to another connection than the right one.
@@ -233,6 +266,9 @@ func (t *tunnel) close(f frame) error {
 			t.send(f)
 		}
 		c.forget()
+		if t.bug("CLOSE-012") && !c.shut {
+			c.end(false)
+		}
 	}
 	return nil
 }
@@ -244,10 +280,7 @@ func (c *conn) drain() {
 	if t.bug("CLOSE-008") {
 		c.chatty = true
 	}
-	c.state, c.last = draining, true
-	c.draining = time.AfterFunc(closeTotal, c.drainedTooLong)
-	if t.bug("CLOSE-006") {
-		c.draining.Stop()
-	}
-	t.changed.Broadcast()
+	c.state = draining
+	c.waiting = time.AfterFunc(closeTotal, c.drainedTooLong)
+	c.writeOut()
 }

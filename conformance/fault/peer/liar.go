@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"io"
@@ -12,16 +13,49 @@ import (
 
 // Liars are whole subjects that are wrong in everything, by name. Each
 // handles a socket, tunnel or visitor alike, until it ends.
-var liars = map[string]func(net.Conn, *rand.Rand){
-	"liar-drop":   func(c net.Conn, _ *rand.Rand) { _, _ = io.Copy(io.Discard, c) },
-	"liar-echo":   func(c net.Conn, _ *rand.Rand) { _, _ = io.Copy(c, c) },
-	"liar-hang":   hang,
-	"liar-close":  func(c net.Conn, _ *rand.Rand) { _, _ = c.Read(make([]byte, headerSize)) },
-	"liar-random": babble,
+var liars = map[string]func(net.Conn, Role, *rand.Rand){
+	"liar-drop":   func(c net.Conn, _ Role, _ *rand.Rand) { _, _ = io.Copy(io.Discard, c) },
+	"liar-echo":   func(c net.Conn, _ Role, _ *rand.Rand) { _, _ = io.Copy(c, c) },
+	"liar-hang":   func(c net.Conn, _ Role, _ *rand.Rand) { hang(c) },
+	"liar-close":  func(c net.Conn, _ Role, _ *rand.Rand) { _, _ = c.Read(make([]byte, headerSize)) },
+	"liar-random": func(c net.Conn, _ Role, rng *rand.Rand) { babble(c, rng) },
+	"liar-hello":  func(c net.Conn, role Role, _ *rand.Rand) { nod(c, role) },
+}
+
+// nod says HELLO when it is time to, answers every PING and KeepAlive, and does nothing else.
+func nod(c net.Conn, role Role) {
+	if role == Client {
+		_, _ = c.Write(frame{typ: typeHello}.bytes())
+	}
+	in := bufio.NewReader(c)
+	for {
+		head := make([]byte, headerSize)
+		if _, err := io.ReadFull(in, head); err != nil {
+			return
+		}
+		payload := make([]byte, min(binary.BigEndian.Uint32(head[2:]), maxPayload))
+		if _, err := io.ReadFull(in, payload); err != nil {
+			return
+		}
+		var answer frame
+		switch typ := head[1]; {
+		case typ == typeHello && role == Server:
+			answer = frame{typ: typeHello}
+		case typ == typePing:
+			answer = frame{typePong, payload}
+		case typ == typeKeepAlive && role == Server:
+			answer = frame{typ: typeKeepAlive}
+		default:
+			continue
+		}
+		if _, err := c.Write(answer.bytes()); err != nil {
+			return
+		}
+	}
 }
 
 // hang reads nothing, for a minute.
-func hang(c net.Conn, _ *rand.Rand) {
+func hang(c net.Conn) {
 	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	raw, err := c.(*net.TCPConn).SyscallConn()
 	if err != nil {
@@ -62,13 +96,16 @@ func babble(c net.Conn, rng *rand.Rand) {
 
 // lie runs a liar until ctx ends: it accepts at addrs, or with a server dials that.
 func lie(ctx context.Context, o Options, addrs ...string) error {
-	handle := liars[o.Mutant]
+	handle, role := liars[o.Mutant], Server
+	if o.Server != "" {
+		role = Client
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	var n uint64
 	serve := func(c net.Conn) {
 		stop := context.AfterFunc(ctx, func() { _ = c.Close() })
-		handle(c, rand.New(rand.NewPCG(o.Seed, n)))
+		handle(c, role, rand.New(rand.NewPCG(o.Seed, n)))
 		stop()
 		_ = c.Close()
 	}

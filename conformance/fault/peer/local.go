@@ -111,7 +111,7 @@ func (c *conn) localEnded(err error) {
 	t.changed.Broadcast()
 	inOrder := errors.Is(err, io.EOF)
 	switch {
-	case c.gone || t.lost:
+	case c.gone || t.lost && c.state != idle:
 	case c.shut: // CLOSE-005: the end of its stream, or 5 s
 		c.end(false)
 	case c.state == requested && inOrder && (len(c.held) > 0 || c.eof) && !t.bug("OPEN-021"):
@@ -124,12 +124,19 @@ func (c *conn) localEnded(err error) {
 		c.finish()
 	case inOrder: // closing, draining: the queue goes out first
 	case c.state == open && t.bug("CLOSE-002"):
-	case c.state == open && t.bug("CLOSE-010"):
+	default:
+		c.broken()
+	}
+}
+
+// broken is the failure of the local socket, whether reading or writing met it. mu is held.
+func (c *conn) broken() {
+	if c.state == open && c.t.bug("CLOSE-010") {
 		c.end(true)
 		time.AfterFunc(7*time.Second, c.failLater)
-	default:
-		c.fail()
+		return
 	}
+	c.fail()
 }
 
 // failLater is CLOSE-010's mutant: Close, but not at once.
@@ -170,14 +177,18 @@ func (c *conn) feed() {
 		}
 		if n > 0 {
 			c.took = time.Now()
-			c.queued -= n
+			c.weigh(-n)
 			if c.queue[0] = c.queue[0][n:]; len(c.queue[0]) == 0 {
 				c.queue = c.queue[1:]
 			}
 			t.changed.Broadcast()
 		}
 		if err != nil {
-			if !t.bug("CLOSE-002") || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+			switch reset := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET); {
+			case reset && t.bug("CLOSE-002"):
+			case reset:
+				c.broken()
+			default:
 				c.fail()
 			}
 			return
@@ -194,8 +205,8 @@ func (c *conn) allWritten() {
 	if c.gone {
 		return
 	}
-	if c.draining != nil {
-		c.draining.Stop()
+	if c.ending != nil {
+		c.ending.Stop()
 	}
 	c.shut = true
 	if t.bug("CLOSE-003") && c.carried > 64<<10 {
@@ -208,15 +219,37 @@ func (c *conn) allWritten() {
 			t.changed.Wait()
 		}
 	}
-	if c.state == draining {
-		t.send(withID(typeClose, c.id))
-		c.forget()
+	switch wait := lateClose[t.choice]; {
+	case c.state != draining:
+	case wait > 0:
+		time.AfterFunc(wait, c.answerLate)
+	default:
+		c.answer()
 	}
 	if !c.unread || t.bug("CLOSE-005") {
 		c.end(false)
 		return
 	}
-	_ = c.local.SetReadDeadline(time.Now().Add(closeDrain))
+	keep := closeDrain
+	if t.bug("CLOSE-005-early") {
+		keep /= 25
+	}
+	_ = c.local.SetReadDeadline(time.Now().Add(keep))
+}
+
+// answer is the own Close after the peer's, the last word (CLOSE-004). mu is held.
+func (c *conn) answer() {
+	c.t.send(withID(typeClose, c.id))
+	c.forget()
+}
+
+// answerLate is answer for the odds that wait with it.
+func (c *conn) answerLate() {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	if c.state == draining && !c.t.lost {
+		c.answer()
+	}
 }
 
 // quiet is CLOSE-008's mutant: it lets the local peer finish first.

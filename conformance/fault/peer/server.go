@@ -19,6 +19,10 @@ type Options struct {
 	Odd    string // one of Odds; empty: it makes the usual choices
 	Seed   uint64 // of a liar that answers at random
 
+	Extended bool          // it speaks the Extended profile when its peer does
+	Memory   int           // octets that received Data of an extended tunnel may use; 0: the usual
+	Drain    time.Duration // of extended tunnels at the process's end; 0: they end at once
+
 	// Of a client.
 	Server string
 
@@ -38,7 +42,8 @@ type server struct {
 
 	mu      sync.Mutex // guards the following
 	tunnels []*tunnel
-	next    uint32 // connection ID, never the same twice in a process until it wraps
+	gone    []*tunnel // lost; a connection may linger
+	next    uint32    // connection ID, never the same twice in a process until it wraps
 	past    *past
 	stopped bool
 	served  bool // a tunnel on which a frame came was lost
@@ -71,18 +76,20 @@ func RunServer(ctx context.Context, o Options) error {
 	s.wg.Go(func() { s.acceptTunnels(tunnels) })
 	s.wg.Go(func() { s.acceptVisitors(visitors, o.Target) })
 	<-ctx.Done()
+	_ = visitors.Close()
+	_ = tunnels.Close()
 	s.stop()
 	return nil
 }
 
-// stop loses every tunnel.
+// stop ends every tunnel.
 func (s *server) stop() {
 	s.mu.Lock()
 	s.stopped = true
-	tunnels := s.tunnels
+	tunnels := slices.Concat(s.tunnels, s.gone)
 	s.mu.Unlock()
 	for _, t := range tunnels {
-		t.hangUp()
+		t.leave(s.o.Drain)
 	}
 }
 
@@ -127,15 +134,20 @@ func (s *server) serve(t *tunnel) {
 		t.wg.Go(t.nag)
 	}
 	t.run()
+	is := func(other *tunnel) bool { return other == t }
+	s.mu.Lock()
+	s.tunnels = slices.DeleteFunc(slices.Clone(s.tunnels), is)
+	s.gone = append(s.gone, t)
+	s.served = s.served || t.served
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped && s.o.Drain == 0 {
+		t.hangUp()
+	}
+	t.copies.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, other := range s.tunnels {
-		if other == t {
-			s.tunnels = append(s.tunnels[:i:i], s.tunnels[i+1:]...)
-			break
-		}
-	}
-	s.served = s.served || t.served
+	s.gone = slices.DeleteFunc(slices.Clone(s.gone), is)
 }
 
 // hasServed reports whether any tunnel, lost or not, has been of use: LOSS-004's
@@ -198,7 +210,7 @@ func (s *server) visit(sock *net.TCPConn, target string) {
 			return
 		}
 	}
-	if s.o.Mutant == "OPEN-026" && !s.stopped {
+	if (s.o.Mutant == "OPEN-026" || s.o.Mutant == "AWAY-008" && len(s.tunnels) > 0) && !s.stopped {
 		time.AfterFunc(20*time.Second, func() { _ = sock.Close() })
 		return
 	}
@@ -211,7 +223,7 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	// TUN-001: a tunnel serves from the moment it was accepted.
-	if t.lost || t.bug("TUN-001") && !t.served {
+	if t.lost || t.away.said || t.away.parting || t.away.silent || t.bug("TUN-001") && !t.served {
 		return false
 	}
 	host, p, _ := net.SplitHostPort(target)
@@ -223,6 +235,17 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	if t.bug("OPEN-001") {
 		port ^= 1
 	}
+	patience := connectTimeout
+	switch {
+	case t.odd("large"):
+		patience = 30 * time.Second
+	case t.bug("OPEN-022-early"):
+		patience = 2 * time.Second
+	}
+	if t.phase == up && !t.bug("HELLO-008") {
+		s.ask(t, sock, host, uint16(port), patience)
+		return true
+	}
 	c := &conn{id: s.freeID(t), local: sock, state: requested}
 	t.add(c)
 	body := binary.BigEndian.AppendUint16(nil, uint16(port))
@@ -230,10 +253,6 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 		body = append(append(body, byte(len(host))), host...)
 	}
 	t.send(withID(typeRequest, c.id, body...))
-	patience := connectTimeout
-	if t.odd("large") {
-		patience = 30 * time.Second
-	}
 	c.waiting = time.AfterFunc(patience, c.requestedTooLong)
 	return true
 }
@@ -246,7 +265,11 @@ func (s *server) freeID(t *tunnel) uint32 {
 		}
 	}
 	for t.odd("ids") {
-		if id := rand.Uint32(); t.conns[id] == nil {
+		id := rand.Uint32()
+		if t.extends { // leave some above it for OPEN (XID-001)
+			id /= 2
+		}
+		if t.conns[id] == nil {
 			return id
 		}
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -29,10 +30,13 @@ const (
 	dialTimeout    = 8 * time.Second
 	closeDrain     = 5 * time.Second
 	closeTotal     = 30 * time.Second
+	closeStall     = 30 * time.Second
+	closeMost      = 300 * time.Second
 	closeWait      = 60 * time.Second
 	stallLimit     = 5 * time.Second
 	stallBudget    = 10 * time.Second
 	stallWindow    = 15 * time.Second
+	pauseSign      = 15 * time.Second
 	keepAliveEvery = 15 * time.Second
 	deadServer     = 45 * time.Second
 	deadClient     = 60 * time.Second
@@ -52,8 +56,9 @@ type tunnel struct {
 	past   *past       // what LOSS-005's mutant carries over
 
 	wg      sync.WaitGroup
-	mu      sync.Mutex // guards the following
-	changed *sync.Cond // tells any change of it
+	copies  sync.WaitGroup // of local sockets: those that linger outlive the tunnel
+	mu      sync.Mutex     // guards the following
+	changed *sync.Cond     // tells any change of it
 	conns   map[uint32]*conn
 	locals  map[*conn]bool // connections whose local socket is not closed yet
 	out     []outgoing
@@ -65,6 +70,26 @@ type tunnel struct {
 
 	noise byte // of chatter
 
+	// Of the Extended profile; extended.go and away.go.
+	extends  bool // it is spoken when the peer does
+	phase    phase
+	agreed   bool   // the peer understands GOAWAY
+	window0  uint64 // this side's window, and what a WINDOW grants beyond what was taken
+	grant    uint64
+	credit0  uint64 // the peer's window
+	maxConns int    // live connections that a client takes,
+	peerMax  int    // and that this server's client does
+	memory   int    // that received Data may use
+	held     int    // what it uses
+	highest  int64  // ID that a request or OPEN had; -1: none
+	xconns   map[uint32]*xconn
+	xlocals  map[*xconn]bool // connections whose dial or local socket is not done with
+	leaving  int             // connections that are gone but for frames in line
+	away     away
+	before   *tunnel       // a client's: it drains, and waits for this one
+	drained  chan struct{} // closed when the server drains a client's tunnel
+	unwanted bool          // the server answered HELLO with denied or unsupported
+
 	// What some mutants remember.
 	peerClosed, used map[uint32]bool
 	sentAt           time.Time
@@ -74,8 +99,11 @@ type tunnel struct {
 
 // outgoing is octets that wait to be sent.
 type outgoing struct {
-	b    []byte
-	owed bool
+	b      []byte
+	owed   bool
+	of     *xconn // whose frame it is
+	window bool   // WINDOW: its octets are made when it leaves
+	last   bool   // nothing comes behind it
 }
 
 // past is what a mutant remembers of lost tunnels.
@@ -89,6 +117,21 @@ func newTunnel(role Role, o Options, sock *net.TCPConn, silence time.Duration) *
 		role: role, mutant: o.Mutant, choice: o.Odd, sock: sock, ear: &ear{sock: sock, silence: silence},
 		conns: map[uint32]*conn{}, locals: map[*conn]bool{}, past: &past{ids: map[uint32]bool{}},
 		peerClosed: map[uint32]bool{}, used: map[uint32]bool{},
+		extends: o.Extended, highest: -1, xconns: map[uint32]*xconn{}, xlocals: map[*xconn]bool{}, drained: make(chan struct{}),
+		window0: windowUsual, grant: creditUsual, maxConns: maxConnections, memory: cmp.Or(o.Memory, memoryUsual),
+	}
+	if t.bug("XOPEN-012") {
+		t.maxConns = 4
+	}
+	switch t.choice {
+	case "none":
+		t.window0 = 0
+	case "tiny":
+		t.window0, t.grant = 1, windowLeast
+	case "wide":
+		t.window0, t.grant = 1<<32-1, 1<<32-1
+	case "terse":
+		t.maxConns = 16384
 	}
 	t.in = bufio.NewReaderSize(t.ear, 64<<10)
 	t.changed = sync.NewCond(&t.mu)
@@ -102,18 +145,41 @@ func (t *tunnel) bug(name string) bool { return t.mutant == name }
 func (t *tunnel) run() {
 	t.wg.Go(t.writer)
 	if t.role == Client {
+		t.mu.Lock()
+		t.greet()
+		t.mu.Unlock()
 		t.wg.Go(t.keepAlive)
 	}
 	err := t.reader()
-	_, isError := errors.AsType[*tunnelError](err)
+	te, isError := errors.AsType[*tunnelError](err)
 	fmt.Fprintf(os.Stderr, "tunnel lost: %q\n", err.Error())
 	if isError && t.errs != nil {
 		t.errs(t)
+	}
+	if isError {
+		t.breakOff(te)
 	}
 	t.mu.Lock()
 	t.lose(isError)
 	t.mu.Unlock()
 	t.wg.Wait()
+}
+
+// hangUp ends everything because the process ends.
+func (t *tunnel) hangUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase == up && !t.lost {
+		t.partAll()
+	} else {
+		t.lose(false)
+	}
+	for c := range t.locals {
+		c.end(true)
+	}
+	for c := range t.xlocals {
+		c.end(true)
+	}
 }
 
 // reader handles frames in the order in which they come (ORDER-001).
@@ -130,6 +196,10 @@ func (t *tunnel) reader() error {
 			return err
 		}
 		t.mu.Lock()
+		if t.away.parting || t.away.silent { // nothing changes any more what is going to happen
+			t.mu.Unlock()
+			continue
+		}
 		t.served = true
 		if t.bug("FLOW-005") {
 			for t.outSize > outMax && !t.lost {
@@ -175,19 +245,38 @@ func (t *tunnel) flushBacklog() error {
 }
 
 // send queues a frame; it never waits. mu is held.
-func (t *tunnel) send(f frame) { t.queue(f.bytes(), false) }
+func (t *tunnel) send(f frame) { t.queue(outgoing{b: f.bytes()}) }
 
-func (t *tunnel) queue(b []byte, owed bool) {
-	if t.lost {
+func (t *tunnel) queue(o outgoing) {
+	if t.lost || t.away.parting || t.away.silent {
 		return
 	}
-	t.out = append(t.out, outgoing{b, owed})
-	t.outSize += len(b)
-	if owed {
-		t.owed += len(b)
+	t.out = append(t.out, o)
+	t.outSize += len(o.b)
+	if o.owed {
+		t.owed += len(o.b)
+	}
+	if o.of != nil {
+		o.of.inLine++
 	}
 	t.sentAt = time.Now()
-	t.chatter()
+	if !o.last {
+		t.chatter()
+	}
+	t.changed.Broadcast()
+}
+
+// sent takes octets that were handed to the transport, or dropped, out of the counts. mu is held.
+func (t *tunnel) sent(all []outgoing) {
+	for _, o := range all {
+		t.outSize -= len(o.b)
+		if o.owed {
+			t.owed -= len(o.b)
+		}
+		if o.of != nil {
+			o.of.sentOne()
+		}
+	}
 	t.changed.Broadcast()
 }
 
@@ -209,7 +298,7 @@ func (t *tunnel) answer(f frame) error {
 }
 
 func (t *tunnel) owe(f frame) error {
-	t.queue(f.bytes(), true)
+	t.queue(outgoing{b: f.bytes(), owed: true})
 	// FLOW-006: what is owed and cannot be sent is bounded.
 	if t.owed > owedMax {
 		return broken("FLOW-006", "%d octets owed to a peer that does not read", t.owed)
@@ -248,21 +337,21 @@ func (t *tunnel) writer() {
 		t.out = nil
 		var bufs net.Buffers
 		for _, o := range batch {
-			bufs = append(bufs, o.b)
+			if o.window {
+				o.b = o.of.window()
+			}
+			bufs = append(bufs, o.b) // none, for a WINDOW that nobody needs any more
 		}
 		t.mu.Unlock()
 		err := t.transmit(bufs)
 		t.mu.Lock()
-		for _, o := range batch {
-			t.outSize -= len(o.b)
-			if o.owed {
-				t.owed -= len(o.b)
-			}
-		}
-		t.changed.Broadcast()
+		t.sent(batch)
 		if err != nil { // TUN-002
 			t.lose(false)
 			return
+		}
+		if batch[len(batch)-1].last {
+			t.hush()
 		}
 	}
 }
@@ -275,7 +364,7 @@ func (t *tunnel) keepAlive() {
 	if t.odd("keepalives") {
 		every = 300 * time.Millisecond
 	}
-	if t.odd("unknown") {
+	if t.odd("unknown") && !t.extends {
 		t.send(frame{0x10, []byte("hello")}) // the client's first frame (EXT-001)
 	}
 	due := time.Now().Add(every)
@@ -311,8 +400,8 @@ func (t *tunnel) waitUntil(deadline time.Time) {
 	timer.Stop()
 }
 
-// lose is the loss of the tunnel (LOSS-001): its transport is closed, and
-// every local socket reset, at once. mu is held.
+// lose is the loss of the tunnel (LOSS-001): its transport is closed, and every local socket reset, at once, but
+// those that linger. mu is held.
 func (t *tunnel) lose(isError bool) {
 	if t.lost {
 		return
@@ -322,6 +411,14 @@ func (t *tunnel) lose(isError bool) {
 		_ = t.sock.SetLinger(0)
 	}
 	_ = t.sock.Close()
+	t.endAll(isError)
+	t.followed()
+	t.out = nil
+	t.changed.Broadcast()
+}
+
+// endAll ends every connection of the tunnel, and resets the local sockets but those that linger (LOSS-001). mu is held.
+func (t *tunnel) endAll(isError bool) {
 	spare := 0
 	switch {
 	case t.bug("LOSS-001"):
@@ -337,6 +434,9 @@ func (t *tunnel) lose(isError bool) {
 		}
 	}
 	for c := range t.locals {
+		if c.state == idle && !t.bug("CLOSE-012-lost") {
+			continue
+		}
 		if spare > 0 {
 			spare--
 			continue
@@ -344,8 +444,10 @@ func (t *tunnel) lose(isError bool) {
 		c.end(!t.bug("LOSS-002"))
 	}
 	clear(t.conns)
-	t.out = nil
-	t.changed.Broadcast()
+	for _, c := range t.xconns {
+		c.end(true)
+		c.forget()
+	}
 }
 
 func (p *past) add(id uint32) {

@@ -1,0 +1,346 @@
+package certify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/subject"
+)
+
+// SubjectFlags name what is certified as a user does: by one of Server, Client,
+// Listen and File.
+type SubjectFlags struct {
+	Server        string // HOST:PORT of a server that runs already
+	Visitor       string // a mapped port of it
+	VisitorTarget string // where the mapping leads; empty: not known
+	API           string // URL of its control API; empty: it has none
+	APIPorts      string // FIRST-LAST, the ports that the control API may map; empty: the usual ones
+
+	Client string // command line of a client
+
+	Listen string // where to wait for a client that somebody else starts
+	Target string // where the suite's service listens for it
+
+	File string // a subject file
+
+	Extended bool // it claims the Extended profile; a subject file says so itself
+}
+
+// check refuses addresses that are none, and what has no meaning for the subject.
+func (s SubjectFlags) check() error {
+	if s.APIPorts != "" && s.Server != "" && s.API == "" {
+		return errors.New("--api-ports needs --api, or a --subject that has one")
+	}
+	for _, at := range []struct{ flag, addr string }{
+		{"--server", s.Server}, {"--visitor", s.Visitor}, {"--visitor-target", s.VisitorTarget}, {"--listen", s.Listen}, {"--target", s.Target},
+	} {
+		if at.addr == "" {
+			continue
+		}
+		if err := subject.CheckAddr(at.addr); err != nil {
+			return fmt.Errorf("%s %q: %w", at.flag, at.addr, err)
+		}
+	}
+	return nil
+}
+
+// A Candidate is what is certified, in one of its roles.
+type Candidate struct {
+	Role    engine.Role
+	Subject engine.Subject
+	Fresh   bool // each case on an instance of its own
+
+	Claims map[string]string // beyond the role: capabilities by their first words
+}
+
+// Capabilities that the suite knows by their first word.
+const (
+	claimExt    = "ext"           // the Extended profile
+	claimPorts  = "api-ports"     // FIRST-LAST, which ports the control API may map
+	claimDrain  = "drain"         // SIGTERM, by which it drains
+	claimMemory = "tunnel-memory" // so many octets, the limit of that name
+)
+
+// claims reports whether the candidate claims a capability.
+func (c Candidate) claims(name string) bool {
+	_, ok := c.Claims[name]
+	return ok
+}
+
+// claims are capabilities by their first words. One that the suite does not know is for people.
+func claims(capabilities []string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, c := range capabilities {
+		name, value, _ := strings.Cut(c, " ")
+		if old, twice := all[name]; twice && old != value {
+			return nil, fmt.Errorf("%q is there twice", name)
+		}
+		all[name] = value
+	}
+	if how, ok := all[claimDrain]; ok && how != "SIGTERM" {
+		return nil, fmt.Errorf("%q must be \"drain SIGTERM\"", claimDrain+" "+how)
+	}
+	if n, ok := all[claimMemory]; ok {
+		if _, err := strconv.ParseUint(n, 10, 40); err != nil {
+			return nil, fmt.Errorf("%q must have a number of octets", claimMemory+" "+n)
+		}
+	}
+	return all, nil
+}
+
+// Candidates is the subject in each role that it has, and its name for the certificate.
+func (s SubjectFlags) Candidates(ctx context.Context) ([]Candidate, string, error) {
+	all, name, err := s.candidates(ctx)
+	for i := range all {
+		if s.Extended {
+			all[i].Claims = map[string]string{claimExt: ""}
+		}
+	}
+	return all, name, err
+}
+
+func (s SubjectFlags) candidates(ctx context.Context) ([]Candidate, string, error) {
+	if err := s.check(); err != nil {
+		return nil, "", err
+	}
+	ports, err := portRange(s.APIPorts)
+	if err != nil {
+		return nil, "", fmt.Errorf("--api-ports %q: must be FIRST-LAST, like 10000-10100", s.APIPorts)
+	}
+	switch {
+	case s.Server != "":
+		e := elsewhere{"server " + s.Server, engine.Endpoints{
+			Tunnel: s.Server, Visitor: s.Visitor, VisitorTarget: s.VisitorTarget, API: s.API, APIPorts: ports,
+		}}
+		return e.candidates(), e.name + ", visitors at " + s.Visitor, nil
+	case s.Listen != "":
+		e := elsewhere{"a client that connects to " + s.Listen, engine.Endpoints{}}
+		return []Candidate{{Role: engine.Client, Subject: e}}, e.name, nil
+	case s.Client != "":
+		file, err := subject.Command(s.Client)
+		if err != nil {
+			return nil, "", fmt.Errorf("--client-cmd: %w", err)
+		}
+		return []Candidate{{Role: engine.Client, Subject: owned{file, subject.ClientOnly, ports}}}, s.Client, nil
+	case s.File != "":
+		return s.fromFile(ctx, ports)
+	}
+	return nil, "", errors.New("no subject: give one of --server with --visitor, --client-cmd, --listen and --subject")
+}
+
+// Hint is what may be wrong with a subject that could not be reached; empty: nothing that its flags show.
+func (s SubjectFlags) Hint() string {
+	if s.Client == "" || strings.Contains(s.Client, "{addr") || strings.Contains(s.Client, "{tunnel") || strings.Contains(s.Client, "ADIT_SERVER") {
+		return ""
+	}
+	return "the command of --client-cmd has no {addr}, which the suite replaces with the address where it waits for the client"
+}
+
+// fromFile is the subject of a subject file, in each role that the file has.
+func (s SubjectFlags) fromFile(ctx context.Context, ports [2]int) ([]Candidate, string, error) {
+	file, err := subject.Load(s.File)
+	if err != nil {
+		return nil, "", err
+	}
+	name := file.Name
+	if v, err := file.VersionOf(ctx); err != nil {
+		return nil, "", err
+	} else if v != "" {
+		name += " (" + v + ")"
+	}
+	if file.Fresh {
+		name += ", each case on a fresh instance"
+	}
+	able, err := claims(file.Capabilities)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: capabilities: %w", s.File, err)
+	}
+	if text, ok := able[claimPorts]; ok && ports[0] == 0 {
+		if ports, err = portRange(text); err != nil {
+			return nil, "", fmt.Errorf("%s: capabilities: %q must be %s FIRST-LAST", s.File, claimPorts+" "+text, claimPorts)
+		}
+	}
+	var out []Candidate
+	if server := file.Server; server != nil && server.Address != "" { // somebody else runs it
+		e := elsewhere{file.Name, engine.Endpoints{Tunnel: server.Address, Visitor: file.Visitor, VisitorTarget: subject.Given(file.Target), API: apiURL(subject.Given(file.API)), APIPorts: ports}}
+		out = e.candidates()
+	} else if server != nil {
+		o := owned{file, subject.ServerOnly, ports}
+		out = append(out, Candidate{Role: engine.Server, Subject: o, Fresh: file.Fresh})
+		if file.API != "" {
+			out = append(out, Candidate{Role: engine.API, Subject: o, Fresh: file.Fresh})
+		}
+	}
+	if file.Client != nil {
+		out = append(out, Candidate{Role: engine.Client, Subject: owned{file, subject.ClientOnly, ports}, Fresh: file.Fresh})
+	}
+	for i := range out {
+		out[i].Claims = able
+	}
+	return out, name, nil
+}
+
+func apiURL(addr string) string {
+	if addr == "" {
+		return ""
+	}
+	return "http://" + addr
+}
+
+// portRange reads FIRST-LAST; an empty text is the zero range.
+func portRange(s string) (ports [2]int, err error) {
+	if s == "" {
+		return ports, nil
+	}
+	first, last, _ := strings.Cut(s, "-")
+	a, err1 := strconv.ParseUint(first, 10, 16)
+	b, err2 := strconv.ParseUint(last, 10, 16)
+	if err := errors.Join(err1, err2); err != nil || a == 0 || b < a {
+		return ports, fmt.Errorf("%q is no range of ports", s)
+	}
+	return [2]int{int(a), int(b)}, nil
+}
+
+// owned is a subject that the suite starts itself.
+type owned struct {
+	file  *subject.File
+	part  subject.Part
+	ports [2]int // that the control API may map
+}
+
+func (o owned) Owned() bool { return true }
+
+func (o owned) Fixed() bool { return len(o.file.Fixed()) > 0 }
+
+func (o owned) Describe() string {
+	if o.part == subject.ClientOnly {
+		return o.file.Name + " as client"
+	}
+	return o.file.Name + " as server"
+}
+
+func (o owned) Start(ctx context.Context, scenario string, at engine.Endpoints) (engine.Running, error) {
+	in, err := o.file.Start(ctx, subject.Options{Part: o.part, At: subject.Addrs{Tunnel: at.Tunnel, Target: at.Target}, Scenario: scenario})
+	if declined, ok := errors.AsType[*subject.DeclinedError](err); ok {
+		return nil, fmt.Errorf("%w: %w", engine.ErrDeclined, declined)
+	}
+	if stranger, ok := errors.AsType[*subject.StrangerError](err); ok {
+		return nil, fmt.Errorf("%w: %w", engine.ErrStranger, stranger)
+	}
+	if err != nil {
+		return nil, err
+	}
+	process := in.Server
+	if o.part == subject.ClientOnly {
+		process = in.Client
+	}
+	return &instance{owned: o, in: in, Process: process}, nil
+}
+
+// instance is a started subject; its Process provides the methods of
+// engine.Running that are not defined here.
+type instance struct {
+	*subject.Process
+	owned owned
+	in    *subject.Instance
+}
+
+func (i *instance) Endpoints() engine.Endpoints {
+	at := engine.Endpoints{
+		Tunnel: i.in.At.Tunnel, Visitor: i.in.At.Visitor, Target: i.in.At.Target,
+		API: apiURL(i.in.At.API), APIPorts: i.owned.ports,
+	}
+	f := i.owned.file
+	if i.owned.part == subject.ServerOnly && strings.Contains(f.Server.Command+f.Server.Args+f.Prepare, "{target") {
+		at.VisitorTarget = i.in.At.Target // the mapping was told where it leads
+	}
+	return at
+}
+
+// Owner is that of the instance.
+func (i *instance) Owner(ctx context.Context, conns ...net.Conn) error {
+	err := i.in.Owner(ctx, conns...)
+	if stranger, ok := errors.AsType[*subject.StrangerError](err); ok {
+		return fmt.Errorf("%w: %w", engine.ErrStranger, stranger)
+	}
+	return err
+}
+
+func (i *instance) Stop() { _ = i.in.Close() }
+
+// elsewhere is a subject that somebody else runs.
+type elsewhere struct {
+	name string
+	at   engine.Endpoints
+}
+
+// candidates are a server, and its control API if it has one.
+func (e elsewhere) candidates() []Candidate {
+	out := []Candidate{{Role: engine.Server, Subject: e}}
+	if e.at.API != "" {
+		out = append(out, Candidate{Role: engine.API, Subject: e})
+	}
+	return out
+}
+
+func (e elsewhere) Start(context.Context, string, engine.Endpoints) (engine.Running, error) {
+	return e, nil
+}
+
+func (e elsewhere) Describe() string               { return e.name }
+func (elsewhere) Owned() bool                      { return false }
+func (e elsewhere) Endpoints() engine.Endpoints    { return e.at }
+func (elsewhere) Fixed() bool                      { return false }
+func (elsewhere) Exited() <-chan struct{}          { return nil }
+func (elsewhere) Status() string                   { return "" }
+func (elsewhere) LogSince(time.Time, int) []string { return nil }
+func (elsewhere) End(bool)                         {}
+func (elsewhere) Again(context.Context) error      { return errors.ErrUnsupported }
+func (elsewhere) Stop()                            {}
+
+func (elsewhere) Owner(context.Context, ...net.Conn) error { return errors.ErrUnsupported }
+
+// OfRole is the subject in a role; nil when it does not have that role.
+func (s SubjectFlags) OfRole(ctx context.Context, role engine.Role) (engine.Subject, error) {
+	candidates, _, err := s.Candidates(ctx)
+	if i := slices.IndexFunc(candidates, func(one Candidate) bool { return one.Role == role }); i >= 0 {
+		return candidates[i].Subject, nil
+	}
+	return nil, err
+}
+
+// files are the subject file and the programs that the suite started.
+func (s SubjectFlags) files() (files []string, err error) {
+	var file *subject.File
+	switch {
+	case s.Client != "":
+		file, err = subject.Command(s.Client)
+	case s.File != "":
+		files = []string{s.File}
+		file, err = subject.Load(s.File)
+	default: // somebody else started it
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, program := range file.Programs() {
+		name, err := exec.LookPath(strings.ReplaceAll(program, "{here}", filepath.Dir(s.File)))
+		if err != nil {
+			return nil, err
+		}
+		if name = filepath.Clean(name); !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	return files, nil
+}
