@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"github.com/adit-tunnel/adit/conformance/schematest"
-	"github.com/adit-tunnel/adit/loadgen/hist"
-	"github.com/adit-tunnel/adit/loadgen/payload"
-	"github.com/adit-tunnel/adit/loadgen/sample"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/hist"
+	"github.com/adit-tunnel/adit/loadgen/load/payload"
+	"github.com/adit-tunnel/adit/loadgen/rig/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/stats"
 )
 
 // The schema and the program know the same keys.
@@ -26,7 +26,7 @@ func TestTheSchemaHasTheKeysOfTheProgram(t *testing.T) {
 		"$defs/stall":       reflect.TypeFor[scenario.Stall](),
 		"$defs/event":       reflect.TypeFor[scenario.Event](),
 		"$defs/socket":      reflect.TypeFor[sample.Socket](),
-		"$defs/slow":        reflect.TypeFor[Slow](),
+		"$defs/slow":        reflect.TypeFor[load.Slow](),
 		"$defs/finding":     reflect.TypeFor[Finding](),
 		"$defs/slope":       reflect.TypeFor[Slope](),
 		"$defs/apart":       reflect.TypeFor[Apart](),
@@ -37,7 +37,7 @@ func TestTheSchemaHasTheKeysOfTheProgram(t *testing.T) {
 		"$defs/wire":        reflect.TypeFor[Wire](),
 		"$defs/happened":    reflect.TypeFor[Event](),
 		"$defs/subject":     reflect.TypeFor[Subject](),
-		"$defs/worker":      reflect.TypeFor[Worker](),
+		"$defs/worker":      reflect.TypeFor[Clock](),
 		"$defs/program":     reflect.TypeFor[Program](),
 		"$defs/certificate": reflect.TypeFor[Certificate](),
 		"$defs/system":      reflect.TypeFor[sample.System](),
@@ -55,7 +55,7 @@ func TestTheSchemaHasTheKeysOfTheProgram(t *testing.T) {
 		"$defs/verdict":     reflect.TypeFor[Threshold](),
 		"$defs/threshold":   reflect.TypeFor[scenario.Threshold](),
 		"$defs/comparison":  reflect.TypeFor[Comparison](),
-		"$defs/estimate":    reflect.TypeFor[stats.Estimate](),
+		"$defs/estimate":    reflect.TypeFor[Estimate](),
 		"$defs/fault":       reflect.TypeFor[payload.Fault](),
 	})
 }

@@ -1,16 +1,14 @@
 package record
 
-import "github.com/adit-tunnel/adit/loadgen/stats"
-
 // A Slope is how a process grows. Over all blocks of a route it is of churn
 // what each connection leaves behind, the median from block to block, and of idle connections what each one
 // takes; within a long block it is per hour.
 type Slope struct {
 	Route
 	Role string `json:"role"` // server, client or relay
-	What string `json:"what"` // rss in octets, files, threads
-	Per  string `json:"per"`  // connection made, idle connection, or hour
-	stats.Estimate
+	What string `json:"what"` // rss in bytes, files, threads
+	Per  string `json:"per"`  // connection made, idle connection, stalled reader, or hour
+	Estimate
 	Zero float64 `json:"at_zero,omitempty"` // where the line begins
 }
 
@@ -18,7 +16,9 @@ type Slope struct {
 const (
 	PerMade = "connection made"
 	PerIdle = "idle connection"
-	PerHour = "hour"
+
+	PerStalled = "stalled reader"
+	PerHour    = "hour"
 )
 
 // Apart is the isolation score: a percentile of a group while readers stall, or
@@ -28,5 +28,5 @@ type Apart struct {
 	Cell   string `json:"cell"`
 	Group  string `json:"group"`
 	Metric string `json:"metric"`
-	stats.Estimate
+	Estimate
 }

@@ -1,7 +1,5 @@
 package record
 
-import "github.com/adit-tunnel/adit/loadgen/stats"
-
 // An Of says what a number belongs to: a metric of a group, or of all groups
 // together, in a cell on a route.
 type Of struct {
@@ -14,7 +12,7 @@ type Of struct {
 // A Summary is a metric over the repetitions. Median and interval are in Unit.
 type Summary struct {
 	Of
-	stats.Estimate
+	Estimate
 	Unit   string `json:"unit"`
 	Better string `json:"better"` // lower or higher
 }
@@ -23,7 +21,7 @@ type Summary struct {
 type Ratio struct {
 	Of
 	To string `json:"to"` // direct or relay
-	stats.Estimate
+	Estimate
 	Better string `json:"better"`
 }
 

@@ -3,8 +3,6 @@ package record
 import (
 	"cmp"
 	"fmt"
-
-	"github.com/adit-tunnel/adit/loadgen/stats"
 )
 
 // Verdicts of a threshold, beside Inconclusive.
@@ -18,10 +16,10 @@ type Threshold struct {
 	Expect string `json:"expect"` // as in the scenario
 	Gate   string `json:"gate"`   // fail, warn
 	Of
-	Value   stats.Estimate `json:"value"`
-	Unit    string         `json:"unit,omitempty"`   // absent: a ratio
-	Verdict string         `json:"verdict"`          // pass, fail, inconclusive
-	Reason  string         `json:"reason,omitempty"` // why inconclusive
+	Value   Estimate `json:"value"`
+	Unit    string   `json:"unit,omitempty"`   // absent: a ratio
+	Verdict string   `json:"verdict"`          // pass, fail, inconclusive
+	Reason  string   `json:"reason,omitempty"` // why inconclusive
 }
 
 // Is says what was found, in the unit of the metric.

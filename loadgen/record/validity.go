@@ -3,6 +3,7 @@ package record
 // How far numbers can be trusted.
 const (
 	Valid   = "valid"
+	Note    = "note"    // what a reader should know, and nothing against them
 	Noisy   = "noisy"   // the machine disturbed them, or they are known too loosely
 	Invalid = "invalid" // they are not what they seem to be
 )
@@ -13,14 +14,16 @@ type Validity struct {
 	Reasons []Reason `json:"reasons,omitempty"`
 }
 
-// A Reason is something that speaks against the numbers of a row, or of the whole run.
+// A Reason is something that speaks against the numbers of a row, or of the whole run; or a note on them.
 type Reason struct {
 	Code  string `json:"code"`
 	Cell  string `json:"cell,omitempty"`  // empty: the whole run
 	Group string `json:"group,omitempty"` // empty: all groups of the cell
 	Route
-	Verdict string `json:"verdict"` // noisy, invalid
+	Verdict string `json:"verdict"` // note, noisy, invalid
 	Detail  string `json:"detail"`  // what was seen, and what to do
+
+	Repetition int `json:"repetition,omitempty"` // that shows it best; 0: all do
 }
 
 // Codes of reasons.
@@ -37,13 +40,17 @@ const (
 	MeasuredShort    = "measured-short"     // the machine was too busy to measure for as long as it should have
 	Interrupted      = "interrupted"        // the run did not come to its end
 	NoiseFloor       = "noise-floor"        // the headline is known too loosely
+	NotStationary    = "not-stationary"     // the speed changed within a block, and the number is a mean of two
+	OwnEnd           = "own-end"            // adit-load itself ran out of ports or descriptors
+	FasterThanDirect = "faster-than-direct" // a path with more on it was faster than the one with nothing
+	LeakNotJudged    = "leak-not-judged"    // too few repetitions to say whether processes grow
 )
 
 // Of is the verdict of a row: of a group of a cell on a route.
 func (v *Validity) Of(cell, group string, route Route) string {
 	out := Valid
 	for _, r := range v.Reasons {
-		if (r.Cell == "" || r.Cell == cell && r.Route == route && (r.Group == "" || r.Group == group)) && out != Invalid {
+		if r.Verdict != Note && out != Invalid && (r.Cell == "" || r.Cell == cell && r.Route == route && (r.Group == "" || r.Group == group)) {
 			out = r.Verdict
 		}
 	}
@@ -64,6 +71,10 @@ var meanings = map[string]string{
 	MeasuredShort:    "the machine was too busy to measure for as long as it should have",
 	Interrupted:      "the run did not come to its end",
 	NoiseFloor:       "the headline is known too loosely",
+	NotStationary:    "the speed changed within a block, and the number is a mean of two",
+	OwnEnd:           "adit-load itself ran out of ports or descriptors",
+	FasterThanDirect: "a path with more on it was faster than the one with nothing",
+	LeakNotJudged:    "too few repetitions to say whether processes grow",
 }
 
 // Meaning says what the reason's code stands for.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/adit-tunnel/adit/loadgen/plot"
+	"github.com/adit-tunnel/adit/loadgen/report/plot"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
@@ -35,7 +35,7 @@ func (a *axis) number() bool {
 func (a *axis) field() string { return a.name[strings.LastIndex(a.name, ".")+1:] }
 
 var titles = map[string]string{
-	"size": "packet size", "rate": "packets/s", "packets": "packets a connection", "rtt": "round trip", "do": "fault",
+	"size": "packet size", "rate": "packets/s", "packets": "packets a connection", "reader": "reader", "rtt": "round trip", "do": "fault",
 }
 
 // fields are what a group, or the link, of a cell may differ in.
@@ -54,6 +54,7 @@ func fields(c *scenario.Cell) (names []string, of map[string]value) {
 		add(under+"arrival", 0, g.Arrival)
 		add(under+"packets", float64(g.Packets), fmt.Sprint(g.Packets))
 		add(under+"resets", float64(g.Resets), g.Resets.String())
+		add(under+"reader", float64(g.Reader)/8e6, cmpOr(g.Reader > 0, g.Reader.String(), "no limit"))
 	}
 	duration := func(d time.Duration) string { return strings.Replace(d.String(), "ms", " ms", 1) }
 	add("link.rtt", float64(c.Link.RTT)/1e6, duration(time.Duration(c.Link.RTT)))
@@ -144,17 +145,6 @@ func (a *axis) ticks(cells []*scenario.Cell) (ticks []plot.Tick, at func(*scenar
 		ticks = append(ticks, plot.Tick{At: place[v], Label: v.label})
 	}
 	return ticks, func(c *scenario.Cell) float64 { return place[a.of[c.Name]] }, log
-}
-
-// rest says how a cell differs from others apart from one axis, or two.
-func rest(axes []axis, cell string, but ...string) string {
-	var parts []string
-	for _, a := range axes {
-		if !slices.Contains(but, a.name) {
-			parts = append(parts, a.say(cell))
-		}
-	}
-	return strings.Join(parts, ", ")
 }
 
 // say names the value of a cell so that it is understood without the axis.

@@ -27,7 +27,7 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Skip("not run: no Chromium is installed (Debian: apt-get install chromium)")
 	}
 	r := sampleRecord(t)
-	pages := map[string]string{"/record": HTML(r), "/index": Index([]*record.Record{r})}
+	pages := map[string]string{"/record": pageOf(r), "/index": Index([]*record.Record{r})}
 	var mu sync.Mutex
 	var asked []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

@@ -3,20 +3,19 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
-	"github.com/adit-tunnel/adit/loadgen/hist"
-	"github.com/adit-tunnel/adit/loadgen/plot"
+	"github.com/adit-tunnel/adit/loadgen/analyse"
+	"github.com/adit-tunnel/adit/loadgen/metric"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/report/plot"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/summary"
 )
 
 // A figure is one plot of a report.
 type figure struct {
-	file string // its name beside the record
+	file string // its path beside the record: the first one in sight, the others in a folder
 	part string // of the report that it belongs to
 	svg  func(standsAlone bool) string
 }
@@ -30,409 +29,405 @@ const (
 	partTime        = "Over time"
 )
 
-// What keeps a report readable; CSV has everything.
-const (
-	mostMaps  = 3   // of two axes, where there are more
-	mostRows  = 12  // of a figure of dots
-	mostCells = 2   // whose percentiles are drawn
-	flat      = 1.5 // how far memory has to reach, so that its curve says more than its table
-)
+// partOf is the part of each kind.
+var partOf = map[string]string{
+	scenario.ShowLines: partCurves, scenario.ShowDots: partCurves, scenario.ShowMap: partHeat, scenario.ShowPercentiles: partPercentiles,
+	scenario.ShowCourse: partTime, scenario.ShowPoints: partAnswer, scenario.ShowSearch: partAnswer,
+}
+
+// mostRows is how many rows a figure of dots has, so that it stays readable; CSV has everything.
+const mostRows = 12
 
 // drawing makes the figures of a record.
 type drawing struct {
 	*record.Record
-	table  *summary.Table
+	sheet  *Sheet
 	axes   []axis
 	routes []record.Route
 	names  map[string]int // of figures
+	show   *scenario.Show // what is drawn
 	out    []figure
 }
 
-// figures are all plots of a record, the most telling one first.
-func figures(r *record.Record) []figure {
-	d := newDrawing(r)
-	d.knees()
-	d.recovery()
-	if len(whenShared(d.Record)) == 0 {
-		d.beside()
+// figures are the plots that the scenario shows, the most telling one first.
+func figures(r *record.Record, s *Sheet) []figure {
+	d := &drawing{Record: r, sheet: s, axes: axesOf(r.Scenario), routes: r.Routes(), names: map[string]int{}}
+	draw := map[string]func(y string){
+		scenario.ShowLines: d.lines, scenario.ShowDots: d.dots, scenario.ShowMap: d.heat, scenario.ShowCourse: d.course, scenario.ShowPoints: d.points,
 	}
-	d.idle()
-	if own := len(d.out) > 0; !own { // else they have answered what was asked
-		d.curves()
+	for i := range r.Scenario.Show {
+		d.show = &r.Scenario.Show[i]
+		switch d.show.Kind {
+		case scenario.ShowSearch:
+			d.search()
+		case scenario.ShowPercentiles:
+			d.percentiles()
+		default:
+			for _, y := range d.show.Y {
+				if one := draw[d.show.Kind]; one != nil {
+					one(y)
+				}
+			}
+		}
 	}
-	d.overTime()
-	d.maps()
-	if len(d.Scenario.Cells[0].Timeline) == 0 && d.Scenario.Search == nil {
-		d.percentiles()
-	}
+	d.unsteady()
 	return d.out
 }
 
-func newDrawing(r *record.Record) *drawing {
-	return &drawing{Record: r, table: summary.Make(r, r.Blocks), axes: axesOf(r.Scenario), routes: routesOf(r), names: map[string]int{}}
-}
-
-// routesOf are the routes that were measured, in the order direct, relay, tunnels.
-func routesOf(r *record.Record) []record.Route {
-	var names []string
-	for _, s := range r.Subjects {
-		names = append(names, s.Name)
-	}
-	return record.Routes(scenario.Paths, names)
-}
-
-// routeIndex is a route's colour: the same in every figure.
+// route is a route with its colour: the same in every figure.
 func (d *drawing) route(of record.Route) plot.Route {
-	i := slices.Index(d.routes, of)
-	return plot.Route{Index: i, Name: of.String()}
+	return plot.Route{Index: slices.Index(d.routes, of), Name: of.String()}
 }
 
-func (d *drawing) add(part, name string, svg func(bool) string) {
+// add takes a figure over; its name says what it shows.
+func (d *drawing) add(name string, svg func(bool) string) {
 	name = slug(name)
 	if d.names[name]++; d.names[name] > 1 {
 		name = fmt.Sprintf("%s-%d", name, d.names[name])
 	}
-	d.out = append(d.out, figure{name + ".svg", part, svg})
+	if len(d.out) > 0 {
+		name = plotFolder + "/" + name
+	}
+	d.out = append(d.out, figure{name + ".svg", partOf[d.show.Kind], svg})
 }
 
 // slug is a name for a file.
 func slug(s string) string {
+	s = strings.ReplaceAll(s, "÷", "by")
 	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' })
 	return strings.Join(words, "-")
 }
 
-// A slice is cells that differ in one axis alone.
-type slice struct {
-	axis  *axis
-	rest  string
-	cells []*scenario.Cell
+// cells are those that are shown.
+func (d *drawing) cells() (out []*scenario.Cell) {
+	for i := range d.Scenario.Cells {
+		if c := &d.Scenario.Cells[i]; d.show.Has(c) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
-// slices are the longest rows of cells along each numeric axis, three cells
-// or more, and the cells in none of them.
-func (d *drawing) slices() (out []slice, left []*scenario.Cell) {
-	in := map[string]bool{}
+// groups are those that are shown, by name; one alone for what is one number for all of them.
+func (d *drawing) groups(path bool) (out []string) {
+	for _, g := range d.Scenario.Cells[0].Groups {
+		if d.show.Group == "" || d.show.Group == g.Name {
+			out = append(out, g.Name)
+		}
+	}
+	if path {
+		return out[:1]
+	}
+	return out
+}
+
+// row is that of a group of a cell on a route; nil when it was not measured.
+func (d *drawing) row(cell *scenario.Cell, group string, route record.Route) *Row {
+	i := slices.IndexFunc(d.sheet.Rows, func(r *Row) bool {
+		return r.Is() && r.name == cell.Name && (r.load == group || group == "") && r.Route == route
+	})
+	if i < 0 {
+		return nil
+	}
+	return d.sheet.Rows[i]
+}
+
+// axis is the one of a name; nil where the cells do not differ in it.
+func (d *drawing) axis(name string) *axis {
+	i := slices.IndexFunc(d.axes, func(a axis) bool { return a.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &d.axes[i]
+}
+
+// A quantity is a metric as it is drawn.
+type quantity struct {
+	name, title, unit string
+	scale             float64
+	path              bool
+}
+
+// drawn is a metric as it is drawn.
+func drawn(y string) quantity {
+	m, to, err := metric.Shown(y)
+	p, ok := m.At("", to)
+	switch {
+	case y == "loaded": // three metrics, a row each
+		return quantity{name: y, title: "Loaded ÷ idle latency", unit: "times", scale: 1}
+	case err != nil || !ok:
+		return quantity{name: y, title: y, unit: "times", scale: 1}
+	}
+	unit := p.Head
+	switch {
+	case m.Event:
+		unit = "seconds after the fault began; no dot: not in the block"
+	case m.Unit == metric.Nanoseconds:
+		unit = "ms"
+	case m.Unit == metric.PerKiB:
+		unit = metric.PerKiB
+	}
+	title := m.OfFigure()
+	if to != "" { // a part of another path's
+		title = m.Title
+	}
+	return quantity{y, title, unit, p.Scale, m.Path}
+}
+
+// point is a number at a place.
+func (d *drawing) point(x float64, v analyse.Number, q quantity, who string) plot.Point {
+	v = v.Times(q.scale)
+	tip := fmt.Sprintf("%s: %s", who, spread(v, figures3))
+	if q.unit != "times" {
+		unit, _, _ := strings.Cut(q.unit, ";")
+		tip = fmt.Sprintf("%s %s", tip, strings.TrimPrefix(unit, "seconds after the fault began"))
+	}
+	return plot.Point{X: x, Y: v.Median, Low: v.Low, High: v.High, Tip: strings.TrimSpace(tip)}
+}
+
+// alike is what all cells that are shown have alike and others do not, apart from what is drawn along.
+func (d *drawing) alike(but ...string) string {
+	cells := d.cells()
+	var parts []string
 	for i := range d.axes {
 		a := &d.axes[i]
-		if !a.number() {
-			continue
-		}
-		var of []slice
-		for j := range d.Scenario.Cells {
-			c := &d.Scenario.Cells[j]
-			what := rest(d.axes, c.Name, a.name)
-			at := slices.IndexFunc(of, func(s slice) bool { return s.rest == what })
-			if at < 0 {
-				of, at = append(of, slice{a, what, nil}), len(of)
-			}
-			of[at].cells = append(of[at].cells, c)
-		}
-		of = slices.DeleteFunc(of, func(s slice) bool { return len(s.cells) < 3 })
-		slices.SortStableFunc(of, func(a, b slice) int { return cmp.Compare(len(b.cells), len(a.cells)) })
-		for _, s := range of {
-			for _, c := range s.cells {
-				in[c.Name] = true
-			}
-		}
-		out = append(out, of[:min(len(of), 1)]...) // the others are in the map and the tables
-	}
-	for i := range d.Scenario.Cells {
-		if c := &d.Scenario.Cells[i]; !in[c.Name] {
-			left = append(left, c)
+		same := !slices.ContainsFunc(cells, func(c *scenario.Cell) bool { return a.of[c.Name] != a.of[cells[0].Name] })
+		if same && !slices.Contains(but, a.name) {
+			parts = append(parts, a.say(cells[0].Name))
 		}
 	}
-	return out, left[:min(len(left), mostRows)]
+	return strings.Join(parts, ", ")
 }
 
-// curves draws the headline metrics: lines along axes, dots for the other cells.
-func (d *drawing) curves() {
-	along, left := d.slices()
-	for i, m := range d.headlines() {
-		for g, group := range d.Scenario.Cells[0].Groups {
-			if m.path() && g > 0 || m.title == headlines[speed].title && group.Rate > 0 {
-				continue
-			}
-			title := m.title
-			if len(d.Scenario.Cells[0].Groups) > 1 && !m.path() {
-				title = group.Name + ": " + title
-			}
-			for n, s := range along {
-				if n > 0 && i > 0 {
-					continue // the other metrics are drawn along the first axis alone
-				}
-				ticks, at, log := s.axis.ticks(s.cells)
-				lines := d.lines(m, g, s.cells, at)
-				if len(lines) == 0 || m.flat(lines) {
-					continue
-				}
-				f := plot.Lines{Title: title, Sub: sub(m, s.rest), X: ticks, XLabel: s.axis.title, XLog: log, Lines: lines}
-				d.add(partCurves, title+" by "+s.axis.name+" "+s.rest, f.SVG)
-			}
-			if i > 0 && (len(along) > 0 || len(left) == 1) {
-				continue // cells beside the curves have their speed drawn; of one cell the table says the rest
-			}
-			row := map[string]float64{}
-			var rows []string
-			for _, c := range left {
-				if d.has(m, g, c) {
-					row[c.Name] = float64(len(rows))
-					rows = append(rows, labelOf(d.axes, c.Name))
-				}
-			}
-			if lines := d.lines(m, g, left, func(c *scenario.Cell) float64 { return row[c.Name] }); len(lines) > 0 && !m.flat(lines) {
-				d.add(partCurves, title, plot.Dots{Title: title, Sub: sub(m, ""), Rows: rows, Lines: lines}.SVG)
-			}
-		}
-	}
-}
-
-// has reports whether a cell has a metric on some route.
-func (d *drawing) has(m headline, group int, c *scenario.Cell) bool {
-	return c.Groups[group].Connections > 0 && slices.ContainsFunc(d.routes, func(r record.Route) bool {
-		return (numbers{d.table, c, group, r}).series(m.names) != nil
-	})
-}
-
-// headlines are the metrics that are drawn. With a rate the speed is given; packets
-// are the speed once more unless their size varies.
-func (d *drawing) headlines() (out []headline) {
-	given := speedGiven(d.Record)
-	sized := slices.ContainsFunc(d.axes, func(a axis) bool { return a.field() == "size" && len(a.values) > 2 }) && len(d.axes) == 1
-	for i, m := range headlines {
-		if i == packetsPer && (given || !sized) {
-			continue
-		}
-		out = append(out, m)
-	}
-	return out
-}
-
-// flat reports whether memory stays as it is: a line that says nothing.
-func (h headline) flat(lines []plot.Line) bool {
-	if h.title != headlines[memoryPeak].title {
-		return false
-	}
-	for _, l := range lines {
-		least, most := math.Inf(1), 0.0
-		for _, p := range l.Points {
-			least, most = min(least, p.Y), max(most, p.Y)
-		}
-		if most > flat*least {
-			return false
-		}
-	}
-	return true
-}
-
-func sub(m headline, rest string) string {
-	out := m.shown
-	if rest != "" {
-		out += ", " + rest
-	}
-	return out
-}
-
-// lines are a metric of some cells, one line for each route that has values.
-func (d *drawing) lines(m headline, group int, cells []*scenario.Cell, at func(*scenario.Cell) float64) (out []plot.Line) {
-	for _, route := range d.routes {
-		line := plot.Line{Route: d.route(route)}
-		for _, c := range cells {
-			if c.Groups[group].Connections == 0 {
-				continue
-			}
-			if v := (numbers{d.table, c, group, route}).value(m.names...).times(m.scale); v != (Spread{}) {
-				tip := fmt.Sprintf("%v, %s: %s %s", route, labelOf(d.axes, c.Name), figures3(v.Median), m.shown)
-				if v.Low < v.High {
-					tip += fmt.Sprintf(" (%s–%s)", figures3(v.Low), figures3(v.High))
-				}
-				line.Points = append(line.Points, plot.Point{X: at(c), Y: v.Median, Low: v.Low, High: v.High, Tip: tip})
-			}
-		}
-		slices.SortFunc(line.Points, func(a, b plot.Point) int { return cmp.Compare(a.X, b.X) })
-		if len(line.Points) > 0 {
-			out = append(out, line)
-		}
-	}
-	return out
-}
-
-// figures3 writes a number with three figures that count, more before the point when it is large.
-func figures3(v float64) string {
-	switch a := math.Abs(v); {
-	case a >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case a >= 10:
-		return fmt.Sprintf("%.1f", v)
-	case a >= 1:
-		return fmt.Sprintf("%.2f", v)
-	}
-	return fmt.Sprintf("%.3f", v)
-}
-
-// maps draws each tunnel's part of the speed of direct over two axes.
-func (d *drawing) maps() {
-	var numbers []*axis
-	for i := range d.axes {
-		if d.axes[i].number() {
-			numbers = append(numbers, &d.axes[i])
-		}
-	}
-	if len(numbers) < 2 {
+// lines draws y over x, a line for each route.
+func (d *drawing) lines(y string) {
+	q, x := drawn(y), d.axis(d.show.X)
+	if x == nil {
 		return
 	}
-	x, y := numbers[0], numbers[1]
-	byCell := map[string][]Row{}
-	for _, row := range Rows(d.Record) {
-		if row.Path == scenario.Tunnel && row.ToDirect.Median > 0 {
-			byCell[row.Cell] = append(byCell[row.Cell], row)
-		}
-	}
-	var rests []string
-	cells := map[string][]string{}
-	for _, c := range d.Scenario.Cells {
-		what := rest(d.axes, c.Name, x.name, y.name)
-		if !slices.Contains(rests, what) {
-			rests = append(rests, what)
-		}
-		cells[what] = append(cells[what], c.Name)
-	}
-	drawn := 0
-	for _, what := range rests {
-		if len(cells[what]) < 4 || drawn >= mostMaps {
-			continue
-		}
-		for _, s := range d.Subjects {
-			h := plot.Heat{
-				Title: s.Name, Sub: strings.Trim("part of the speed of direct, "+what, ", "), Route: d.route(record.Route{Path: scenario.Tunnel, Subject: s.Name}).Index,
-				XLabel: x.title, YLabel: y.title, Values: map[[2]int]plot.Shade{},
-			}
-			columns, rows := held(x, cells[what]), held(y, cells[what])
-			for _, v := range columns {
-				h.Columns = append(h.Columns, v.label)
-			}
-			for _, v := range rows {
-				h.Rows = append(h.Rows, v.label)
-			}
-			for _, c := range cells[what] {
-				for _, row := range byCell[c] {
-					if row.Subject != s.Name || row.Group != "" && row.Group != d.Scenario.Cells[0].Groups[0].Name {
-						continue
-					}
-					v := row.ToDirect
-					h.Values[[2]int{slices.Index(columns, x.of[c]), slices.Index(rows, y.of[c])}] = plot.Shade{
-						Dark: v.Median, Text: fmt.Sprintf("%.0f %%", 100*v.Median),
-						Tip: fmt.Sprintf("%s, %s: %s %% of direct", s.Name, labelOf(d.axes, c), v.percent()),
-					}
+	ticks, at, log := x.ticks(d.cells())
+	for _, group := range d.groups(q.path) {
+		var lines []plot.Line
+		for _, route := range d.routes {
+			line := plot.Line{Route: d.route(route)}
+			for _, c := range d.cells() {
+				if row := d.row(c, cmpOr(q.path, "", group), route); row != nil && row.Of(y).Median > 0 {
+					line.Points = append(line.Points, d.point(at(c), row.Of(y), q, fmt.Sprintf("%v, %s", route, labelOf(d.axes, c.Name))))
 				}
 			}
-			if len(columns) > 1 && len(rows) > 1 && len(h.Values) > 3 {
-				d.add(partHeat, "map "+s.Name+" "+what, h.SVG)
-				drawn++
+			slices.SortFunc(line.Points, func(a, b plot.Point) int { return cmp.Compare(a.X, b.X) })
+			if len(line.Points) > 0 {
+				lines = append(lines, line)
 			}
+		}
+		if len(lines) == 0 {
+			continue
+		}
+		title := q.title
+		if len(d.Scenario.Cells[0].Groups) > 1 && !q.path {
+			title = group + ": " + title
+		}
+		f := plot.Lines{Title: title, Sub: strings.TrimSuffix(q.unit+", "+d.alike(x.name), ", "), X: ticks, XLabel: x.title, XLog: log, Lines: lines}
+		d.add(title+" by "+x.name+" "+d.alike(x.name), f.SVG)
+	}
+}
+
+// dots draws y of each cell, or event, a dot for each route. Of what a load
+// does to its neighbours each percentile has a row.
+func (d *drawing) dots(y string) {
+	q := drawn(y)
+	numbers := []string{y}
+	if y == "loaded" {
+		numbers = []string{"loaded.p50", "loaded.p90", "loaded.p99"}
+	}
+	groups := d.groups(q.path)
+	if y == "loaded" || strings.HasPrefix(y, "fault.") {
+		groups = []string{""}
+	}
+	for _, group := range groups {
+		f := plot.Dots{Title: q.title, Sub: q.unit}
+		if y == "loaded" {
+			f.Sub = "times; 1 is undisturbed; hollow is invalid"
+		}
+		if len(d.Scenario.Cells[0].Groups) > 1 && !q.path && group != "" {
+			f.Title = group + ": " + f.Title
+		}
+		of := map[record.Route]*plot.Line{}
+		for _, row := range d.sheet.Rows {
+			cell := slices.IndexFunc(d.Scenario.Cells, func(c scenario.Cell) bool { return c.Name == row.name })
+			if cell < 0 || !d.show.Has(&d.Scenario.Cells[cell]) || !q.path && group != "" && row.load != group {
+				continue
+			}
+			for _, number := range numbers {
+				v, name := row.Of(number), row.Cell
+				if row.Event != "" {
+					name = cmpOr(len(d.axes) > 0, row.Cell, row.Event)
+				}
+				if y == "loaded" {
+					name += ": " + strings.TrimPrefix(number, "loaded.")
+				}
+				at := slices.Index(f.Rows, name)
+				if at < 0 && v.N > 0 && len(f.Rows) < mostRows {
+					f.Rows, at = append(f.Rows, name), len(f.Rows)
+				}
+				// A fault that has no place on a path did nothing there.
+				if v.Median == 0 || at < 0 || row.Event != "" && !slices.Contains(d.Scenario.Paths, row.Path) {
+					continue
+				}
+				if of[row.Route] == nil {
+					of[row.Route] = &plot.Line{Route: d.route(row.Route)}
+				}
+				p := d.point(float64(at), v, q, fmt.Sprintf("%v, %s", row.Route, name))
+				p.Hollow = y == "loaded" && row.Verdict == record.Invalid
+				if n := len(of[row.Route].Points); n == 0 || of[row.Route].Points[n-1].X != p.X {
+					of[row.Route].Points = append(of[row.Route].Points, p)
+				}
+			}
+		}
+		for _, route := range d.routes {
+			if of[route] != nil {
+				f.Lines = append(f.Lines, *of[route])
+			}
+		}
+		if len(f.Lines) > 0 {
+			d.add(f.Title+" "+d.alike(), f.SVG)
+		}
+	}
+}
+
+// heat draws y over x and by, a map for each subject.
+func (d *drawing) heat(y string) {
+	x, by := d.axis(d.show.X), d.axis(d.show.By)
+	if x == nil || by == nil {
+		return
+	}
+	q, group := drawn(y), d.groups(false)[0]
+	columns, rows := held(x, d.cells()), held(by, d.cells())
+	for _, subject := range d.Subjects {
+		route := record.Route{Path: scenario.Tunnel, Subject: subject.Name}
+		h := plot.Heat{
+			Title: subject.Name, Sub: strings.TrimSuffix("throughput, "+q.unit+", "+d.alike(x.name, by.name), ", "), Route: d.route(route).Index,
+			XLabel: x.title, YLabel: by.title, Values: map[[2]int]plot.Shade{},
+		}
+		if !strings.HasPrefix(y, "goodput/") {
+			h.Sub = strings.TrimSuffix(q.title+", "+q.unit+", "+d.alike(x.name, by.name), ", ")
+		}
+		for _, v := range columns {
+			h.Columns = append(h.Columns, v.label)
+		}
+		for _, v := range rows {
+			h.Rows = append(h.Rows, v.label)
+		}
+		for _, c := range d.cells() {
+			row := d.row(c, group, route)
+			if row == nil || row.Of(y).N == 0 {
+				continue
+			}
+			v := row.Of(y)
+			h.Values[[2]int{slices.Index(columns, x.of[c.Name]), slices.Index(rows, by.of[c.Name])}] = plot.Shade{
+				Dark: v.Median, Text: fmt.Sprintf("%.0f %%", 100*v.Median),
+				Tip: fmt.Sprintf("%s, %s: %s %s", subject.Name, labelOf(d.axes, c.Name), percent(v), q.unit),
+			}
+		}
+		if len(h.Values) > 0 {
+			d.add("map "+subject.Name+" "+d.alike(x.name, by.name), h.SVG)
 		}
 	}
 }
 
 // held are the values of an axis that some cells have, in order.
-func held(a *axis, cells []string) (out []value) {
+func held(a *axis, cells []*scenario.Cell) (out []value) {
 	for _, v := range a.values {
-		if slices.ContainsFunc(cells, func(c string) bool { return a.of[c] == v }) {
+		if slices.ContainsFunc(cells, func(c *scenario.Cell) bool { return a.of[c.Name] == v }) {
 			out = append(out, v)
 		}
 	}
 	return out
 }
 
-// percentiles draws whole distributions of the first and the last cell that has them.
-func (d *drawing) percentiles() {
-	for g, group := range d.Scenario.Cells[0].Groups {
-		var timed []*scenario.Cell
-		for i := range d.Scenario.Cells {
-			c := &d.Scenario.Cells[i]
-			if d.timed(c, g) {
-				timed = append(timed, c)
-			}
+// search draws what each search tried: filled where the goal was kept, and the knee it came to.
+func (d *drawing) search() {
+	if d.Scenario.Search == nil {
+		return
+	}
+	goal, unit := d.Scenario.Search.Goal(), d.Scenario.Search.Unit()
+	for _, cell := range d.cells() {
+		where := cmpOr(len(d.axes) > 0, labelOf(d.axes, cell.Name), "")
+		f := plot.Lines{
+			Title: "Search", Sub: strings.TrimSuffix(fmt.Sprintf("%s.%s, ms, %s", goal.Of, goal.At, where), ", "),
+			XLabel: cmpOr(unit == "/s", "offered, a second", "connections"), XLog: true, Scatter: true,
+			Levels: []plot.Level{{At: float64(goal.Below) / 1e6, Label: "goal: below " + goal.Below.String()}},
 		}
-		if n := len(timed); n > mostCells {
-			timed = []*scenario.Cell{timed[0], timed[n-1]}
-		}
-		for _, c := range timed {
-			what := labelOf(d.axes, c.Name)
-			if len(d.Scenario.Cells[0].Groups) > 1 {
-				what = group.Name + ", " + what
-			}
-			d.add(partPercentiles, "percentiles "+what, func(standsAlone bool) string { // made when it is asked for: decoding takes its time
-				lines := d.distributions(c, g)
-				f := plot.Lines{Title: "Latency", Sub: "ms, " + what, XLabel: "share of the packets that took no longer", XLog: true, Plain: true, Lines: lines}
-				longest := 0.0
-				for _, l := range lines {
-					longest = max(longest, l.Points[len(l.Points)-1].X)
+		for _, route := range d.routes {
+			line, found := plot.Line{Route: d.route(route)}, []float64(nil)
+			for _, s := range d.Searches {
+				if s.Cell != cell.Name || s.Route != route {
+					continue
 				}
-				for _, t := range shares {
-					if t.At <= longest {
-						f.X = append(f.X, t)
+				found = append(found, s.Knee)
+				for _, p := range s.Probes {
+					if p.Late || p.Value == 0 {
+						continue // it says nothing about the route
 					}
+					ms := float64(p.Value) / 1e6
+					line.Points = append(line.Points, plot.Point{
+						X: p.At, Y: ms, Low: ms, High: ms, Hollow: !p.Kept,
+						Tip: strings.TrimSuffix(fmt.Sprintf("%v, repetition %d: %.4g%s, %s ms; %s", route, s.Repetition, p.At, unit, figures3(ms), cmpOr(p.Kept, "kept", p.Reason)), "; "),
+					})
 				}
-				return f.SVG(standsAlone)
-			})
+			}
+			if knee := analyse.Spread(found); knee.Median > 0 { // its number stands in the key: knees are close to each other
+				line.Name += " " + plot.Number(knee.Median) + unit
+				f.Stops = append(f.Stops, plot.Stop{Route: line.Route, At: knee.Median})
+			}
+			if len(line.Points) > 0 {
+				f.Lines = append(f.Lines, line)
+			}
+		}
+		if len(f.Lines) > 0 {
+			d.add("knee "+where, f.SVG)
 		}
 	}
 }
 
-// shares are the ticks of 1/(1−p).
-var shares = []plot.Tick{{At: 1, Label: "0"}, {At: 2, Label: "50 %"}, {At: 10, Label: "90 %"}, {At: 100, Label: "99 %"}, {At: 1e3, Label: "99.9 %"}, {At: 1e4, Label: "99.99 %"}, {At: 1e5, Label: "99.999 %"}}
-
-// timed reports whether there is a distribution to draw.
-func (d *drawing) timed(c *scenario.Cell, group int) bool {
-	return slices.ContainsFunc(d.Blocks, func(b record.Block) bool {
-		dist := latency(&b.Groups[group])
-		return b.Cell == c.Name && dist != nil && dist.HDR != "" && dist.P50 > 0
-	})
+// plays reports whether a process stands where a role does: a relay where a server would.
+func plays(role, process string) bool {
+	return process == role || role == "server" && process == "relay"
 }
 
-// distributions are the latencies of a cell: for each route, along 1/(1−p), the
-// median of the repetitions; as far as ten samples lie beyond.
-func (d *drawing) distributions(c *scenario.Cell, group int) (out []plot.Line) {
-	for _, route := range d.routes {
-		var all [][]hist.Bar
-		n := int64(math.MaxInt64)
-		for _, b := range blocks(d.Record, c.Name, route) {
-			dist := latency(&b.Groups[group])
-			if dist == nil || dist.HDR == "" || dist.P50 == 0 { // not even a median
+// points draws the memory of processes of each block over x, and the line through it.
+func (d *drawing) points(y string) {
+	role, x := strings.TrimPrefix(y, "rss."), d.axis(d.show.X)
+	if x == nil {
+		return
+	}
+	f := plot.Lines{Title: "Memory of the " + role, Sub: "MiB", XLabel: map[bool]string{true: "idle "}[d.Scenario.Cells[0].Groups[0].Mode == scenario.Idle] + x.title, FromZero: true, Scatter: true}
+	for _, s := range d.Slopes {
+		if s.Per != record.PerIdle && s.Per != record.PerStalled || s.What != "rss" || !plays(role, s.Role) {
+			continue
+		}
+		line, most := plot.Line{Route: d.route(s.Route)}, 0.0
+		for _, b := range d.Blocks {
+			at, known := x.of[b.Cell]
+			if !known || b.Route != s.Route {
 				continue
 			}
-			bars, err := dist.Bars()
-			if err != nil { // a record that somebody changed: what is in its tables is shown
-				continue
+			rss := 0.0
+			for _, u := range b.Processes {
+				if u.Role == s.Role {
+					rss += float64(u.RSS) / (1 << 20)
+				}
 			}
-			all, n = append(all, bars), min(n, dist.N)
+			line.Points = append(line.Points, plot.Point{X: at.at, Y: rss, Low: rss, High: rss, Tip: fmt.Sprintf("%v, %s connections: %.1f MiB", s.Route, at.label, rss)})
+			most = max(most, at.at)
 		}
-		line := plot.Line{Route: d.route(route)}
-		for x := 1.0; len(all) > 0 && x <= float64(n)/10; x *= math.Pow(10, 1.0/12) {
-			var at []float64
-			for _, bars := range all {
-				at = append(at, float64(quantile(bars, 1-1/x))/1e6)
-			}
-			s := spread(at)
-			line.Points = append(line.Points, plot.Point{X: x, Y: s.Median, Low: s.Low, High: s.High})
-		}
-		if len(line.Points) > 1 {
-			out = append(out, line)
-		}
+		line.Name = fmt.Sprintf("%v: %s KiB each", s.Route, spread(analyse.Known(s.Estimate).Times(1.0/1024), figures3))
+		f.Lines = append(f.Lines, line)
+		f.Fits = append(f.Fits, plot.Line{Route: line.Route, Points: []plot.Point{
+			{X: 0, Y: s.Zero / (1 << 20)}, {X: most, Y: (s.Zero + s.Median*most) / (1 << 20)},
+		}})
 	}
-	return out
-}
-
-// quantile is the time within which the share q of all samples was done.
-func quantile(bars []hist.Bar, q float64) int64 {
-	var n, sum int64
-	for _, b := range bars {
-		n += b.Count
+	if len(f.Lines) > 0 {
+		d.add("memory of the "+role+" by idle "+x.name, f.SVG)
 	}
-	for _, b := range bars {
-		if sum += b.Count; float64(sum) >= q*float64(n) {
-			return int64(b.To)
-		}
-	}
-	return 0
 }

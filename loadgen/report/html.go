@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/adit-tunnel/adit/loadgen/plot"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/report/plot"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
@@ -56,16 +56,6 @@ type (
 		ID, Title, Note string
 		Plots           []template.HTML
 	}
-	pageRow struct {
-		Class, Tip string // what speaks against it
-		Fields     []string
-	}
-	pageTable struct {
-		ID, Title, Note string
-		Head            []string
-		Rows            []pageRow
-		Footnotes       []string
-	}
 	card struct {
 		Link, Name, Question, When string
 		Answer                     []string // a paragraph each
@@ -74,8 +64,8 @@ type (
 	}
 )
 
-// HTML is the record as one page that needs no other file and no network.
-func HTML(r *record.Record) string {
+// html is the record as one page that needs no other file and no network.
+func (s *Sheet) html(r *record.Record, drawn []figure) string {
 	page := struct {
 		frame
 		card
@@ -83,48 +73,15 @@ func HTML(r *record.Record) string {
 		Problems, Best []string
 		More           []string // problems
 		Parts          []plots
-		Tables         []pageTable
-		Circumstances  []circumstance
-	}{frame: newFrame(), card: cardOf(r), Tiles: tiles(r), Problems: problems(r), Circumstances: circumstancesOf(r)}
-	for _, s := range r.Subjects {
-		if len(r.Scenario.Cells) > 1 {
-			page.Best = append(page.Best, best(r, s.Name)...)
-		}
-	}
-	for _, f := range figures(r) {
+		Tables         []grid
+		Circumstances  []Fact
+	}{frame: newFrame(), card: s.card(r), Tiles: s.tiles(), Problems: s.Problems, Best: s.best(), Circumstances: s.Facts, Tables: append(s.grids(), conclusions(r)...)}
+	for _, f := range drawn {
 		at := slices.IndexFunc(page.Parts, func(p plots) bool { return p.Title == f.part })
 		if at < 0 {
-			page.Parts, at = append(page.Parts, plots{slug(f.part), f.part, notes[f.part], nil}), len(page.Parts)
+			page.Parts, at = append(page.Parts, plots{slug(f.part), f.part, partNotes[f.part], nil}), len(page.Parts)
 		}
 		page.Parts[at].Plots = append(page.Parts[at].Plots, template.HTML(f.svg(false))) // we made it, and it escapes names
-	}
-	for _, s := range sections(r) {
-		t := pageTable{ID: slug(s.title), Title: s.title, Note: s.note}
-		for _, c := range s.columns {
-			t.Head = append(t.Head, c.name)
-		}
-		for i, row := range s.rows {
-			class := row.Verdict
-			if i > 0 && row.Cell != s.rows[i-1].Cell {
-				class = strings.TrimSpace(class + " begin")
-			}
-			var fields []string
-			for _, c := range s.columns {
-				fields = append(fields, c.of(row))
-			}
-			t.Rows = append(t.Rows, pageRow{class, strings.TrimSpace(row.Details), fields})
-		}
-		for _, f := range s.footnotes {
-			t.Footnotes = append(t.Footnotes, strings.ReplaceAll(f.String(), "`", ""))
-		}
-		page.Tables = append(page.Tables, t)
-	}
-	for _, s := range sheets(r) {
-		t := pageTable{ID: slug(s.title), Title: s.title, Note: s.note, Head: s.head}
-		for _, fields := range s.rows {
-			t.Rows = append(t.Rows, pageRow{Fields: fields})
-		}
-		page.Tables = append(page.Tables, t)
 	}
 	if n := len(page.Problems); n > mostProblems {
 		page.Problems, page.More = page.Problems[:mostProblems], page.Problems[mostProblems:]
@@ -139,8 +96,9 @@ func Index(records []*record.Record) string {
 		Cards []card
 	}{frame: newFrame()}
 	for _, r := range records {
-		c := cardOf(r)
-		if all := figures(r); len(all) > 0 {
+		s := NewSheet(r)
+		c := s.card(r)
+		if all := figures(r, s); len(all) > 0 {
 			c.Plot = template.HTML(all[0].svg(false))
 		}
 		page.Cards = append(page.Cards, c)
@@ -156,7 +114,7 @@ func render(t *template.Template, page any) string {
 	return b.String()
 }
 
-var notes = map[string]string{
+var partNotes = map[string]string{
 	partAnswer:      "Each point is one repetition, or their median with what they reach.",
 	partCurves:      "Each point is the median of the repetitions, a band or a bar what they reach. Steep values have a logarithmic scale.",
 	partHeat:        "The part of the speed of a direct connection that is left, measured in the same repetition.",
@@ -164,10 +122,10 @@ var notes = map[string]string{
 	partPercentiles: "How long the packets took, from the quickest to the slowest; to the right the few slowest. A line ends where fewer than ten samples lie beyond.",
 }
 
-func cardOf(r *record.Record) card {
+func (s *Sheet) card(r *record.Record) card {
 	text, good := verdict(r)
 	c := card{
-		Link: r.Scenario.Name + "/" + htmlFile, Name: r.Scenario.Name, Question: r.Scenario.Question, Answer: answer(r),
+		Link: r.Scenario.Name + "/" + htmlFile, Name: r.Scenario.Name, Question: r.Scenario.Question, Answer: s.answer(),
 		When:   fmt.Sprintf("%s, profile %s, %s", r.Started.Format("2 January 2006"), r.Profile, r.Tool),
 		Badges: []badge{{map[bool]string{true: "good", false: "bad"}[good], text}},
 	}
@@ -188,36 +146,33 @@ func cardOf(r *record.Record) card {
 	return c
 }
 
-// tiles are the numbers that a reader looks for first.
-func tiles(r *record.Record) (out []tile) {
-	names := map[string]string{scenario.Direct: "direct", scenario.Relay: "one plain hop"}
-	given := speedGiven(r)
-	if len(asked(r)) > 0 {
-		return nil // the answer is another
-	}
-	for _, c := range costs(r, headlines[speed]) {
-		if given {
-			break
+// tiles are the numbers that a reader looks for first, of those that the answer is about: how much, and below it what part of another path's.
+func (s *Sheet) tiles() (out []tile) {
+	for _, y := range s.about() {
+		if y != "goodput" && y != "latency.p50" {
+			continue
 		}
-		out = append(out, tile{
-			fmt.Sprintf("%.0f %%", 100*c.Median), fmt.Sprintf("%s: speed, of %s", c.subject, names[c.path]), over(c, fmt.Sprintf("%.0f–%.0f %%", 100*c.Low, 100*c.High)),
-		})
-	}
-	for _, c := range costs(r, headlines[median50]) {
-		out = append(out, tile{
-			fmt.Sprintf("%.1f ×", c.Median), fmt.Sprintf("%s: median latency, of %s", c.subject, names[c.path]), over(c, fmt.Sprintf("%.1f–%.1f", c.Low, c.High)),
-		})
+		for _, p := range s.prices(y) {
+			t := tile{Value: p.absolute(p.own, "MB/s"), Text: p.subject + ": throughput"}
+			format, scale := "%.0f %% of %s", 100.0
+			if y == "latency.p50" {
+				t.Value, t.Text = p.absolute(p.own, "ms"), p.subject+": median latency"
+				for _, path := range []string{scenario.Relay, scenario.Direct} { // direct's, when there is one
+					if p.more[path].N > 0 {
+						t.Value, t.Text = p.absolute(p.more[path], "ms"), p.subject+": added to "+owner[path]+" median latency"
+					}
+				}
+				format, scale = "%.1f × %s", 1
+			}
+			var parts []string
+			for _, path := range []string{scenario.Direct, scenario.Relay} {
+				if p.part[path].N > 0 {
+					parts = append(parts, fmt.Sprintf(format, scale*p.part[path].Median, inWords[path]))
+				}
+			}
+			t.Range = strings.Join(parts, ", ")
+			out = append(out, t)
+		}
 	}
 	return out
-}
-
-// over says what a range covers.
-func over(c cost, text string) string {
-	switch {
-	case c.Low == c.High:
-		return ""
-	case c.cells > 1:
-		return fmt.Sprintf("%s in %d cells", text, c.cells)
-	}
-	return text
 }

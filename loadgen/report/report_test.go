@@ -6,20 +6,18 @@ import (
 	"html"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/adit-tunnel/adit/conformance/schematest"
-	"github.com/adit-tunnel/adit/loadgen/hist"
-	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/analyse"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/hist"
+	"github.com/adit-tunnel/adit/loadgen/load/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
-	"github.com/adit-tunnel/adit/loadgen/sample"
+	"github.com/adit-tunnel/adit/loadgen/rig/sample"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/stats"
-	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
 func parseScenario(t *testing.T, text string) *scenario.Scenario {
@@ -42,7 +40,7 @@ func read(t *testing.T, name string) []byte {
 
 // record is three repetitions of one cell, by hand.
 func sampleRecord(t *testing.T) *record.Record {
-	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\ncells: [{}, {mode: upload}]\nrepeat: 3")
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\ncells: [{}, {mode: upload}]\nrepeat: 3\nshow: [{kind: dots, y: goodput}, {kind: percentiles}]")
 	r := &record.Record{
 		Version: record.Version, Scenario: s, Profile: "full", Command: "adit-load run x.yaml", Tool: "adit-load v1",
 		Subjects: []record.Subject{{Name: "some", Version: "v2", Server: "a {visitor}", Client: "b"}}, Started: time.Unix(0, 0).UTC(),
@@ -69,34 +67,54 @@ func sampleRecord(t *testing.T) *record.Record {
 }
 
 func TestRowsSumCountsAndTakeMediansOfTheRest(t *testing.T) {
-	rows := Rows(sampleRecord(t))
+	rows := NewSheet(sampleRecord(t)).Rows
 	if len(rows) != 3 || rows[0].Path != scenario.Direct || rows[1].Path != scenario.Relay || rows[2].Path != scenario.Tunnel {
-		t.Fatalf("Rows = %+v; want direct, relay, tunnel", rows)
+		t.Fatalf("rows = %+v; want direct, relay, tunnel", rows)
 	}
-	r := rows[2]
-	us := time.Microsecond
-	if r.Seconds != 3 || r.Octets != 7_000_000 || r.OK != 7000 || r.ToDirect != (Spread{0.25, 0.125, 0.5}) || r.ToRelay != (Spread{0.5, 0.25, 1}) ||
-		r.Min != 10*us || r.Max != 102*us || r.Mean != 30*us || r.P50 != (Spread{25e3, 15e3, 35e3}) || r.P90 != (Spread{50e3, 50e3, 50e3}) || r.P99 != (Spread{}) || r.Speed != (Spread{2e6, 1e6, 4e6}) || r.Later["p50/direct"] != (Spread{1, 1, 1}) ||
-		r.ServerCPU != 1.5 || r.ServerRSS != 3<<20 || r.ClientCPU != 0.75 || r.ClientRSS != 1<<20 {
-		t.Errorf("row of the tunnel = %+v", r)
+	for name, want := range map[string]analyse.Number{
+		"measured": {N: 3, Median: 3e9, Low: 3e9, High: 3e9}, "octets": {N: 3, Median: 7e6, Low: 7e6, High: 7e6}, "ok": {N: 3, Median: 7000, Low: 7000, High: 7000},
+		"goodput/direct": {N: 3, Median: 0.25, Low: 0.125, High: 0.5}, "goodput/relay": {N: 3, Median: 0.5, Low: 0.25, High: 1}, "goodput": {N: 3, Median: 2e6, Low: 1e6, High: 4e6},
+		"latency.min": {N: 3, Median: 10e3, Low: 10e3, High: 10e3}, "latency.max": {N: 3, Median: 102e3, Low: 102e3, High: 102e3}, "latency.mean": {N: 3, Median: 30e3, Low: 30e3, High: 30e3},
+		"latency.p50": {N: 3, Median: 25e3, Low: 15e3, High: 35e3}, "latency.p90": {N: 3, Median: 50e3, Low: 50e3, High: 50e3}, "latency.p99": {}, "latency.p50/direct": {N: 3, Median: 1, Low: 1, High: 1},
+		"cpu.share.server": {N: 3, Median: 0.5, Low: 0.5, High: 0.5}, "rss.most.server": {N: 3, Median: 3 << 20, Low: 3 << 20, High: 3 << 20},
+		"cpu.share.client": {N: 3, Median: 0.25, Low: 0.25, High: 0.25}, "rss.most.client": {N: 3, Median: 1 << 20, Low: 1 << 20, High: 1 << 20},
+	} {
+		if got := rows[2].Of(name); got != want {
+			t.Errorf("%s of the tunnel = %+v; want %+v", name, got, want)
+		}
 	}
 }
 
 func TestTheReportIsMadeFromTheRecordAlone(t *testing.T) {
 	r := sampleRecord(t)
 	g := &r.Blocks[0].Groups[0]
-	g.Failed = map[string]int64{workload.Corrupt: 1, workload.Reset: 2}
+	g.Failed = map[string]int64{load.Corrupt: 1, load.Reset: 2}
 	g.Response = &hist.Dist{N: 1000, Min: 1, Mean: 5_000_000, Max: 9_000_000, P50: 4_000_000, P90: 8_000_000} // with a rate it is the latency
 	r.Blocks[0].Faults = []*payload.Fault{{Stream: 7, Direction: payload.Up, Offset: 99, Kind: payload.Crossed, Other: 8, Seen: "target"}}
 	r.Blocks = r.Blocks[:1]
 	golden(t, "report.md", Markdown(r))
 	golden(t, "console.txt", Console(r, false))
-	golden(t, "numbers.csv", CSV(r))
-	golden(t, "report.html", HTML(r))
+	golden(t, "numbers.csv", NewSheet(r).CSV())
+	golden(t, "report.html", pageOf(r))
 	golden(t, "index.html", Index([]*record.Record{r}))
 	if plain := Console(r, true); !strings.Contains(plain, "\x1b[31m") {
 		t.Errorf("Console in colour has none: %q", plain)
 	}
+}
+
+// pageOf is a record's page.
+func pageOf(r *record.Record) string {
+	s := NewSheet(r)
+	return s.html(r, figures(r, s))
+}
+
+// shownOf is what a README shows of a record: its numbers.csv, read again.
+func shownOf(r *record.Record) *Sheet {
+	s, err := ReadSheet(files(r)[csvFile])
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 // golden compares with a file in testdata, which UPDATE=1 writes anew.
@@ -113,71 +131,55 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// The published tables are those of the published records; `adit-load report results` makes them so.
-func TestThePublishedResultsAreThoseOfTheirRecords(t *testing.T) {
-	areThoseOfTheirRecords(t, "results", Summary)
-}
-
-// So are those beside other tunnels; `adit-load report results/full` makes them so.
-func TestThePublishedComparisonsAreThoseOfTheirRecords(t *testing.T) {
-	areThoseOfTheirRecords(t, "results/full", inShort)
-}
-
-// areThoseOfTheirRecords holds what is kept in a folder against its records; its README.md shows so much of each.
-func areThoseOfTheirRecords(t *testing.T, folder string, shown func(r *record.Record, folder string) string) {
-	t.Helper()
+// What READMEs show is made of the numbers beside them; `adit-load report results` makes it so. What is kept is small.
+func TestThePublishedTablesAreThoseOfTheirNumbers(t *testing.T) {
 	root := filepath.Join("..", "..")
-	records, names, err := record.Load(filepath.Join(root, folder))
-	if err != nil {
-		t.Fatal(err)
-	}
-	readme, sch := string(read(t, filepath.Join(root, folder, readmeFile))), schematest.Compile(t, record.Schema)
-	for i, r := range records {
-		if r.Interrupted || r.Faulty() {
-			t.Errorf("%s: interrupted %v, faulty %v", names[i], r.Interrupted, r.Faulty())
+	for _, folder := range []string{"results", "results/full", "results/streams"} {
+		names, err := filepath.Glob(filepath.Join(root, folder, "*", csvFile))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s: %d numbers.csv, %v", folder, len(names), err)
 		}
-		if r.Tool != records[0].Tool || !reflect.DeepEqual(r.Subjects, records[0].Subjects) {
-			t.Errorf("%s: %s measured %v; the others differ: run make bench for all of them", names[i], r.Tool, r.Subjects)
-		}
-		if err := sch.JSON(t, read(t, names[i])); err != nil {
-			t.Errorf("%s against the schema: %v", names[i], err)
-		}
-		dir := filepath.Dir(names[i])
-		for name, content := range files(r) {
-			if got, err := os.ReadFile(filepath.Join(dir, name)); published(name) && (err != nil || string(got) != content) {
-				t.Errorf("%s/%s is not what its record says (%v)", dir, name, err)
+		readme, top := string(read(t, filepath.Join(root, folder, readmeFile))), string(read(t, filepath.Join(root, readmeFile)))
+		for _, name := range names {
+			text := string(read(t, name))
+			s, err := ReadSheet(text)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if s.CSV() != text {
+				t.Errorf("%s is not what is written again", name)
+			}
+			if _, err := os.Stat(filepath.Join(root, "scenarios", s.Name+".yaml")); err != nil {
+				t.Errorf("results without their scenario: %v", err)
+			}
+			leads := filepath.Base(filepath.Dir(name))
+			if !strings.Contains(readme, "<!-- adit-load: "+leads) || s.renew(leads, readme) != readme {
+				t.Errorf("%s/README.md does not show %s", folder, name)
+			}
+			if s.renew(folder+"/"+leads, top) != top {
+				t.Errorf("the README.md of the project does not show %s as it is", name)
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), s.Plot)); err != nil {
+				t.Errorf("%s: its plot: %v", name, err)
 			}
 		}
-		if leads := filepath.Base(dir); !strings.Contains(readme, strings.TrimSpace(shown(r, leads))) || renew(r, leads, readme) != readme {
-			t.Errorf("README.md does not show %s", names[i])
-		}
-		if top := string(read(t, filepath.Join(root, readmeFile))); renew(r, folder+"/"+filepath.Base(dir), top) != top {
-			t.Errorf("the README.md of the project does not show %s as it is", names[i])
-		}
-	}
-	for _, r := range records {
-		if _, err := os.Stat(filepath.Join(root, "scenarios", r.Scenario.Name+".yaml")); err != nil {
-			t.Errorf("results without their scenario: %v", err)
-		}
 	}
 }
-
-// published reports whether a file is kept with the results; the others are made again by adit-load report.
-func published(name string) bool { return name == reportFile || filepath.Ext(name) == ".svg" }
 
 func TestAReadmeIsRenewedBetweenItsMarksAlone(t *testing.T) {
 	r := sampleRecord(t)
 	before := "a\n<!-- adit-load: test -->\nold\n<!-- adit-load: end -->\nb\n<!-- adit-load: other -->\nkept\n<!-- adit-load: end -->\n<!-- adit-load: test, circumstances -->\n<!-- adit-load: end -->\nc\n"
-	got := renew(r, "test", before)
-	want := "a\n<!-- adit-load: test -->\n\n" + strings.TrimSpace(Summary(r, "test")) + "\n" + "\n<!-- adit-load: end -->\nb\n<!-- adit-load: other -->\nkept\n<!-- adit-load: end -->\n<!-- adit-load: test, circumstances -->\n\n" + circumstances(r) + "\n<!-- adit-load: end -->\nc\n"
-	if got != want || renew(r, "test", got) != got {
+	got := shownOf(r).renew("test", before)
+	want := "a\n<!-- adit-load: test -->\n\n" + strings.TrimSpace(shownOf(r).summary("test")) + "\n" + "\n<!-- adit-load: end -->\nb\n<!-- adit-load: other -->\nkept\n<!-- adit-load: end -->\n<!-- adit-load: test, circumstances -->\n\n" + NewSheet(r).circumstances() + "\n<!-- adit-load: end -->\nc\n"
+	if got != want || shownOf(r).renew("test", got) != got {
 		t.Errorf("renew = %q; want %q", got, want)
 	}
-	if text := "<!-- adit-load: test -->\nno end"; renew(r, "test", text) != text {
-		t.Errorf("a mark without an end: %q", renew(r, "test", text))
+	if text := "<!-- adit-load: test -->\nno end"; shownOf(r).renew("test", text) != text {
+		t.Errorf("a mark without an end: %q", shownOf(r).renew("test", text))
 	}
-	if renew(r, "full/test", before) != before {
-		t.Errorf("a second record of a scenario takes the place of the first: %q", renew(r, "full/test", before))
+	if shownOf(r).renew("full/test", before) != before {
+		t.Errorf("a second record of a scenario takes the place of the first: %q", shownOf(r).renew("full/test", before))
 	}
 	dir := t.TempDir()
 	readme := filepath.Join(dir, readmeFile)
@@ -224,7 +226,7 @@ func TestSavingAgainChangesNothing(t *testing.T) {
 // The policy of a page names the hashes of the very style and script that it has, and nothing is loaded.
 func TestPagesAreSelfContained(t *testing.T) {
 	r := sampleRecord(t)
-	for name, page := range map[string]string{"record": HTML(r), "index": Index([]*record.Record{r})} {
+	for name, page := range map[string]string{"record": pageOf(r), "index": Index([]*record.Record{r})} {
 		for _, tag := range []string{"style", "script"} {
 			_, rest, _ := strings.Cut(page, "<"+tag+">")
 			content, _, ok := strings.Cut(rest, "</"+tag+">")
@@ -263,12 +265,14 @@ func TestCellsAreLabelledByWhatVaries(t *testing.T) {
 	}
 }
 
-// A scenario with two numeric axes has curves along both, a map of both, and dots for the cells in no row.
-func TestFiguresFollowTheAxes(t *testing.T) {
-	s := parseScenario(t, "load: {mode: upload, connections: 1, size: 1KiB}\naxes: {connections: [1, 2, 4], size: [1KiB, 4KiB, 16KiB], link.rtt: [0s, 20ms]}")
+// What the scenario shows is drawn, of the cells that it names, and nothing else.
+func TestFiguresAreThoseOfTheScenario(t *testing.T) {
+	s := parseScenario(t, "load: {mode: upload, connections: 1, size: 1KiB}\naxes: {connections: [1, 2, 4], size: [1KiB, 4KiB, 16KiB], link.rtt: [0s, 20ms]}\n"+
+		"show:\n- {kind: lines, x: connections, y: goodput, at: {size: 1KiB, link.rtt: 0s}}\n- {kind: lines, x: size, y: goodput, at: {connections: 1, link.rtt: 0s}}\n"+
+		"- {kind: map, x: connections, by: size, y: goodput/direct, at: {link.rtt: 20ms}}\n")
 	r := &record.Record{Version: record.Version, Scenario: s, Subjects: []record.Subject{{Name: "some"}}}
 	for i := range s.Cells {
-		for _, route := range routesOf(r) {
+		for _, route := range r.Routes() {
 			for rep := range 6 {
 				r.Blocks = append(r.Blocks, record.Block{
 					Cell: s.Cells[i].Name, Route: route, Repetition: rep + 1,
@@ -278,35 +282,35 @@ func TestFiguresFollowTheAxes(t *testing.T) {
 		}
 	}
 	var names []string
-	for _, f := range figures(r) {
-		names = append(names, f.file)
+	for _, f := range figures(r, NewSheet(r)) {
+		names = append(names, filepath.Base(f.file))
 	}
-	for _, want := range []string{"speed-by-connections-1-kib-round-trip-0s.svg", "speed-by-size-1-connections-round-trip-0s.svg", "map-some-round-trip-0s.svg", "map-some-round-trip-20-ms.svg"} {
+	for _, want := range []string{"speed-by-connections-1-kib-round-trip-0s.svg", "speed-by-size-1-connections-round-trip-0s.svg", "map-some-round-trip-20-ms.svg"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no figure %s among %v", want, names)
 		}
 	}
-	if slices.Contains(names, "speed.svg") {
-		t.Errorf("dots, though every cell is in a curve: %v", names)
+	if len(names) != 3 {
+		t.Errorf("figures %v; want those that the scenario shows", names)
 	}
 }
 
 func TestWhatWasConcludedHasTables(t *testing.T) {
 	r := sampleRecord(t)
 	of := record.Of{Metric: "goodput", Cell: r.Scenario.Cells[0].Name, Group: "load", Route: record.Route{Path: scenario.Tunnel, Subject: "some"}}
-	if len(sheets(r)) != 0 {
-		t.Errorf("sheets of nothing: %v", sheets(r))
+	if len(conclusions(r)) != 0 {
+		t.Errorf("sheets of nothing: %v", conclusions(r))
 	}
-	r.Thresholds = []record.Threshold{{Expect: "goodput > 5", Gate: "fail", Of: of, Value: stats.Estimate{N: 1, Median: 4}, Unit: "octets/s", Verdict: record.Fail}}
-	r.Comparison = []record.Comparison{{Of: of, OldMedian: 1, NewMedian: 2, Unit: "octets/s", Change: stats.Estimate{N: 6, Median: 1, Low: new(0.5), High: new(1.5)}, Holm: 0.01, Verdict: record.Better}}
-	r.Slopes = []record.Slope{{Route: of.Route, Role: "server", What: "rss", Per: "connection made", Estimate: stats.Estimate{N: 3, Median: 7}}}
-	r.Apart = []record.Apart{{Route: of.Route, Cell: of.Cell, Group: "load", Metric: "response.p99", Estimate: stats.Estimate{N: 1, Median: 1.5}}}
+	r.Thresholds = []record.Threshold{{Expect: "goodput > 5", Gate: "fail", Of: of, Value: record.Estimate{N: 1, Median: 4}, Unit: "octets/s", Verdict: record.Fail}}
+	r.Comparison = []record.Comparison{{Of: of, Old: "first", New: "some", Paired: true, OldMedian: 1, NewMedian: 2, Unit: "octets/s", Change: record.Estimate{N: 6, Median: 1, Low: new(0.5), High: new(1.5)}, Holm: 0.01, Verdict: record.Better}}
+	r.Slopes = []record.Slope{{Route: of.Route, Role: "server", What: "rss", Per: "connection made", Estimate: record.Estimate{N: 3, Median: 7}}}
+	r.Apart = []record.Apart{{Route: of.Route, Cell: of.Cell, Group: "load", Metric: "response.p99", Estimate: record.Estimate{N: 1, Median: 1.5}}}
 	r.Blocks[0].Generators = []sample.Runtime{{CPUSeconds: 0.25, PauseMost: 2e-3, SchedP99: 5e-4}}
 	r.Floor = []record.Floor{{Metric: "goodput", N: 6, Change: 0.034}}
 	r.Validity = &record.Validity{Verdict: record.Noisy}
-	md, page := Markdown(r), HTML(r)
+	md, page := Markdown(r), pageOf(r)
 	for _, want := range []string{
-		"| goodput > 5 | 4 octets/s | fail |", "| 1 octets/s | 2 octets/s | 100 (50 to 150) | 0.010 | better |",
+		"| goodput > 5 | 4 octets/s | fail |", "| pingpong | goodput | first | 1 B/s |  |  |  |", "|  |  | some | 2 B/s | +100.0 % (+50.0 to +150.0) | 0.010 | better |",
 		"| server | tunnel some | rss | connection made | 0.006836 KiB |", "| response.p99 | 1.5 |", "| goodput |  | 6 | 3.4 |", "| 1 | – | 25 | 2.00 | 0.500 |",
 	} {
 		if !strings.Contains(md, want) {
@@ -330,14 +334,14 @@ func TestRowsAreMarkedWithWhatSpeaksAgainstThem(t *testing.T) {
 		{Code: record.Pressure, Cell: cell, Route: record.Route{Path: scenario.Relay}, Verdict: record.Noisy, Detail: "stop them"},
 		{Code: record.Drift, Cell: cell, Group: "another", Route: record.Route{Path: scenario.Direct}, Verdict: record.Noisy},
 	}}
-	if got := best(r, "some"); len(got) > 0 {
+	if got := NewSheet(r).best(); len(got) > 0 {
 		t.Errorf("an invalid row is a headline: %q", got)
 	}
-	md, page := Markdown(r), HTML(r)
+	md, page := Markdown(r), pageOf(r)
 	for _, want := range []string{
 		"| pingpong | direct | 8.00 |", "| pingpong | relay – noisyᵃ | 4.00 |", "| pingpong | tunnel some – invalidᵃᵇ | 2.00 (1.00–4.00) |",
 		"\nᵃ noisy (`pressure`): other programs used the CPUs.", "\nᵇ invalid (`rate-not-sustained`): fewer packets came back than were due.",
-		"in brackets the lowest and the highest: 3 have no interval",
+		"in brackets the lowest and the highest: 3 have no 95 % interval",
 	} {
 		if !strings.Contains(md, want) {
 			t.Errorf("report.md does not hold %q:\n%s", want, md)
@@ -379,14 +383,19 @@ func TestSeveralAnswersAreAList(t *testing.T) {
 }
 
 func TestTheAnswerComparesWithinARepetition(t *testing.T) {
-	const want = "Through some loads reach 25 % of the speed of a direct connection (12–50 %) and 50 % of the speed of one plain hop (25–100 %); " +
-		"the median latency is 1.0 × that of a direct connection and 1.0 × that of one plain hop."
+	const want = "some delivers 2.00 (1.00–4.00) MB/s: 25 % of direct throughput (12–50 %) and 50 % of one plain hop's (25–100 %); " +
+		"it adds 0.000 ms to direct's median latency and 0.000 ms to one plain hop's: 1.0 × direct and 1.0 × one plain hop."
 	r := sampleRecord(t)
-	if got := strings.Join(answer(r), " "); got != want {
+	if got := strings.Join(NewSheet(r).answer(), " "); got != want {
 		t.Errorf("answer = %s", got)
 	}
+	tiles := NewSheet(r).tiles()
+	if len(tiles) != 2 || tiles[0] != (tile{"2.00 (1.00–4.00) MB/s", "some: throughput", "25 % of direct, 50 % of one plain hop"}) ||
+		tiles[1] != (tile{"0.000 ms", "some: added to direct's median latency", "1.0 × direct, 1.0 × one plain hop"}) {
+		t.Errorf("tiles = %+v", tiles)
+	}
 	r.Validity = &record.Validity{Verdict: record.Invalid, Reasons: []record.Reason{{Cell: r.Scenario.Cells[0].Name, Route: record.Route{Path: scenario.Relay}, Verdict: record.Invalid}}}
-	if got := strings.Join(answer(r), " "); strings.Contains(got, "plain hop") || !strings.Contains(got, "a direct connection") {
+	if got := strings.Join(NewSheet(r).answer(), " "); strings.Contains(got, "plain hop") || !strings.Contains(got, "of direct") {
 		t.Errorf("answer with an invalid relay = %s", got)
 	}
 }
@@ -412,7 +421,7 @@ func TestARepetitionWithoutAMedianIsNoReasonToGiveUp(t *testing.T) {
 	for i := range r.Blocks {
 		r.Blocks[i].Groups[0].Service = dist(map[int]int{1: 5, 2: 1000, 3: 1000}[r.Blocks[i].Repetition])
 	}
-	if page := HTML(r); !strings.Contains(page, "99 %") {
+	if page := pageOf(r); !strings.Contains(page, "99 %") {
 		t.Error("the page has no percentile curve")
 	}
 }

@@ -7,28 +7,26 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/adit-tunnel/adit/loadgen/control"
-	"github.com/adit-tunnel/adit/loadgen/pace"
-	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/control"
+	"github.com/adit-tunnel/adit/loadgen/load/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/rig"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/target"
-	"github.com/adit-tunnel/adit/loadgen/topology"
-	"github.com/adit-tunnel/adit/loadgen/worker"
-	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
 // A timeline is the events of a block while they happen. Each has a goroutine;
 // wait ends them.
 type timeline struct {
-	events []record.Event // in their order; those that have a place on the route
-	group  *errgroup.Group
-	cancel context.CancelFunc
-	again  bool // a process was started again
+	events  []record.Event     // in their order; those that have a place on the route
+	waiting []map[uint64]int64 // of each reader.stall: what its streams waited for at its end
+	group   *errgroup.Group
+	cancel  context.CancelFunc
+	again   bool // a process was started again
 }
 
 // play lets the events of a cell happen, counted from the start of the measured time.
-func play(ctx context.Context, t *topology.Topology, st step, start time.Time) *timeline {
+func play(ctx context.Context, t *rig.Topology, st step, start time.Time) *timeline {
 	ctx, cancel := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	out := &timeline{group: g, cancel: cancel}
@@ -39,21 +37,21 @@ func play(ctx context.Context, t *topology.Topology, st step, start time.Time) *
 		}
 	}
 	slices.SortStableFunc(here, func(a, b scenario.Event) int { return int(a.At - b.At) })
-	out.events = make([]record.Event, len(here))
+	out.events, out.waiting = make([]record.Event, len(here)), make([]map[uint64]int64, len(here))
 	for i, e := range here {
 		out.events[i] = record.Event{Do: e.Do, At: time.Duration(e.At).Seconds(), For: time.Duration(e.For).Seconds()}
 		out.again = out.again || e.On("server") || e.On("client")
 		if e.Do == scenario.ReaderStall { // the generators do it
 			g.Go(func() (err error) {
-				if err = pace.Sleep(ctx, time.Until(start.Add(time.Duration(e.At+e.For)-beforeEnd))); err == nil {
-					out.events[i].Held, err = held(ctx, t, byte(groupOf(st.cell, e.Group)))
+				if err = load.Sleep(ctx, time.Until(start.Add(time.Duration(e.At+e.For)-beforeEnd))); err == nil {
+					out.waiting[i], err = waiting(ctx, t, byte(groupOf(st.cell, e.Group)))
 				}
 				return err
 			})
 			continue
 		}
 		g.Go(func() error {
-			if err := pace.Sleep(ctx, time.Until(start.Add(time.Duration(e.At)))); err != nil {
+			if err := load.Sleep(ctx, time.Until(start.Add(time.Duration(e.At)))); err != nil {
 				return err
 			}
 			begun := time.Since(start)
@@ -74,32 +72,22 @@ func groupOf(c *scenario.Cell, name string) int {
 	return slices.IndexFunc(c.Groups, func(g scenario.Group) bool { return g.Name == name })
 }
 
-// held is how many octets each living stream of a group waits for that the target has sent; nil without a stream.
-func held(ctx context.Context, t *topology.Topology, group byte) (*int64, error) {
-	far, err := control.Ask[target.Reported](ctx, t.Target, target.Report, control.None{})
+// waiting is how many bytes each living stream of a group waits for that the target has sent.
+func waiting(ctx context.Context, t *rig.Topology, group byte) (map[uint64]int64, error) {
+	far, err := load.TargetReport.Ask(ctx, t.Target, control.None{})
 	if err != nil {
 		return nil, err
 	}
-	sent := byID(far)
-	octets, streams := make([]int64, len(t.Workers)), make([]int64, len(t.Workers))
-	err = each(ctx, t, func(ctx context.Context, i int, w *worker.Remote) error {
-		near, err := control.Ask[worker.Standings](ctx, w.Client, worker.Stand, control.None{})
-		for _, s := range near.Streams {
+	sent, out := byID(far), map[uint64]int64{}
+	near, err := askAll(ctx, t, load.GeneratorStand, nothing)
+	for _, w := range near {
+		for _, s := range w.Streams {
 			if s.Group == group {
-				octets[i], streams[i] = octets[i]+max(sent[s.Stream].Out-s.In, 0), streams[i]+1
+				out[s.Stream] = max(sent[s.Stream].Out-s.In, 0)
 			}
 		}
-		return err
-	})
-	var all, n int64
-	for i := range octets {
-		all, n = all+octets[i], n+streams[i]
 	}
-	if n == 0 || err != nil {
-		return nil, err
-	}
-	all /= n
-	return &all, nil
+	return out, err
 }
 
 // wait is for the end of all events.
@@ -113,15 +101,15 @@ func (l *timeline) stop() {
 
 // A fate is what became of the streams of a block.
 type fate struct {
-	lives       []workload.Life
-	waits       []workload.Wait
+	lives       []load.Life
+	waits       []load.Wait
 	left        map[uint64]bool // streams that still waited at the end of the drain
 	faults      []*payload.Fault
 	undelivered []*payload.Fault
 }
 
 // fateOf brings together what all generators saw.
-func fateOf(near []worker.Results, left []remainder, b *record.Block) fate {
+func fateOf(near []load.Results, left []remainder, b *record.Block) fate {
 	f := fate{left: map[uint64]bool{}, faults: b.Faults, undelivered: b.Undelivered}
 	for _, r := range near {
 		for _, g := range r.Groups {
@@ -134,23 +122,60 @@ func fateOf(near []worker.Results, left []remainder, b *record.Block) fate {
 	return f
 }
 
+// clocks is how far those of generators may be ahead of the leader's.
+const clocks = 20 * time.Millisecond
+
 // judge says what the events did: each answers for what happened from its
-// beginning to that of the next.
-func (f fate) judge(events []record.Event) {
-	for i := range events {
-		to := workload.Never
-		if i+1 < len(events) {
-			to = seconds(events[i+1].At)
+// beginning to that of the next. What failed outside of those that break
+// something is nobody's doing but the subject's.
+func (f fate) judge(b *record.Block, waiting []map[uint64]int64) {
+	excused := func(load.Life) bool { return false }
+	for i := range b.Events {
+		e, from, to := &b.Events[i], seconds(b.Events[i].At), load.Never
+		if i+1 < len(b.Events) {
+			to = seconds(b.Events[i+1].At)
 		}
-		f.impact(&events[i], seconds(events[i].At), to)
+		f.impact(e, from, to)
+		if e.Do == scenario.ReaderStall {
+			e.Held = f.held(waiting[i])
+		}
+		if before := excused; e.Breaks() {
+			excused = func(l load.Life) bool { return before(l) || l.Ended >= from-clocks && l.Ended < to }
+		}
 	}
+	if !b.Broken() {
+		return // all that failed counts
+	}
+	for _, l := range f.lives {
+		if l.How != "" && !excused(l) {
+			b.Unexcused++
+		}
+	}
+}
+
+// held is how many bytes each stalled reader waits for; nil without one that
+// lived: whoever sends on to a stream that has ended holds nothing.
+func (f fate) held(waiting map[uint64]int64) *int64 {
+	for _, l := range f.lives {
+		if l.How != "" {
+			delete(waiting, l.Stream)
+		}
+	}
+	if len(waiting) == 0 {
+		return nil
+	}
+	var sum int64
+	for _, n := range waiting {
+		sum += n
+	}
+	return new(sum / int64(len(waiting)))
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 func (f fate) impact(e *record.Event, from, to time.Duration) {
 	in := func(t time.Duration) bool { return t >= from && t < to }
-	seen, reconnected, first := workload.Never, workload.Never, workload.Never
+	seen, reconnected, first := load.Never, load.Never, load.Never
 	hit := map[uint64]bool{} // streams that ended badly
 	for _, l := range f.lives {
 		broke := l.How != "" && in(l.Ended)
@@ -161,29 +186,29 @@ func (f fate) impact(e *record.Event, from, to time.Duration) {
 			continue
 		}
 		switch {
-		case broke && l.How != workload.TimedOut:
+		case broke && l.How != load.TimedOut:
 			e.Streams.Reset++
-		case broke, l.Ended == workload.Never && f.left[l.Stream]:
+		case broke, l.Ended == load.Never && f.left[l.Stream]:
 			e.Streams.Hung++
 		default:
 			e.Streams.Kept++
 		}
 	}
 	for _, w := range f.waits {
-		if late := w.From + workload.Late; in(late) {
+		if late := w.From + load.Late; in(late) {
 			seen = min(seen, late)
 		}
 	}
-	if seen == workload.Never {
+	if seen == load.Never {
 		return
 	}
 	for _, l := range f.lives {
-		if l.Stream != 0 && in(l.Connected) && l.Connected >= seen && l.First != workload.Never {
+		if l.Stream != 0 && in(l.Connected) && l.Connected >= seen && l.First != load.Never {
 			reconnected, first = min(reconnected, l.Connected), min(first, l.First)
 		}
 	}
 	for _, w := range f.waits {
-		if w.To != workload.Never && w.To >= seen && in(w.From+workload.Late) {
+		if w.To != load.Never && w.To >= seen && in(w.From+load.Late) {
 			first = min(first, w.To)
 		}
 	}
@@ -206,7 +231,7 @@ func (f fate) impact(e *record.Event, from, to time.Duration) {
 
 // after is how many seconds after the beginning something was; nil: never.
 func after(from, t time.Duration) *float64 {
-	if t == workload.Never {
+	if t == load.Never {
 		return nil
 	}
 	s := (t - from).Seconds()

@@ -8,12 +8,13 @@ import (
 
 	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/record"
-	"github.com/adit-tunnel/adit/loadgen/topology"
+	"github.com/adit-tunnel/adit/loadgen/rig"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
 // A LostError says that some of several subjects did not come up, or did not
 // stay up; the others were measured to the end.
-type LostError struct{ Subjects []*topology.StartError }
+type LostError struct{ Subjects []*rig.StartError }
 
 func (e *LostError) Error() string { return errors.Join(e.Unwrap()...).Error() }
 
@@ -33,15 +34,16 @@ func interrupts(err error) bool {
 
 // The lost are subjects that a run goes on without.
 type lost struct {
-	rec  *record.Record
-	left int // how many there still are
-	errs []*topology.StartError
+	rec    *record.Record
+	left   int      // how many there still are
+	rivals []string // whose loss is no error
+	errs   []*rig.StartError
 }
 
 // start starts a topology, of those subjects that can be.
-func (l *lost) start(ctx context.Context, o topology.Options) (*topology.Topology, error) {
+func (l *lost) start(ctx context.Context, o rig.Options) (*rig.Topology, error) {
 	for {
-		t, err := topology.Start(ctx, o)
+		t, err := rig.Start(ctx, o)
 		if err == nil {
 			return t, nil
 		}
@@ -56,14 +58,16 @@ func (l *lost) start(ctx context.Context, o topology.Options) (*topology.Topolog
 // subject is the one whose loss an error tells, when there are others to go on
 // with; empty when the run has to end.
 func (l *lost) subject(ctx context.Context, err error, when string) string {
-	e, ok := errors.AsType[*topology.StartError](err)
+	e, ok := errors.AsType[*rig.StartError](err)
 	if !ok || e.Subject == "" || l.left < 2 || ctx.Err() != nil {
 		return ""
 	}
 	l.left--
-	l.errs = append(l.errs, e)
+	if !slices.Contains(l.rivals, e.Subject) {
+		l.errs = append(l.errs, e)
+	}
 	why, _, _ := strings.Cut(e.Error(), "\n")
-	l.rec.NotRun = append(l.rec.NotRun, record.NotRun{Subject: e.Subject, Reason: when + why})
+	l.rec.NotRun = append(l.rec.NotRun, scenario.NotRun{Subject: e.Subject, Reason: when + why})
 	return e.Subject
 }
 

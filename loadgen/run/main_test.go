@@ -17,10 +17,9 @@ import (
 	"github.com/onsi/gomega/gleak"
 
 	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
-	"github.com/adit-tunnel/adit/loadgen/link"
-	"github.com/adit-tunnel/adit/loadgen/relay"
-	"github.com/adit-tunnel/adit/loadgen/target"
-	"github.com/adit-tunnel/adit/loadgen/worker"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/rig"
+	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
 // TestMain runs the tests, or plays a process for them when the binary is
@@ -51,6 +50,14 @@ func TestMain(m *testing.M) {
 // self is the command line that stands for adit-load in these tests.
 func self() string { return os.Args[0] + " helper" }
 
+// reusePort lets others listen at the same address, where the system has that.
+var reusePort func(network, address string, c syscall.RawConn) error
+
+// shared listens where others may listen, too.
+func shared(ctx context.Context, addr string) (net.Listener, error) {
+	return (&net.ListenConfig{Control: reusePort}).Listen(ctx, "tcp", addr)
+}
+
 func helper(what string, args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -63,7 +70,7 @@ func helper(what string, args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", *listen)
+	l, err := shared(ctx, *listen)
 	if err != nil {
 		return err
 	}
@@ -73,7 +80,7 @@ func helper(what string, args []string) error {
 		if err != nil {
 			return err
 		}
-		t := target.New(l, k, "")
+		t := load.NewTarget(l, k, "")
 		<-ctx.Done()
 		return t.Close()
 	case "slow-worker": // it has one processor, and shares it
@@ -86,7 +93,7 @@ func helper(what string, args []string) error {
 		}
 		fallthrough
 	case "worker":
-		w := worker.New(l, "")
+		w := load.NewGenerator(l, "")
 		<-ctx.Done()
 		return w.Close()
 	case "link":
@@ -94,11 +101,16 @@ func helper(what string, args []string) error {
 		if err != nil {
 			return err
 		}
-		w := link.New(l, *to, k, "")
+		w, err := rig.NewLink(l, *to, k, "", scenario.ByProcess)
+		if err != nil {
+			return err
+		}
 		<-ctx.Done()
 		return w.Close()
 	case "relay":
-		return relay.Run(ctx, l, *to)
+		r := load.NewRelay(l, *to)
+		<-ctx.Done()
+		return r.Close()
 	}
 	f.To = *to
 	return f.Serve(ctx, l)

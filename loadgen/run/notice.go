@@ -6,14 +6,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/adit-tunnel/adit/loadgen/control"
-	"github.com/adit-tunnel/adit/loadgen/hist"
-	"github.com/adit-tunnel/adit/loadgen/pace"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/control"
+	"github.com/adit-tunnel/adit/loadgen/load/hist"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/rig"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/target"
-	"github.com/adit-tunnel/adit/loadgen/topology"
-	"github.com/adit-tunnel/adit/loadgen/worker"
 )
 
 // NoticeSchema is the JSON Schema (2020-12) of a Notice.
@@ -46,7 +44,7 @@ type Notice struct {
 	Groups     []Going       `json:"groups,omitempty"`       // interval, cell
 	Fault      *record.Event `json:"fault,omitempty"`
 	Failed     int64         `json:"failed,omitempty"`  // cell, verdict: packets that were not ok
-	Verdict    string        `json:"verdict,omitempty"` // complete, failed, faulty (wrong octets), stopped
+	Verdict    string        `json:"verdict,omitempty"` // complete, failed, faulty (wrong bytes), stopped, starved (of ports, or descriptors, at its own end)
 }
 
 // Going is how a group does: in an interval, or in a whole block.
@@ -109,21 +107,12 @@ func (t *teller) complete(st *step, b *record.Block) {
 
 // verdict tells how a scenario ended.
 func (t *teller) verdict(rec *record.Record) {
-	n := Notice{Event: Verdict, Verdict: "complete", Failed: rec.Failed()}
-	switch {
-	case rec.Faulty():
-		n.Verdict = "faulty"
-	case rec.Interrupted:
-		n.Verdict = "stopped"
-	case n.Failed > 0:
-		n.Verdict = "failed"
-	}
-	t.say(nil, n)
+	t.say(nil, Notice{Event: Verdict, Verdict: string(rec.Ending()), Failed: rec.Failed()})
 }
 
 // follow tells how a block goes until the function that it returns is called,
 // which waits until it is silent. Without a listener nobody is asked anything.
-func (st *step) follow(ctx context.Context, t *topology.Topology, measure, over time.Time) (stop func()) {
+func (st *step) follow(ctx context.Context, t *rig.Topology, measure, over time.Time) (stop func()) {
 	if st.teller == nil || st.teller.tell == nil {
 		return func() {}
 	}
@@ -131,13 +120,13 @@ func (st *step) follow(ctx context.Context, t *topology.Topology, measure, over 
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		st.teller.say(st, Notice{Event: Phase, Phase: "warmup"})
-		if pace.Sleep(ctx, time.Until(measure)) != nil {
+		if load.Sleep(ctx, time.Until(measure)) != nil {
 			return
 		}
 		st.teller.say(st, Notice{Event: Phase, Phase: "measure"})
 		last, err := st.read(ctx, t)
 		for at := measure.Add(lookEvery); err == nil && at.Before(over); at = at.Add(lookEvery) {
-			if pace.Sleep(ctx, time.Until(at)) != nil {
+			if load.Sleep(ctx, time.Until(at)) != nil {
 				return
 			}
 			var now reading
@@ -156,24 +145,20 @@ func (st *step) follow(ctx context.Context, t *topology.Topology, measure, over 
 // A reading is what the counters said at an instant.
 type reading struct {
 	at      time.Time
-	octets  []int64 // by group
+	bytes   []int64 // by group
 	packets []float64
 	latency []*hist.Dist
 }
 
 // read asks all generators and the target.
-func (st *step) read(ctx context.Context, t *topology.Topology) (reading, error) {
+func (st *step) read(ctx context.Context, t *rig.Topology) (reading, error) {
 	n := len(st.cell.Groups)
 	l := reading{time.Now(), make([]int64, n), make([]float64, n), make([]*hist.Dist, n)}
-	seen := make([]worker.Looks, len(t.Workers))
-	err := each(ctx, t, func(ctx context.Context, i int, w *worker.Remote) (err error) {
-		seen[i], err = control.Ask[worker.Looks](ctx, w.Client, worker.Look, control.None{})
-		return err
-	})
+	seen, err := askAll(ctx, t, load.GeneratorLook, nothing)
 	if err != nil {
 		return l, err
 	}
-	far, err := control.Ask[target.Marked](ctx, t.Target, target.Mark, control.None{})
+	far, err := load.TargetLook.Ask(ctx, t.Target, control.None{})
 	if err != nil {
 		return l, err
 	}
@@ -183,16 +168,16 @@ func (st *step) read(ctx context.Context, t *topology.Topology) (reading, error)
 		for _, s := range seen {
 			if i < len(s.Groups) {
 				parts = append(parts, s.Groups[i].Latency)
-				l.octets[i] += s.Groups[i].Received
+				l.bytes[i] += s.Groups[i].Received
 				if g.Echoes() {
-					l.octets[i] += s.Groups[i].OK * int64(g.Size) * int64(max(g.Packets, 1))
+					l.bytes[i] += s.Groups[i].OK * int64(g.Size) * int64(max(g.Packets, 1))
 				}
 			}
 		}
 		if g.Mode == scenario.Upload || g.Mode == scenario.Both {
-			l.octets[i] += far.Groups[byte(i)]
+			l.bytes[i] += far.Groups[byte(i)]
 		}
-		l.packets[i] = float64(l.octets[i]) / float64(max(g.Size, 1))
+		l.packets[i] = float64(l.bytes[i]) / float64(max(g.Size, 1))
 		if l.latency[i], err = hist.Join(parts...); err != nil {
 			return l, err
 		}
@@ -204,7 +189,7 @@ func (st *step) read(ctx context.Context, t *topology.Topology) (reading, error)
 func (l reading) since(last reading, cell *scenario.Cell) (out []Going) {
 	seconds := l.at.Sub(last.at).Seconds()
 	for i, g := range cell.Groups {
-		going := Going{Name: g.Name, Octets: float64(l.octets[i]-last.octets[i]) / seconds, Packets: (l.packets[i] - last.packets[i]) / seconds}
+		going := Going{Name: g.Name, Octets: float64(l.bytes[i]-last.bytes[i]) / seconds, Packets: (l.packets[i] - last.packets[i]) / seconds}
 		if d := l.latency[i]; d != nil {
 			going.P50, going.P99 = d.P50, d.P99
 		}

@@ -3,15 +3,15 @@ package run
 import (
 	"math"
 
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/series"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/series"
-	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
 // overTime says how a group did in each window, and how evenly its connections
 // shared what there was, where they take what they can get.
-func overTime(out *record.Group, g *scenario.Group, parts []*workload.Result, up series.Part) {
+func overTime(out *record.Group, g *scenario.Group, parts []*load.Result, up series.Part) {
 	var near []series.Part
 	for _, p := range parts {
 		if p.Series != nil {
@@ -38,7 +38,7 @@ func overTime(out *record.Group, g *scenario.Group, parts []*workload.Result, up
 			out.Series.OK, out.Series.Worst = append(out.Series.OK, p.OK), append(out.Series.Worst, int64(p.Worst))
 		}
 	}
-	if g.Rate > 0 || g.Mode == scenario.Churn || g.Mode == scenario.Idle {
+	if g.Rate > 0 || g.Calls() || g.Mode == scenario.Idle {
 		return
 	}
 	of := down

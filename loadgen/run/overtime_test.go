@@ -7,7 +7,7 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
-// Octets of the windows are those of the block, on the side that receives.
+// Bytes of the windows are those of the block, on the side that receives.
 func TestABlockIsFollowedOverTime(t *testing.T) {
 	s := parseScenario(t, "load: {mode: upload, connections: 3, size: 16KiB}\naxes: {mode: [pingpong, upload, download, both]}\nlink: {rate: 100Mbit/s}\nmeasure: 400ms\npaths: [direct]\ngenerators: 2")
 	rec, err := (&Runner{Self: self()}).Run(t.Context(), s)

@@ -6,10 +6,10 @@ import (
 	"math"
 	"time"
 
-	"github.com/adit-tunnel/adit/loadgen/hist"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/hist"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
 const (
@@ -87,10 +87,10 @@ func (f *finder) try(v float64) (p record.Probe, err error) {
 	return p, err
 }
 
-// search measures one cell over one route at several values. The block that it
+// findKnee measures one cell over one route at several values. The block that it
 // returns is that of the highest value which kept the goal, or of the first
-// one when none did, or the one that saw wrong octets.
-func search(ctx context.Context, s *scenario.Scenario, st step, block func(context.Context, step) (*record.Block, error)) (*record.Block, *record.Search, error) {
+// one when none did, or the one that saw wrong bytes.
+func findKnee(ctx context.Context, s *scenario.Scenario, st step, block func(context.Context, step) (*record.Block, error)) (*record.Block, *record.Search, error) {
 	var best, bad *record.Block
 	f := finder{s: s.Search, found: record.Search{Cell: st.cell.Name, Route: st.route, Repetition: st.repetition, Of: s.Search.Of}}
 	f.probe = func(v float64) (record.Probe, error) {
@@ -121,23 +121,32 @@ func search(ctx context.Context, s *scenario.Scenario, st step, block func(conte
 // judge says whether a block kept the goal, and if not, why.
 func judge(s *scenario.Scenario, cell *scenario.Cell, b *record.Block, v float64) record.Probe {
 	goal, i := s.Search.Goal(), s.Search.Group(cell)
-	g, load := &b.Groups[i], &cell.Groups[i]
+	g, group := &b.Groups[i], &cell.Groups[i]
 	p := record.Probe{At: v, Kept: true}
 	not := func(format string, args ...any) {
 		if p.Kept {
 			p.Kept, p.Reason = false, fmt.Sprintf(format, args...)
 		}
 	}
-	if g.Wake != nil && load.Rate > 0 {
+	if g.Wake != nil && group.Rate > 0 {
 		if late := time.Duration(g.Wake.Mean); late > lateGenerator {
 			p.Late = true
 			not("the generator itself was %v late", late.Round(time.Microsecond))
 		}
 	}
+	for k := range b.Groups {
+		for _, what := range load.OwnEnds {
+			if n := b.Groups[k].Own[what]; n > 0 {
+				p.Late = true
+				not("the generator itself had no more %s for %d dials", what, n)
+				return p
+			}
+		}
+	}
 	failed, slow := int64(0), int64(0)
 	for k := range b.Groups {
 		f := &b.Groups[k]
-		failed, slow = failed+f.FailedPackets(), slow+f.Failed[workload.Unfinished]+f.Failed[workload.TimedOut]
+		failed, slow = failed+f.FailedPackets(), slow+f.Failed[load.Unfinished]+f.Failed[load.TimedOut]
 	}
 	if failed > slow { // those that came to nothing in time may be a late generator's
 		p.Late = false
@@ -154,12 +163,12 @@ func judge(s *scenario.Scenario, cell *scenario.Cell, b *record.Block, v float64
 	if time.Duration(p.Value) >= goal.Below {
 		not("%s.%s is %v", goal.Of, goal.At, time.Duration(p.Value).Round(time.Microsecond))
 	}
-	if load.Rate > 0 {
+	if group.Rate > 0 {
 		done := g.Packets
-		if load.Mode == scenario.Churn {
+		if group.Calls() {
 			done = float64(g.Calls)
 		}
-		if share := done / (float64(load.Rate) * g.Seconds); share < achieved && done < float64(load.Rate)*g.Seconds-float64(load.Connections) {
+		if share := done / (float64(group.Rate) * g.Seconds); share < achieved && done < float64(group.Rate)*g.Seconds-float64(group.Connections) {
 			not("%.0f %% of the rate was achieved", 100*share)
 		}
 	}

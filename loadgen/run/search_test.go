@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/adit-tunnel/adit/loadgen/hist"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/hist"
 	"github.com/adit-tunnel/adit/loadgen/record"
 	"github.com/adit-tunnel/adit/loadgen/report"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/workload"
 )
 
 func TestASearchFindsTheKnee(t *testing.T) {
@@ -59,15 +59,24 @@ func TestALateGeneratorIsNamed(t *testing.T) {
 		failed string
 		late   bool
 	}{
-		{50 * time.Microsecond, workload.Unfinished, false},
-		{20 * time.Millisecond, workload.Unfinished, true},
-		{20 * time.Millisecond, workload.TimedOut, true},
-		{20 * time.Millisecond, workload.Refused, false},
+		{50 * time.Microsecond, load.Unfinished, false},
+		{20 * time.Millisecond, load.Unfinished, true},
+		{20 * time.Millisecond, load.TimedOut, true},
+		{20 * time.Millisecond, load.Refused, false},
 	} {
 		b := &record.Block{Groups: []record.Group{{Seconds: 1, Packets: 17, Wake: &hist.Dist{N: 200, Mean: int64(tt.wake)}, Failed: map[string]int64{tt.failed: 83}}}}
 		if p := judge(s, s.Search.With(&s.Cells[0], 100), b, 100); p.Kept || p.Late != tt.late || strings.Contains(p.Reason, "generator") != (tt.wake > time.Millisecond) {
 			t.Errorf("woken %v late, 83 packets %s: %+v; want late: %v", tt.wake, tt.failed, p, tt.late)
 		}
+	}
+}
+
+// Nor is the path to blame for dials that the generator had no port for.
+func TestAGeneratorWithoutPortsIsNamed(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 4, size: 1KiB}\nsearch: {of: rate, from: 20/s, to: 2000/s, keep: response.p99 < 60ms, precision: 20%}")
+	b := &record.Block{Groups: []record.Group{{Seconds: 1, Packets: 17, Own: map[string]int64{load.NoPorts: 4}, Failed: map[string]int64{load.Refused: 83}}}}
+	if p := judge(s, s.Search.With(&s.Cells[0], 100), b, 100); p.Kept || !p.Late || p.Reason != "the generator itself had no more ports for 4 dials" {
+		t.Errorf("%+v; want it late, for want of ports", p)
 	}
 }
 
@@ -85,6 +94,17 @@ func TestTheKneeIsInTheRecord(t *testing.T) {
 	for _, p := range f.Probes {
 		if p.Kept != (p.Reason == "") {
 			t.Errorf("probe %+v", p)
+		}
+	}
+}
+
+// A rate that the path does not carry to two per cent is beyond the knee, however soon the rest came back.
+func TestAKneeCarriesItsRate(t *testing.T) {
+	s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nsearch: {of: rate, from: 20/s, to: 2000/s, keep: response.p99 < 60ms, precision: 20%}")
+	for packets, kept := range map[float64]bool{970: false, 985: true, 1000: true} {
+		b := &record.Block{Groups: []record.Group{{Seconds: 1, Packets: packets, Response: &hist.Dist{N: 900, P99: int64(time.Millisecond)}}}}
+		if p := judge(s, s.Search.With(&s.Cells[0], 1000), b, 1000); p.Kept != kept || kept != (p.Reason == "") {
+			t.Errorf("%v packets at 1000/s: %+v; want kept: %v", packets, p, kept)
 		}
 	}
 }

@@ -200,12 +200,21 @@ func (c *Cell) set(doc *subject.Document, s Setting) error {
 		}
 	}
 	if !found {
-		return doc.NodeErrorf(s.node, "nothing has a field %q; it must be one of %s, for one group like %s.size, one of link.%s, or one of timeline.%s", s.Axis,
-			strings.Join(slices.Sorted(maps.Keys((&Group{}).fields())), ", "), c.Groups[0].Name,
-			strings.Join(slices.Sorted(maps.Keys((&Link{}).fields())), ", link."),
-			strings.Join(slices.Sorted(maps.Keys((&Event{}).fields())), ", timeline."))
+		return doc.NodeErrorf(s.node, "%s; with several groups also of one of them, like %s.size", subject.OneOf(s.Axis, settings()), c.Groups[0].Name)
 	}
 	return nil
+}
+
+// settings are what cells and axes can set.
+func settings() []string {
+	out := slices.Sorted(maps.Keys((&Group{}).fields()))
+	for of, fields := range map[string]map[string]any{"link.": (&Link{}).fields(), "timeline.": (&Event{}).fields()} {
+		for name := range fields {
+			out = append(out, of+name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // value reads a node into a field.

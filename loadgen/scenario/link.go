@@ -77,7 +77,7 @@ const maxRTT = 10 * time.Second
 func (l *Link) problem() string {
 	switch {
 	case l.Backend != "" && l.Backend != ByProcess && l.Backend != ByTBF:
-		return fmt.Sprintf("backend %q must be %s or %s", l.Backend, ByProcess, ByTBF)
+		return "backend " + subject.OneOf(l.Backend, []string{ByProcess, ByTBF})
 	case l.RTT < 0 || time.Duration(l.RTT) > maxRTT:
 		return fmt.Sprintf("rtt %v must be 0s to %v", l.RTT, maxRTT)
 	case l.Jitter < 0 || time.Duration(l.Jitter) > maxRTT:

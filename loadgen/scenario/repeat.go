@@ -23,8 +23,8 @@ type Repeat struct {
 }
 
 const (
-	// forInterval is how many repetitions an interval of a median needs.
-	forInterval = 6
+	// ForInterval is how many repetitions an interval of a median needs.
+	ForInterval = 6
 	mostRepeats = 1000
 )
 
@@ -34,14 +34,8 @@ func Times(n Count) Repeat { return Repeat{Min: n, Max: n} }
 // UntilTight reports whether the number of repetitions depends on what is measured.
 func (r Repeat) UntilTight() bool { return r.Max > r.Min }
 
-// atMost limits the repetitions.
-func (r Repeat) atMost(n Count) Repeat {
-	r.Min, r.Max = min(r.Min, n), min(r.Max, n)
-	if !r.UntilTight() {
-		r.Width = 0
-	}
-	return r
-}
+// atMost is as often as the file asks for at least, and no more than n times.
+func (r Repeat) atMost(n Count) Repeat { return Times(min(r.Min, n)) }
 
 func (r Repeat) String() string {
 	if !r.UntilTight() {
@@ -55,7 +49,7 @@ func (r *Repeat) UnmarshalYAML(node ast.Node) error {
 	switch node.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
 		type plain Repeat
-		p := plain{Min: forInterval, Max: 20, Width: 0.05}
+		p := plain{Min: ForInterval, Max: 20, Width: 0.05}
 		if err := yaml.NodeToValue(node, &p, yaml.Strict()); err != nil {
 			return err
 		}
@@ -104,8 +98,8 @@ func (r Repeat) problem() string {
 		return fmt.Sprintf("%d must be 1 to %d", r.Min, mostRepeats)
 	case r.Max > mostRepeats || r.Max < r.Min:
 		return fmt.Sprintf("max %d must be min, which is %d, to %d", r.Max, r.Min, mostRepeats)
-	case r.UntilTight() && r.Min < forInterval:
-		return fmt.Sprintf("min %d must be %d or more: fewer repetitions have no interval that could be narrow", r.Min, forInterval)
+	case r.UntilTight() && r.Min < ForInterval:
+		return fmt.Sprintf("min %d must be %d or more: fewer repetitions have no interval that could be narrow", r.Min, ForInterval)
 	case r.UntilTight() && r.Width <= 0:
 		return "width must be more than 0%, like 5%"
 	}

@@ -24,7 +24,7 @@ var Roles = []string{"server", "client", "relay", "link", "target", "generator"}
 // A Limit bounds the container of a role. A zero field is no limit.
 type Limit struct {
 	CPUs   CPUs `yaml:"cpus" json:"cpus,omitempty"`
-	Memory Size `yaml:"memory" json:"memory,omitempty"` // octets, swap among them
+	Memory Size `yaml:"memory" json:"memory,omitempty"` // bytes, swap among them
 }
 
 func (l Limit) String() string {
@@ -44,7 +44,7 @@ const leastMemory = Size(6 << 20)
 // checkRuntime checks where the roles run, and what bounds them.
 func (s *Scenario) checkRuntime(doc *subject.Document) error {
 	if !slices.Contains(Runtimes, s.Runtime) {
-		return doc.Errorf("runtime", "%q must be one of %s", s.Runtime, strings.Join(Runtimes, ", "))
+		return doc.Errorf("runtime", "%s", subject.OneOf(s.Runtime, Runtimes))
 	}
 	if s.Runtime == Container && s.Link.Backend == ByTBF {
 		return doc.Errorf("link.backend", "tbf needs runtime process: containers may not make network namespaces")
@@ -52,7 +52,7 @@ func (s *Scenario) checkRuntime(doc *subject.Document) error {
 	for _, role := range slices.Sorted(maps.Keys(s.Limits)) {
 		switch l := s.Limits[role]; {
 		case !slices.Contains(Roles, role):
-			return doc.Errorf("limits."+role, "no such role; there are %s", strings.Join(Roles, ", "))
+			return doc.Errorf("limits."+role, "%s", subject.OneOf(role, Roles))
 		case l == Limit{}:
 			return doc.Errorf("limits."+role, "bounds nothing: add cpus or memory, like {cpus: 1, memory: 512MiB}")
 		case l.Memory != 0 && l.Memory < leastMemory:

@@ -1,26 +1,11 @@
-// Package scenario reads scenario files: one question each, the load that
-// answers it, and what is varied.
-//
-//	scenario.go  Scenario: the file, strictly read and checked; schema.json is its JSON Schema
-//	group.go     Group: connections that do the same
-//	link.go      Link: the line between the two ends of a tunnel
-//	search.go    Search: the knee instead of a curve
-//	timeline.go  Event: what happens to a route while it is measured
-//	cell.go      Cell: one point of the curve, made by axes or listed
-//	repeat.go    how often each cell is measured
-//	runtime.go   processes or containers, and what bounds these
-//	threshold.go what is expected
-//	units.go     numbers with units
-//	profile.go   shorter times
-//	plan.go      what a run will take: time, blocks, descriptors, ports
 package scenario
 
 import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,6 +42,7 @@ type Scenario struct {
 	Points     []Point          `yaml:"cells" json:"-"`
 	Warmup     subject.Duration `yaml:"warmup" json:"warmup"`
 	Measure    subject.Duration `yaml:"measure" json:"measure"`
+	Shortest   subject.Duration `yaml:"shortest" json:"-"` // no profile measures for less, nor warms up for less: what is asked takes its time
 	Drain      subject.Duration `yaml:"drain" json:"drain"`
 	Timeout    subject.Duration `yaml:"timeout" json:"timeout"`
 	Repeat     Repeat           `yaml:"repeat" json:"repeat"`
@@ -69,22 +55,23 @@ type Scenario struct {
 	Limits     map[string]Limit `yaml:"limits" json:"limits,omitempty"` // of containers, by role
 
 	Thresholds []Threshold `yaml:"thresholds" json:"thresholds,omitempty"`
+	Show       []Show      `yaml:"show" json:"show,omitempty"` // what a report shows, the most telling first
 
 	Cells    []Cell `yaml:"-" json:"cells"` // what load or groups, link, axes and cells come to
 	Question string `yaml:"-" json:"question"`
 	SHA256   string `yaml:"-" json:"sha256"` // of the file
 }
 
-// Load reads and checks a scenario file. Errors in it are *subject.FileError.
+// Load reads and checks a scenario file, or one that is built in. Errors in it are *subject.FileError.
 func Load(name string) (*Scenario, error) {
-	data, err := os.ReadFile(name)
+	data, err := Read(name)
 	if err != nil {
-		return nil, fmt.Errorf("scenario file: %w", err)
+		return nil, err
 	}
 	return Parse(name, data)
 }
 
-// Parse is Load for a file that is in memory.
+// Parse is Load for a file that is in memory; s begins with what holds where the file says nothing.
 func Parse(name string, data []byte) (*Scenario, error) {
 	s := &Scenario{
 		Paths: Paths, Repeat: Times(1), Seed: 1, Generators: 1, Runtime: Process,
@@ -98,10 +85,11 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	sum := sha256.Sum256(data)
 	s.SHA256 = hex.EncodeToString(sum[:])
 	s.Question = firstComment(string(data))
-	if s.Question == "" {
-		return nil, doc.Errorf("", "must begin with a comment that asks the question which the scenario answers")
+	err = s.check(doc)
+	if s.Question == "" { // said last: whatever else is wrong matters more
+		err = errors.Join(err, doc.Errorf("", "must begin with a comment that asks the question which the scenario answers"))
 	}
-	if err := s.check(doc); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -124,7 +112,25 @@ var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
 const nameRule = "a name of small letters, digits and -, like packet-size"
 
+// check makes sure of everything that the file says, and says of all that stand alone what is wrong with them.
 func (s *Scenario) check(doc *subject.Document) error {
+	alone := errors.Join(s.checkHead(doc), s.checkTimes(doc), s.checkSpec(doc), s.checkRuntime(doc))
+	if err := s.checkGroups(doc); err != nil {
+		return errors.Join(alone, err)
+	}
+	if s.Link.problem() != "" { // which every cell has
+		return errors.Join(alone, s.checkThresholds(doc))
+	}
+	cells := s.resolve(doc)
+	err := errors.Join(alone, s.checkThresholds(doc), cells)
+	if cells == nil {
+		err = errors.Join(err, s.placeThresholds(doc), s.checkShow(doc))
+	}
+	return err
+}
+
+// checkHead makes sure of the name and the paths.
+func (s *Scenario) checkHead(doc *subject.Document) error {
 	if !namePattern.MatchString(s.Name) {
 		return doc.Errorf("scenario", "%q must be %s", s.Name, nameRule)
 	}
@@ -132,10 +138,19 @@ func (s *Scenario) check(doc *subject.Document) error {
 		return doc.Errorf("paths", "must name one or more of %s", strings.Join(Paths, ", "))
 	}
 	for i, p := range s.Paths {
-		if !slices.Contains(Paths, p) || slices.Contains(s.Paths[:i], p) {
-			return doc.Errorf(fmt.Sprintf("paths[%d]", i), "%q must be one of %s, each once", p, strings.Join(Paths, ", "))
+		switch at := fmt.Sprintf("paths[%d]", i); {
+		case !slices.Contains(Paths, p):
+			return doc.Errorf(at, "%s", subject.OneOf(p, Paths))
+		case slices.Contains(s.Paths[:i], p):
+			return doc.Errorf(at, "%q is there twice; remove one", p)
 		}
 	}
+	return nil
+}
+
+// checkTimes makes sure of times, repetitions, processes and the line.
+func (s *Scenario) checkTimes(doc *subject.Document) error {
+	var errs []error
 	for _, d := range []struct {
 		field    string
 		d        subject.Duration
@@ -143,45 +158,40 @@ func (s *Scenario) check(doc *subject.Document) error {
 	}{
 		{"warmup", s.Warmup, 0, time.Hour},
 		{"measure", s.Measure, 10 * time.Millisecond, 24 * time.Hour},
+		{"shortest", s.Shortest, 0, time.Duration(s.Measure)},
 		{"drain", s.Drain, 100 * time.Millisecond, time.Hour},
 		{"timeout", s.Timeout, 10 * time.Millisecond, time.Hour},
 	} {
 		if v := time.Duration(d.d); v < d.min || v > d.max {
-			return doc.Errorf(d.field, "%v must be %v to %v", v, d.min, d.max)
+			errs = append(errs, doc.Errorf(d.field, "%v must be %v to %v", v, d.min, d.max))
 		}
 	}
-	for _, n := range []struct {
-		field  string
-		n, max Count
-	}{{"generators", s.Generators, 64}} {
-		if n.n < 1 || n.n > n.max {
-			return doc.Errorf(n.field, "%d must be 1 to %d", n.n, n.max)
-		}
+	if n := s.Generators; n < 1 || n > maxGenerators {
+		errs = append(errs, doc.Errorf("generators", "%d must be 1 to %d", n, maxGenerators))
 	}
 	if problem := s.Repeat.problem(); problem != "" {
-		return doc.Errorf("repeat", "%s", problem)
+		errs = append(errs, doc.Errorf("repeat", "%s", problem))
 	}
 	if problem := s.Link.problem(); problem != "" {
-		return doc.Errorf("link", "%s", problem)
+		errs = append(errs, doc.Errorf("link", "%s", problem))
 	}
+	if len(s.Timeline) > maxEvents {
+		errs = append(errs, doc.Errorf("timeline", "%d events must be %d or fewer", len(s.Timeline), maxEvents))
+	}
+	return errors.Join(errs...)
+}
+
+// maxGenerators is how many processes may share the load.
+const maxGenerators = 64
+
+// checkSpec makes sure of the requirements.
+func (s *Scenario) checkSpec(doc *subject.Document) error {
 	for i, id := range s.Spec {
 		if _, known := spec.Lookup(id); !known || slices.Contains(s.Spec[:i], id) {
 			return doc.Errorf(fmt.Sprintf("spec[%d]", i), "%q must be the ID of a requirement in PROTOCOL.md, each once, like FLOW-004", id)
 		}
 	}
-	if len(s.Timeline) > maxEvents {
-		return doc.Errorf("timeline", "%d events must be %d or fewer", len(s.Timeline), maxEvents)
-	}
-	if err := s.checkRuntime(doc); err != nil {
-		return err
-	}
-	if err := s.checkGroups(doc); err != nil {
-		return err
-	}
-	if err := s.checkThresholds(doc); err != nil {
-		return err
-	}
-	return s.resolve(doc)
+	return nil
 }
 
 // checkGroups makes Groups of Load, and checks the names.

@@ -66,24 +66,24 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		schema     bool // the schema sees it, too
 	}{
 		{"scenario: x\nload: {mode: upload, connections: 1, size: 1B}", "f.yaml: must begin with a comment that asks the question which the scenario answers", false},
-		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B}\nspeed: 1", `f.yaml:4: unknown key "speed"`, true},
-		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B, bytes: 2}", `f.yaml:3: load: unknown key "bytes"`, true},
+		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B}\nspeed: 1", `f.yaml:4: unknown key "speed"; there are scenario, paths, load, groups, link, timeline, axes, cells, warmup, measure, shortest, drain, timeout, repeat, seed, generators, search, fresh, spec, runtime, limits, thresholds, show; did you mean seed?`, true},
+		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B, bytes: 2}", `f.yaml:3: load: unknown key "bytes"; there are name, mode, connections, size, rate, arrival, packets, resets, reader`, true},
 		{"# q\nscenario: X y\nload: {mode: upload, connections: 1, size: 1B}", `f.yaml:2: scenario: "X y" must be a name of small letters, digits and -, like packet-size`, true},
-		{"# q\nscenario: x\nload: {mode: up, connections: 1, size: 1B}", `f.yaml:3: load: mode "up" must be one of pingpong, upload, download, both, churn, idle`, true},
+		{"# q\nscenario: x\nload: {mode: up, connections: 1, size: 1B}", `f.yaml:3: load: mode "up" must be one of pingpong, upload, download, both, churn, idle, halfclose`, true},
 		{"# q\nscenario: x\nload: {mode: upload, connections: 0, size: 1B}", `f.yaml:3: load: connections is missing or 0: write how many, like connections: 1`, true},
 		{"# q\nscenario: x\nload: {mode: upload, connections: many, size: 1B}", `f.yaml:3: load.connections: "many" must be a whole number, like 10`, true},
 		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1024}", `f.yaml:3: load.size: "1024" must be a size like 64B, 64KiB or 1MiB`, true},
 		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 5MiB}", `f.yaml:3: load: size 5 MiB must be 1 B to 4 MiB`, false},
-		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B, rate: 5/s}", `f.yaml:3: load: a rate needs mode pingpong or churn, not upload; remove rate, or write rate: max`, false},
+		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B, rate: 5/s}", `f.yaml:3: load: a rate needs mode pingpong, churn or halfclose, not upload; remove rate, or write rate: max`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B, rate: fast}", `f.yaml:3: load.rate: "fast" must be max or a rate up to 1000000/s, like 100/s`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nmeasure: 10", `f.yaml:4: measure: "10" must be a time with unit, like 500ms or 10s`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nmeasure: 1ms", `f.yaml:4: measure: 1ms must be 10ms to 24h0m0s`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: 0", `f.yaml:4: repeat: 0 must be 1 to 1000`, true},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\npaths: [direct, direct]", `f.yaml:4: paths[1]: "direct" must be one of direct, relay, tunnel, each once`, true},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\npaths: [wifi]", `f.yaml:4: paths[0]: "wifi" must be one of direct, relay, tunnel, each once`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\npaths: [direct, direct]", `f.yaml:4: paths[1]: "direct" is there twice; remove one`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\npaths: [wifi]", `f.yaml:4: paths[0]: "wifi" must be one of direct, relay, tunnel`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {size: [1B]}\ncells: [{size: 2B}]", `f.yaml:5: cells: and axes exclude each other: list the cells, or let axes multiply them`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ncells: []", `f.yaml:4: cells: lists no cell: add one, like {size: 64KiB}, or leave cells out to measure load alone`, true},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ncells: [{size: 2B}, {mode: up}]", `f.yaml:4: cells[1]: mode "up" must be one of pingpong, upload, download, both, churn, idle`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ncells: [{size: 2B}, {mode: up}]", `f.yaml:4: cells[1]: mode "up" must be one of pingpong, upload, download, both, churn, idle, halfclose`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ncells: [{size: 2B}, {size: 2B}]", `f.yaml:4: cells[1]: pingpong 1 × 2 B is there twice; remove one`, true},
 		{"# q\nscenario: x", `f.yaml: load is missing: say what the connections do, like load: {mode: pingpong, connections: 1, size: 1KiB}`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1}", `f.yaml:3: load: size is missing or 0: add it, like size: 1KiB`, false},
@@ -98,10 +98,10 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {min: 3}", `f.yaml:4: repeat: min 3 must be 6 or more: fewer repetitions have no interval that could be narrow`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {min: 8, max: 7}", `f.yaml:4: repeat: max 7 must be min, which is 8, to 1000`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {width: 0%}", `f.yaml:4: repeat: width must be more than 0%, like 5%`, false},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {most: 7}", `f.yaml:4: repeat: unknown key "most"`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nrepeat: {most: 7}", `f.yaml:4: repeat: unknown key "most"; there are min, max, width`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1}\ncells: [{size: 1B, repeat: {min: 3}}]", `f.yaml:4: cells[0].repeat: min 3 must be 6 or more: fewer repetitions have no interval that could be narrow`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1}\naxes: {size: [1B], repeat: [3]}", `f.yaml:4: axes.repeat[0]: repeat is no axis: list the cells, and give those a repeat that need one`, true},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {speed: [1]}", `f.yaml:4: axes.speed[0]: nothing has a field "speed"; it must be one of arrival, connections, mode, packets, rate, resets, size, for one group like load.size, one of link.jitter, link.rate, link.rtt, link.stall.every, link.stall.for, link.stall.p, or one of timeline.at, timeline.do, timeline.for`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {speed: [1]}", `f.yaml:4: axes.speed[0]: "speed" must be one of arrival, connections, link.jitter, link.rate, link.rtt, link.stall.every, link.stall.for, link.stall.p, mode, packets, rate, reader, resets, size, timeline.at, timeline.do, timeline.for; with several groups also of one of them, like load.size`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {link.rtt: [20]}", `f.yaml:4: axes.link.rtt[0]: "20" must be a time with unit, like 500ms or 10s`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\naxes: {size: 2B}", `f.yaml:4: axes.size: must be a list of values, like size: [64B, 1KiB]`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {rate: fast}", `f.yaml:4: link.rate: "fast" must be a bandwidth like 100Mbit/s or 2.5Gbit/s`, true},
@@ -111,14 +111,14 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {p: 1%, every: 1s, for: 200ms}}", `f.yaml:4: link: stall: p and every exclude each other: p is for losses, every for outages`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {every: 200ms, for: 200ms}}", `f.yaml:4: link: stall every 200ms must be more than for, which is 200ms`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {every: 1m, for: 20s}}", `f.yaml:4: link: stall for 20s must be 0s to 10s`, false},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {rate: 1Mbit/s, backend: netem}", `f.yaml:4: link: backend "netem" must be process or tbf`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {rate: 1Mbit/s, backend: netem}", `f.yaml:4: link: backend "netem" must be one of process, tbf`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nruntime: container\nlink: {rate: 1Mbit/s, backend: tbf}", `f.yaml:5: link.backend: tbf needs runtime process: containers may not make network namespaces`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {rate: 1Mbit/s}\ntimeline: [{at: 1s, do: link.set, for: 1s, to: {rate: 2Mbit/s, backend: tbf}}]", `f.yaml:5: timeline[0]: to: backend belongs to link: it stays what it is`, false},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {often: 1s}}", `f.yaml:4: link.stall: unknown key "often"`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlink: {stall: {often: 1s}}", `f.yaml:4: link.stall: unknown key "often"; there are p, every, for`, true},
 		{"# q\nscenario: x\ngroups: [{name: a, mode: idle, connections: 1, size: 1B}, {name: a, mode: idle, connections: 1, size: 1B}]", `f.yaml:3: groups[1].name: "a" is there twice; give each group a name of its own`, false},
 		{"# q\nscenario: x\ngroups: [{name: a, mode: idle, connections: 1, size: 1B}, {name: b, mode: idle, size: 1B}]", `f.yaml:3: groups: b: connections is missing or 0: write how many, like connections: 1`, false},
 		{"# q\nscenario: x\nload: {mode: churn, connections: 1, size: 1B, resets: 20}", `f.yaml:3: load.resets: "20" must be a share of 0% to 100%, like 20%`, true},
-		{"# q\nscenario: x\nload: {mode: idle, connections: 1, size: 1B, packets: 2}", `f.yaml:3: load: packets and resets need mode churn, not idle`, false},
+		{"# q\nscenario: x\nload: {mode: idle, connections: 1, size: 1B, packets: 2}", `f.yaml:3: load: packets needs mode churn or halfclose, not idle`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B, arrival: even}", `f.yaml:3: load: arrival needs a rate: add it, like rate: 100/s`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ngenerators: 0", `f.yaml:4: generators: 0 must be 1 to 64`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nsearch: {of: size, from: 1/s, to: 9/s, keep: response.p99 < 5ms, precision: 5%}", `f.yaml:4: search: of "size" must be rate or connections, with several groups of one of them, like load.rate`, true},
@@ -129,17 +129,19 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: link.freeze, for: 1s}]", `f.yaml:4: timeline[0]: link.freeze needs a link: add one, like link: {rtt: 1ms}`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ntimeline: [{at: 1500ms, do: server.kill, for: 1s}]", `f.yaml:4: timeline[0]: server.kill at 1.5s for 1s: must begin and be over within the measured time, 2s`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: server.freeze}]", `f.yaml:4: timeline[0]: for is missing: say how long server.freeze lasts, like for: 1s`, false},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: server.explode}]", `f.yaml:4: timeline[0]: do "server.explode" must be one of link.freeze, link.kill, link.set, server.kill, server.restart, server.freeze, client.kill, client.restart, client.freeze, reader.stall`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: server.explode}]", `f.yaml:4: timeline[0]: do "server.explode" must be one of link.freeze, link.kill, link.set, server.kill, server.restart, server.drain, server.freeze, client.kill, client.restart, client.drain, client.freeze, reader.stall; did you mean server.freeze?`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: reader.stall, for: 1s, group: load}]", `f.yaml:4: timeline[0]: group load: reader.stall needs mode download or both, not pingpong: nobody else reads while others send`, false},
-		{"# q\nscenario: x\nload: {mode: download, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: reader.stall, for: 1s, group: bulk}]", `f.yaml:4: timeline[0]: group "bulk" must be the name of a group`, false},
+		{"# q\nscenario: x\nload: {mode: download, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: reader.stall, for: 1s, group: bulk}]", `f.yaml:4: timeline[0]: group "bulk" must be one of load`, false},
 		{"# q\nscenario: x\nload: {mode: download, connections: 1, size: 1B}\ntimeline: [{at: 1s, do: reader.stall, for: 1s}]", `f.yaml:4: timeline[0]: group belongs to do: reader.stall: whose readers stop, like group: bulk`, false},
 		{"# q\nscenario: x\nload: {mode: download, connections: 1, size: 1B}\nlink: {rtt: 1ms}\ntimeline: [{at: 1s, do: link.set, for: 1s}]", `f.yaml:5: timeline[0]: to belongs to do: link.set: what the link is meanwhile, like to: {rtt: 100ms}`, false},
 		{"# q\nscenario: x\nload: {mode: download, connections: 1, size: 1B}\npaths: [direct]\ntimeline: [{at: 1s, do: client.kill}]", `f.yaml:5: timeline[0]: client.kill needs the path tunnel: add it to paths`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nruntime: cloud", `f.yaml:4: runtime: "cloud" must be one of process, container`, true},
-		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlimits: {proxy: {cpus: 1}}", `f.yaml:4: limits.proxy: no such role; there are server, client, relay, link, target, generator`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlimits: {proxy: {cpus: 1}}", `f.yaml:4: limits.proxy: "proxy" must be one of server, client, relay, link, target, generator`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlimits: {server: {}}", `f.yaml:4: limits.server: bounds nothing: add cpus or memory, like {cpus: 1, memory: 512MiB}`, true},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlimits: {server: {memory: 1MiB}}", `f.yaml:4: limits.server.memory: 1 MiB must be 6 MiB or more`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nlimits: {server: {cpus: all}}", `f.yaml:4: limits.server.cpus: "all" must be a number of processors, like 1 or 0.5`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\ntimeline: [{att: 1s}]", `f.yaml:4: timeline[0]: unknown key "att"; there are at, do, for, group, to; did you mean at?`, true},
+		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nmeasure: 2s\nshortest: 3s", `f.yaml:5: shortest: 3s must be 0s to 2s`, false},
 		{"# q\nscenario: x\nload: {mode: pingpong, connections: 1, size: 1B}\nseed: -1", `f.yaml:4: seed: "-1" must be a whole number, like 10`, true},
 	} {
 		_, err := scenario.Parse("f.yaml", []byte(tt.text))
@@ -149,6 +151,27 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 		if err := sch.YAML(t, []byte(tt.text)); (err != nil) != tt.schema {
 			t.Errorf("%q against the schema: %v; want an error: %v", tt.text, err, tt.schema)
 		}
+	}
+}
+
+// Everything that is wrong is said at once, and that the question is missing last.
+func TestNoMistakeHidesAnother(t *testing.T) {
+	_, err := scenario.Parse("f.yaml", []byte("scenario: x\nload: {mode: pingpongg, connections: 1}\nrepeat: {min: 9, max: 3}\nruntime: containr\nthresholds: [{expect: sped < 3}]"))
+	want := []string{
+		`f.yaml:3: repeat: max 3 must be min, which is 9, to 1000`,
+		`f.yaml:4: runtime: "containr" must be one of process, container; did you mean container?`,
+		`f.yaml:5: thresholds[0].expect: "sped < 3": metric "sped" must be one of goodput`,
+		`f.yaml:2: load: mode "pingpongg" must be one of pingpong, upload, download, both, churn, idle, halfclose; did you mean pingpong?`,
+		`f.yaml: must begin with a comment that asks the question which the scenario answers`,
+	}
+	// A value that cannot be read ends the reading: it is said alone.
+	if err == nil || !strings.HasPrefix(err.Error(), want[2]) {
+		t.Errorf("Parse() = %v; want %s", err, want[2])
+	}
+	_, err = scenario.Parse("f.yaml", []byte("scenario: x\nload: {mode: pingpongg, connections: 1}\nrepeat: {min: 9, max: 3}\nruntime: containr\nthresholds: [{expect: failed < 3, gate: fial}]"))
+	want[2] = `f.yaml:5: thresholds[0].gate: "fial" must be one of fail, warn; did you mean fail?`
+	if err == nil || err.Error() != strings.Join(want, "\n") {
+		t.Errorf("Parse() =\n%v\nwant\n%s", err, strings.Join(want, "\n"))
 	}
 }
 
@@ -209,7 +232,7 @@ func parseScenario(t *testing.T, text string) *scenario.Scenario {
 
 func TestProfilesChangeTimeOnly(t *testing.T) {
 	text := "load: {mode: pingpong, connections: 1, size: 1KiB}\nrepeat: 8\nmeasure: 10s\nwarmup: 1s"
-	for profile, want := range map[string]string{"smoke": "200ms 1s 3", "ci": "500ms 3s 6", "full": "1s 10s 8"} {
+	for profile, want := range map[string]string{"smoke": "200ms 1s 2", "ci": "500ms 3s 7", "full": "1s 10s 8"} {
 		s, plain := parseScenario(t, text), parseScenario(t, text)
 		if err := s.Apply(profile); err != nil {
 			t.Fatal(err)
@@ -230,13 +253,30 @@ func TestProfilesChangeTimeOnly(t *testing.T) {
 	if err := s.Apply("smoke"); err != nil || s.Cells[0].Timeline[0].String() != "server.freeze at 400ms for 300ms" {
 		t.Errorf("smoke makes the time line %v, %v; want it in proportion", s.Cells[0].Timeline, err)
 	}
-	s = parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nrepeat: {min: 7, max: 12, width: 2%}")
-	for _, want := range []string{"{7 12 0.02}", "{6 6 0}"} {
+	s = parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nmeasure: 10s\nshortest: 5s\ntimeline: [{at: 4s, do: server.freeze, for: 3s}]")
+	if err := s.Apply("smoke"); err != nil || time.Duration(s.Measure) != 5*time.Second || s.Cells[0].Timeline[0].String() != "server.freeze at 2s for 1.5s" {
+		t.Errorf("smoke makes of 10s, shortest 5s: %v, time line %v, %v; want half of both", s.Measure, s.Cells[0].Timeline, err)
+	}
+	s = parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nrepeat: {min: 6, max: 12, width: 2%}")
+	for _, want := range []string{"{6 12 0.02}", "{6 6 0}"} { // no more than it has to be
 		if got := fmt.Sprint(struct{ Min, Max, Width any }{s.Repeat.Min, s.Repeat.Max, float64(s.Repeat.Width)}); got != want {
 			t.Errorf("repeat %s; want %s", got, want)
 		}
 		if err := s.Apply("ci"); err != nil {
 			t.Fatal(err)
+		}
+	}
+	s = parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\ncells: [{size: 1B, repeat: {min: 8, max: 12, width: 2%}}, {size: 2B}]")
+	if err := s.Apply("ci"); err != nil || s.RepeatOf(&s.Cells[0]) != scenario.Times(7) || s.RepeatOf(&s.Cells[1]) != scenario.Times(1) {
+		t.Errorf("ci repeats cells %v and %v, %v; want 7 and 1", s.RepeatOf(&s.Cells[0]), s.RepeatOf(&s.Cells[1]), err)
+	}
+	for profile, want := range map[string]string{"smoke": "2s 6s 1", "ci": "2s 6s 7"} { // the question takes its time
+		s := parseScenario(t, "load: {mode: pingpong, connections: 1, size: 1KiB}\nrepeat: 8\nwarmup: 2s\nmeasure: 8s\nshortest: 6s")
+		if err := s.Apply(profile); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%v %v %v", s.Warmup, s.Measure, s.Repeat); got != want {
+			t.Errorf("%s, with shortest: %s; want %s", profile, got, want)
 		}
 	}
 	if err := s.Apply("quick"); err == nil || !strings.Contains(err.Error(), "smoke, ci, full") {
@@ -279,10 +319,15 @@ func TestACellThatNeedsMorePortsThanThereAreSaysSo(t *testing.T) {
 		{"mode: pingpong, connections: 5000, size: 1KiB", 5000, time.Minute, ""},
 		{"mode: pingpong, connections: 5000, size: 1KiB", 4999, time.Second, "ports: 5000 connections to one address need as many; there are 4999: widen net.ipv4.ip_local_port_range"},
 		{"mode: churn, connections: 100, size: 1KiB, rate: 600/s", 28232, time.Second, ""},
+		{"mode: churn, connections: 100, size: 1KiB, rate: 600/s, resets: 50%", 18100, time.Minute, ""},
+		{"mode: churn, connections: 100, size: 1KiB, rate: 600/s, resets: 50%", 18099, time.Minute, "ports: 100 connections, and 300 that end each second and keep theirs for 1m0s, need 18100; there are 18099: set net.ipv4.tcp_tw_reuse=1, or take a lower rate"},
+		{"mode: churn, connections: 8, size: 64B", 401, time.Minute, "ports: 8 connections, and 1000 that end each second and keep theirs for 2s, need 2008; there are 401: set net.ipv4.tcp_tw_reuse=1, or take a lower rate"},
+		{"mode: churn, connections: 8, size: 64B", 28232, time.Minute, ""},
+		{"mode: churn, connections: 8, size: 64B, resets: 100%", 401, time.Minute, ""},
 		{"mode: churn, connections: 100, size: 1KiB, rate: 600/s", 28232, time.Minute, "ports: 100 connections, and 600 that end each second and keep theirs for 1m0s, need 36100; there are 28232: set net.ipv4.tcp_tw_reuse=1, or take a lower rate"},
 	} {
 		s := parseScenario(t, "load: {"+tt.text+"}")
-		if got := s.Cells[0].Portless(tt.ports, tt.kept); got != tt.want {
+		if got := s.Cells[0].Portless(tt.ports, tt.kept, 2*time.Second); got != tt.want {
 			t.Errorf("%s, %d ports: %q; want %q", tt.text, tt.ports, got, tt.want)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/adit-tunnel/adit/loadgen/hist"
+	"github.com/adit-tunnel/adit/loadgen/load/hist"
 )
 
 // A Search makes of each cell and route one number: the highest rate, or
@@ -89,7 +89,7 @@ func bound(text string, rate bool) (float64, bool) {
 func (s *Search) With(c *Cell, v float64) *Cell {
 	out := *c
 	out.Groups = slices.Clone(c.Groups)
-	if g := &out.Groups[s.group(c)]; s.rate() {
+	if g := &out.Groups[s.Group(c)]; s.rate() {
 		g.Rate = Rate(v)
 		g.complete()
 	} else {
@@ -98,11 +98,8 @@ func (s *Search) With(c *Cell, v float64) *Cell {
 	return &out
 }
 
-// Group is the group that the search looks at.
-func (s *Search) Group(c *Cell) int { return s.group(c) }
-
-// group is the place of the group in a cell; -1 when there is none, or the choice is open.
-func (s *Search) group(c *Cell) int {
+// Group is the place of the group that the search looks at in a cell; -1 when there is none, or the choice is open.
+func (s *Search) Group(c *Cell) int {
 	name, _, named := strings.Cut(s.Of, ".")
 	if !named && len(c.Groups) == 1 {
 		return 0
@@ -113,10 +110,10 @@ func (s *Search) group(c *Cell) int {
 // problem says what keeps a cell from being searched; empty when nothing does.
 func (s *Search) problem(c *Cell) string {
 	field := s.Of[strings.LastIndex(s.Of, ".")+1:]
-	if field != "rate" && field != "connections" || s.group(c) < 0 {
+	if field != "rate" && field != "connections" || s.Group(c) < 0 {
 		return fmt.Sprintf("of %q must be rate or connections, with several groups of one of them, like %s.rate", s.Of, c.Groups[0].Name)
 	}
-	g := c.Groups[s.group(c)]
+	g := c.Groups[s.Group(c)]
 	from, okFrom := bound(s.From, s.rate())
 	to, okTo := bound(s.To, s.rate())
 	switch like := map[bool]string{true: "rates, like 100/s", false: "numbers of connections, like 10"}[s.rate()]; {
@@ -126,12 +123,12 @@ func (s *Search) problem(c *Cell) string {
 		return fmt.Sprintf("keep %q must be a goal like response.p99 < 5ms: response, service, connect or first; p50, p90, p99, p999, mean or max", s.Keep)
 	case s.Precision < 0.01 || s.Precision > 0.5:
 		return fmt.Sprintf("precision %v must be 1%% to 50%%", s.Precision)
-	case g.Mode != PingPong && g.Mode != Churn:
-		return fmt.Sprintf("of %s: needs mode pingpong or churn, not %s", s.Of, g.Mode)
+	case g.Mode != PingPong && !g.Calls():
+		return fmt.Sprintf("of %s: needs mode pingpong, churn or halfclose, not %s", s.Of, g.Mode)
 	case s.rate() && g.Rate > 0:
 		return fmt.Sprintf("of %s: the group has a rate: remove it", s.Of)
-	case g.Mode != Churn && (s.Goal().Of == "connect" || s.Goal().Of == "first"):
-		return fmt.Sprintf("keep %q: only churn connects", s.Keep)
+	case !g.Calls() && (s.Goal().Of == "connect" || s.Goal().Of == "first"):
+		return fmt.Sprintf("keep %q: only churn and halfclose connect", s.Keep)
 	case !s.rate() && g.Rate == 0 && s.Goal().Of == "response":
 		return fmt.Sprintf("keep %q: a response needs a rate; use service, or add a rate to the group", s.Keep)
 	}

@@ -19,24 +19,33 @@ const (
 	GateWarn = "warn" // the report says so
 )
 
-// A Threshold is what the scenario expects of every cell and subject.
+// A Threshold is what the scenario expects of every cell, or of some, and of every subject.
 type Threshold struct {
 	Expect Expectation `yaml:"expect" json:"expect"`
+	At     Point       `yaml:"at" json:"-"`              // settings of the cells that are judged
+	Cells  []string    `yaml:"-" json:"cells,omitempty"` // their names; none: all cells
 	Gate   string      `yaml:"gate" json:"gate"`
+}
+
+// Has reports whether a cell is among those that are judged.
+func (t *Threshold) Has(cell *Cell) bool {
+	return t.Cells == nil || slices.Contains(t.Cells, cell.Name)
 }
 
 // An Expectation is a comparison of a metric with a limit:
 //
-//	[GROUP.]METRIC [of SUBJECT] [/ direct|relay] OPERATOR VALUE[UNIT]
+//	[GROUP.]METRIC [of SUBJECT] [/ direct|relay|of SUBJECT] OPERATOR VALUE[UNIT]
 //	probe.response.p99 / direct < 3
 //	failed == 0
 //	cpu.message of adit <= 40us
+//	goodput of adit / of frp > 1
 type Expectation struct {
 	Text     string
 	Group    string // empty: each group
 	Metric   metric.Metric
 	Subject  string  // empty: each subject
-	To       string  // direct, relay; empty: the number itself
+	To       string  // direct, relay; empty: the number itself, or Rival
+	Rival    string  // the subject with which each other is compared; in a run without it nothing is expected
 	Operator string  // < <= > >= ==
 	Limit    float64 // in the metric's unit; of a ratio, plain
 }
@@ -51,6 +60,8 @@ var (
 		metric.PacketsPer:   {"/s": 1},
 		metric.ConnsPer:     {"/s": 1},
 		metric.Share:        {"": 1, "%": 0.01},
+		metric.Streams:      {"": 1},
+		metric.Times:        {"": 1},
 		metric.PerKiB:       {"us": 1, "µs": 1, "ns": 1e-3},
 		metric.PerMessage:   {"us": 1, "µs": 1, "ns": 1e-3},
 		"ratio":             {"": 1, "%": 0.01},
@@ -92,25 +103,30 @@ func ParseExpectation(text string) (e Expectation, err error) {
 	left, right := strings.TrimSpace(e.Text[:at]), strings.TrimSpace(e.Text[at+len(op):])
 	if before, to, ok := strings.Cut(left, "/"); ok {
 		left, e.To = strings.TrimSpace(before), strings.TrimSpace(to)
-		if e.To != Direct && e.To != Relay {
-			return e, fmt.Errorf("%q: / %s must be / direct or / relay", text, e.To)
+		if rival, of := strings.CutPrefix(e.To, "of "); of {
+			e.To, e.Rival = "", strings.TrimSpace(rival)
+		} else if e.To != Direct && e.To != Relay {
+			return e, fmt.Errorf("%q: / %s must be / direct, / relay or / of another subject", text, e.To)
 		}
 	}
 	left, e.Subject, _ = strings.Cut(left, " of ")
 	left, e.Subject = strings.TrimSpace(left), strings.TrimSpace(e.Subject)
-	if e.Metric, err = metric.Find(left); err != nil {
+	if e.Metric, err = metric.Expected(left); err != nil {
 		group, rest, dotted := strings.Cut(left, ".")
-		m, grouped := metric.Find(rest)
+		m, grouped := metric.Expected(rest)
 		switch {
 		case !dotted || grouped != nil:
 			return e, fmt.Errorf("%q: %w, or one for one group, like probe.response.p99", text, err)
-		case m.Path:
+		case m.Path || m.Event:
 			return e, fmt.Errorf("%q: %s is of all groups together: write %s", text, m.Name, m.Name)
 		}
 		e.Group, e.Metric = group, m
 	}
+	if e.Relative() && (e.Metric.Event || e.Metric.Derived) {
+		return e, fmt.Errorf("%q: %s has no ratio: write a limit of its own", text, e.Metric.Name)
+	}
 	of := e.Metric.Unit
-	if e.To != "" {
+	if e.Relative() {
 		of = "ratio"
 	}
 	m := limitParts.FindStringSubmatch(right)
@@ -125,6 +141,9 @@ func ParseExpectation(text string) (e Expectation, err error) {
 	e.Limit = n * factor
 	return e, nil
 }
+
+// Relative reports whether the limit is one of a ratio.
+func (e *Expectation) Relative() bool { return e.To != "" || e.Rival != "" }
 
 // listed are the units of something, the smallest first.
 func listed(of string) string {
@@ -172,7 +191,7 @@ func (s *Scenario) checkThresholds(doc *subject.Document) error {
 		case t.Gate == "":
 			t.Gate = GateFail
 		case t.Gate != GateFail && t.Gate != GateWarn:
-			return doc.Errorf(at("gate"), "%q must be fail or warn", t.Gate)
+			return doc.Errorf(at("gate"), "%s", subject.OneOf(t.Gate, []string{GateFail, GateWarn}))
 		}
 		e := &t.Expect
 		if e.Group != "" && !slices.ContainsFunc(s.Groups, func(g Group) bool { return g.Name == e.Group }) {
@@ -186,6 +205,20 @@ func (s *Scenario) checkThresholds(doc *subject.Document) error {
 		}
 		if e.To == Direct && e.Metric.Process {
 			return doc.Errorf(at("expect"), "%q: direct has no process to compare with: write / relay", e.Text)
+		}
+	}
+	return nil
+}
+
+// placeThresholds finds the cells that each judges.
+func (s *Scenario) placeThresholds(doc *subject.Document) (err error) {
+	for i := range s.Thresholds {
+		t := &s.Thresholds[i]
+		if t.Cells, err = s.cellsAt(doc, t.At); err != nil {
+			return err
+		}
+		if t.At != nil && t.Cells == nil {
+			return doc.Errorf(fmt.Sprintf("thresholds[%d].at", i), "%s", noCellAt)
 		}
 	}
 	return nil

@@ -17,16 +17,18 @@ const (
 	LinkSet       = "link.set"       // the link is another one
 	ServerKill    = "server.kill"    // ends at once; started again after the time
 	ServerRestart = "server.restart" // ends in order; started again after the time
+	ServerDrain   = "server.drain"   // is told to end in order, has the time for it, and is started again
 	ServerFreeze  = "server.freeze"  // gets no processor
 	ClientKill    = "client.kill"
 	ClientRestart = "client.restart"
+	ClientDrain   = "client.drain"
 	ClientFreeze  = "client.freeze"
 	ReaderStall   = "reader.stall" // the connections of a group read nothing
 )
 
 // Deeds lists them.
 var Deeds = []string{
-	LinkFreeze, LinkKill, LinkSet, ServerKill, ServerRestart, ServerFreeze, ClientKill, ClientRestart, ClientFreeze, ReaderStall,
+	LinkFreeze, LinkKill, LinkSet, ServerKill, ServerRestart, ServerDrain, ServerFreeze, ClientKill, ClientRestart, ClientDrain, ClientFreeze, ReaderStall,
 }
 
 // An Event is one entry of the time line.
@@ -59,7 +61,7 @@ func (e *Event) problem(s *Scenario, c *Cell) string {
 	case e.Do == "":
 		return "do is missing: add it, like do: link.freeze"
 	case !slices.Contains(Deeds, e.Do):
-		return fmt.Sprintf("do %q must be one of %s", e.Do, strings.Join(Deeds, ", "))
+		return "do " + subject.OneOf(e.Do, Deeds)
 	case e.At < 0 || e.For < 0 || over > s.Measure:
 		return fmt.Sprintf("%v: must begin and be over within the measured time, %v", e, short(s.Measure))
 	case e.For == 0 && !strings.HasSuffix(e.Do, ".kill") && !strings.HasSuffix(e.Do, ".restart"):
@@ -82,7 +84,7 @@ func (e *Event) problem(s *Scenario, c *Cell) string {
 	i := slices.IndexFunc(c.Groups, func(g Group) bool { return g.Name == e.Group })
 	switch {
 	case i < 0:
-		return fmt.Sprintf("group %q must be the name of a group", e.Group)
+		return "group " + subject.OneOf(e.Group, namesOf(c.Groups))
 	case c.Groups[i].Mode != Download && c.Groups[i].Mode != Both:
 		return fmt.Sprintf("group %s: %s needs mode download or both, not %s: nobody else reads while others send", e.Group, e.Do, c.Groups[i].Mode)
 	}

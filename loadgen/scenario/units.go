@@ -28,7 +28,7 @@ func (n *Count) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
-// Size is a number of octets, written 64B, 64KiB or 1MiB.
+// Size is a number of bytes, written 64B, 64KiB or 1MiB.
 type Size int
 
 var sizePattern = regexp.MustCompile(`^([0-9]{1,7})(B|KiB|MiB)$`)

@@ -9,13 +9,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/adit-tunnel/adit/loadgen/compare"
+	"github.com/adit-tunnel/adit/loadgen/analyse"
 	"github.com/adit-tunnel/adit/loadgen/metric"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/report"
+	"github.com/adit-tunnel/adit/loadgen/run"
 )
 
 func compareCommand() *cobra.Command {
-	o, effect, asJSON := compare.Options{}, 5.0, false
+	o, effect, asJSON := analyse.CompareOptions{}, 5.0, false
 	c := &cobra.Command{
 		Use: "compare OLD NEW", Short: "say what has changed between two records, or two folders of them", Args: cobra.ExactArgs(2),
 		Long: `compare says of each number whether it got better, worse, stayed the same, or whether that cannot be known: a
@@ -27,20 +29,20 @@ alternate. benchstat reads the bench.txt beside each record.
 Exit codes: 0 nothing got worse, 2 wrong usage or file, 7 something got worse, 8 something is inconclusive and nothing got worse.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if effect <= 0 || effect > 100 {
-				return &exitError{exitUsage, fmt.Errorf("--effect %v: must be more than 0 and at most 100, in %%", effect)}
+				return run.Usage(fmt.Errorf("--effect %v: must be more than 0 and at most 100, in %%", effect))
 			}
 			o.Effect = effect / 100
 			for _, name := range o.Metrics {
 				if _, err := metric.Find(name); err != nil {
-					return &exitError{exitUsage, fmt.Errorf("--metric %w", err)}
+					return run.Usage(fmt.Errorf("--metric %w", err))
 				}
 			}
 			cs, err := compareFolders(args[0], args[1], o)
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return run.Usage(err)
 			}
 			if err := showComparison(c.OutOrStdout(), cs, asJSON); err != nil {
-				return &exitError{exitInternal, err}
+				return &run.ExitError{Code: run.ExitInternal, Err: err}
 			}
 			return exitOf(cs)
 		},
@@ -58,15 +60,15 @@ func exitOf(cs []record.Comparison) error {
 	}
 	switch {
 	case is(record.Worse):
-		return &exitError{code: exitRegression}
+		return &run.ExitError{Code: run.ExitRegression}
 	case is(record.Inconclusive):
-		return &exitError{code: exitInconclusive}
+		return &run.ExitError{Code: run.ExitInconclusive}
 	}
 	return nil
 }
 
 // compareFolders compares the records of each scenario that both folders have.
-func compareFolders(old, new string, o compare.Options) (out []record.Comparison, err error) {
+func compareFolders(old, new string, o analyse.CompareOptions) (out []record.Comparison, err error) {
 	before, _, err := record.Load(old)
 	if err != nil {
 		return nil, err
@@ -80,7 +82,7 @@ func compareFolders(old, new string, o compare.Options) (out []record.Comparison
 		if i < 0 {
 			continue
 		}
-		cs, err := compare.Records(before[i], n, o)
+		cs, err := analyse.CompareRecords(before[i], n, o)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +91,7 @@ func compareFolders(old, new string, o compare.Options) (out []record.Comparison
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s and %s have no scenario in common: give records of the same", old, new)
 	}
-	return compare.Judge(out), nil
+	return analyse.Judge(out), nil
 }
 
 func showComparison(w io.Writer, cs []record.Comparison, asJSON bool) error {
@@ -98,6 +100,6 @@ func showComparison(w io.Writer, cs []record.Comparison, asJSON bool) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(cs)
 	}
-	_, err := fmt.Fprint(w, compare.Text(cs))
+	_, err := fmt.Fprint(w, report.Comparison(cs))
 	return err
 }

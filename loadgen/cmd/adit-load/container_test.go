@@ -2,20 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/client"
 
-	"github.com/adit-tunnel/adit/conformance/subject"
 	"github.com/adit-tunnel/adit/loadgen/record"
-	"github.com/adit-tunnel/adit/loadgen/topology"
+	"github.com/adit-tunnel/adit/loadgen/run"
 )
 
 // An engine is the Docker engine as the tests look at it.
@@ -65,14 +62,14 @@ func TestAScenarioRunsInContainers(t *testing.T) {
 	text := "# why?\nscenario: " + name + "\nwarmup: 20ms\nmeasure: 200ms\npaths: [direct, tunnel]\n" +
 		"load: {mode: pingpong, connections: 2, size: 1KiB}\nlimits: {server: {cpus: 0.5, memory: 64MiB}}\n"
 	b.write("x.yaml", text)
-	b.write("subject.yaml", "name: "+name+"\nserver: {image: {build: "+b.path("bin")+", dockerfile: ../../topology/adit-load.Dockerfile}, args: 'relay --listen {visitor} --to {target}'}\n")
+	b.write("subject.yaml", "name: "+name+"\nserver: {image: {build: "+b.path("bin")+", dockerfile: ../../rig/adit-load.Dockerfile}, args: 'relay --listen {visitor} --to {target}'}\n")
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", b.path("bin")+"/adit-load", ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	command := func() (*exec.Cmd, fmt.Stringer) {
-		cmd, _, stderr := b.command(b.path("bin/adit-load"), append(b.args(), "--runtime", "container")...)
+		cmd, _, stderr := b.command(b.path("bin/adit-load"), append(b.args(), "--runtime", "container", "--force")...)
 		cmd.Env = append(cmd.Env, "TESTCONTAINERS_RYUK_DISABLED=true") // its image would be pulled
 		return cmd, stderr
 	}
@@ -109,17 +106,10 @@ func TestAScenarioRunsInContainers(t *testing.T) {
 	until(t, "the run makes its network", func() bool { return len(e.left(name, name)) > 0 })
 	_ = cmd.Process.Signal(syscall.SIGINT)
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
-		t.Errorf("after SIGINT: exit code %d, %s; want %d", code, stderr, exitInterrupted)
+	if code := cmd.ProcessState.ExitCode(); code != run.ExitInterrupted {
+		t.Errorf("after SIGINT: exit code %d, %s; want %d", code, stderr, run.ExitInterrupted)
 	}
 	if left := e.left(name, name); len(left) > 0 {
 		t.Errorf("left after SIGINT: %v", left)
-	}
-}
-
-func TestContainersWithoutAnEngineAreNotRun(t *testing.T) {
-	err := verdict(t.Context(), &topology.StartError{Err: &subject.NoEngineError{Err: errors.New("no socket")}})
-	if e, ok := errors.AsType[*exitError](err); !ok || e.code != exitLimits || !strings.HasPrefix(e.Error(), "not run: no Docker engine answers") {
-		t.Errorf("verdict: %v; want %d and not run", err, exitLimits)
 	}
 }

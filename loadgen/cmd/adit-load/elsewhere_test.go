@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/run"
 )
 
 // role starts adit-load in a role and says at which addresses it is ready. Its
@@ -55,8 +56,8 @@ func TestARunUsesWhatRunsAlready(t *testing.T) {
 		t.Fatalf("run: %v\n%s", err, stderr)
 	}
 	r := b.record()
-	if len(r.Workers) != 2 || r.Workers[0].Address != one[0] || r.Workers[0].WithinSeconds <= 0 {
-		t.Errorf("workers %+v; want both, with their clocks", r.Workers)
+	if len(r.Clocks) != 2 || r.Clocks[0].Address != one[0] || r.Clocks[0].WithinSeconds <= 0 {
+		t.Errorf("workers %+v; want both, with their clocks", r.Clocks)
 	}
 	if len(r.NotRun) != 1 || r.NotRun[0].Path != "relay" || len(r.Blocks) != 2 {
 		t.Errorf("not run: %v, %d blocks; want direct and tunnel, without relay", r.NotRun, len(r.Blocks))
@@ -83,8 +84,8 @@ func TestALineNeedsItsPlace(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		code := execute(t.Context(), append([]string{"adit-load", "run", b.path("x.yaml")}, strings.Fields(args)...), &stdout, &stderr)
-		if code != exitUsage || !strings.Contains(stderr.String(), want) {
-			t.Errorf("run %s: exit code %d, %q; want %d and %q", args, code, stderr.String(), exitUsage, want)
+		if code != run.ExitUsage || !strings.Contains(stderr.String(), want) {
+			t.Errorf("run %s: exit code %d, %q; want %d and %q", args, code, stderr.String(), run.ExitUsage, want)
 		}
 	}
 }
@@ -104,7 +105,7 @@ func TestAddressesBeyondThisMachineAreRefusedUnlessAllowed(t *testing.T) {
 		"--worker 192.0.2.77:7000 --allow-remote" + with:             "cannot reach a target on the loopback",
 		"--runtime container --worker 127.0.0.1:7":                   "containers are in a network of their own",
 		"--runtime container":                                        "needs an image",
-		"--runtime cloud":                                            `--runtime "cloud": must be one of process, container`,
+		"--runtime cloud":                                            `--runtime "cloud" must be one of process, container`,
 		"--subject " + b.path("far.yaml"):                            "subject far: server: 192.0.2.77:9000: is beyond this machine",
 		"--subject " + b.path("blind.yaml"):                          "subject blind: visitor: is missing",
 		"--certificate " + b.path("bundle.json"):                     `is of "other", which is the name of none of the subjects`,
@@ -117,14 +118,14 @@ func TestAddressesBeyondThisMachineAreRefusedUnlessAllowed(t *testing.T) {
 			line = line[:3]
 		}
 		code := execute(t.Context(), append(line, strings.Fields(args)...), &stdout, &stderr)
-		if code != exitUsage || !strings.Contains(stderr.String(), want) {
-			t.Errorf("run %s: exit code %d, %q; want %d and %q", args, code, stderr.String(), exitUsage, want)
+		if code != run.ExitUsage || !strings.Contains(stderr.String(), want) {
+			t.Errorf("run %s: exit code %d, %q; want %d and %q", args, code, stderr.String(), run.ExitUsage, want)
 		}
 	}
 	for _, args := range []string{"target --listen 0.0.0.0:0", "target --control 0.0.0.0:0", "worker --listen 0.0.0.0:0"} {
 		var stdout, stderr bytes.Buffer
-		if code := execute(t.Context(), append([]string{"adit-load"}, strings.Fields(args)...), &stdout, &stderr); code != exitUsage {
-			t.Errorf("%s: exit code %d, %s; want %d", args, code, fmt.Sprint(&stderr), exitUsage)
+		if code := execute(t.Context(), append([]string{"adit-load"}, strings.Fields(args)...), &stdout, &stderr); code != run.ExitUsage {
+			t.Errorf("%s: exit code %d, %s; want %d", args, code, fmt.Sprint(&stderr), run.ExitUsage)
 		}
 	}
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -17,7 +19,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/adit-tunnel/adit/loadgen/record"
-	"github.com/adit-tunnel/adit/loadgen/topology"
+	"github.com/adit-tunnel/adit/loadgen/rig"
+	"github.com/adit-tunnel/adit/loadgen/run"
 )
 
 func TestWrongEmissionsSayWhatToDo(t *testing.T) {
@@ -25,21 +28,32 @@ func TestWrongEmissionsSayWhatToDo(t *testing.T) {
 	b.write("linked.yaml", "# why?\nscenario: y\nload: {mode: pingpong, connections: 1, size: 1KiB}\nlink: {rtt: 1ms}\n")
 	x := b.path("x.yaml")
 	for args, want := range map[string]string{
-		x + " --emit nomad":                                     `--emit "nomad": must be one of swarm, kubernetes`,
-		x + " --emit=":                                          `--emit "": must be one of swarm, kubernetes`,
-		x + " --emit swarm --json":                              "--emit swarm: excludes --json",
+		x + " --emit nomad":                                     `--emit "nomad" must be one of swarm, kubernetes`,
+		x + " --emit=":                                          `--emit "" must be one of swarm, kubernetes`,
+		x + " --emit swarm --json":                              "[emit json] were all set",
 		x + " " + x + " --emit swarm":                           "--emit swarm: takes one scenario, not 2",
 		x + " --image adit-load:1":                              "--image adit-load:1: belongs to --emit",
 		x + " --emit swarm --image A:B:C":                       `image "A:B:C": must be the name of an image`,
-		x + " --emit swarm --profile quick":                     `--profile "quick": must be one of smoke, ci, full`,
+		x + " --emit swarm --profile quick":                     `--profile "quick" must be one of smoke, ci, full`,
 		x + " --emit swarm --subject " + b.path("subject.yaml"): "server.address: is missing",
 		x + " --emit swarm --subject nowhere.yaml":              "nowhere.yaml",
 		b.path("linked.yaml") + " --emit kubernetes":            b.path("linked.yaml") + ": link: ",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := execute(t.Context(), append([]string{"adit-load", "plan"}, strings.Fields(args)...), &stdout, &stderr)
-		if code != exitUsage || !strings.Contains(stderr.String(), want) || stdout.Len() > 0 {
-			t.Errorf("plan %s: exit code %d, %q; want %d and %q", args, code, stderr.String(), exitUsage, want)
+		if code != run.ExitUsage || !strings.Contains(stderr.String(), want) || stdout.Len() > 0 {
+			t.Errorf("plan %s: exit code %d, %q; want %d and %q", args, code, stderr.String(), run.ExitUsage, want)
+		}
+	}
+}
+
+// Several scenarios are planned as they are run: one after the other.
+func TestAPlanOfSeveralSaysWhatTheyTakeInAll(t *testing.T) {
+	for args, want := range map[string]bool{"speed": false, "speed drain": true} {
+		var stdout, stderr bytes.Buffer
+		code := execute(t.Context(), append([]string{"adit-load", "plan"}, strings.Fields(args)...), &stdout, &stderr)
+		if code != run.ExitOK || strings.Contains(stdout.String(), "2 scenarios: ") != want {
+			t.Errorf("plan %s: exit code %d, %q, in all: want %v in %s", args, code, stderr.String(), want, stdout.String())
 		}
 	}
 }
@@ -65,7 +79,7 @@ func TestAStackFileBringsARecord(t *testing.T) {
 	b.binary()
 	image := fmt.Sprintf("adit-load:t%d", time.Now().UnixNano())
 	var file, stderr bytes.Buffer
-	if code := execute(ctx, []string{"adit-load", "plan", b.path("x.yaml"), "--profile", "smoke", "--emit", "swarm", "--image", image}, &file, &stderr); code != exitOK {
+	if code := execute(ctx, []string{"adit-load", "plan", b.path("x.yaml"), "--profile", "smoke", "--emit", "swarm", "--image", image}, &file, &stderr); code != run.ExitOK {
 		t.Fatalf("plan: exit code %d, %s", code, &stderr)
 	}
 	b.write("stack.yaml", file.String())
@@ -98,8 +112,8 @@ func TestAStackFileBringsARecord(t *testing.T) {
 		t.Fatalf("%d records, %v; want one:\n%s", len(records), err, said)
 	}
 	r := records[0]
-	if len(r.Workers) != 2 || r.Workers[0].Address != "worker-1:7001" || r.Workers[1].Address != "worker-2:7001" {
-		t.Errorf("workers %+v; want both tasks of the service", r.Workers)
+	if len(r.Clocks) != 2 || r.Clocks[0].Address != "worker-1:7001" || r.Clocks[1].Address != "worker-2:7001" {
+		t.Errorf("workers %+v; want both tasks of the service", r.Clocks)
 	}
 	if len(r.Blocks) != 2 || r.Faulty() || r.Failed() != 0 || r.Interrupted {
 		t.Errorf("%d blocks, faulty %v, %d failed packets; want direct and the hop, all ok:\n%s", len(r.Blocks), r.Faulty(), r.Failed(), said)
@@ -131,11 +145,11 @@ func (b *bench) binary() {
 	if out, err := build.CombinedOutput(); err != nil {
 		b.t.Fatalf("go build: %v\n%s", err, out)
 	}
-	at := filepath.Join("loadgen", "topology")
+	at := filepath.Join("loadgen", "rig")
 	if err := os.MkdirAll(b.path(at), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	b.write(filepath.Join(at, "adit-load.Dockerfile"), string(topology.Dockerfile))
+	b.write(filepath.Join(at, "adit-load.Dockerfile"), string(rig.Dockerfile))
 }
 
 // swarm makes one of this engine alone, unless it is part of one, and ends the one that it made.

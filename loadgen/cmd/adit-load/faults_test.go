@@ -12,8 +12,9 @@ import (
 	"testing"
 
 	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
-	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/load/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/run"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
@@ -48,7 +49,7 @@ var injections = []injection{
 		name:  "corruption of 1 %",
 		flags: "--fault noise --noise NOISE",
 		text:  "load: {mode: upload, connections: 2, size: 4KiB}\nmeasure: 500ms",
-		code:  exitIntegrity, found: record.Corrupted,
+		code:  run.ExitIntegrity, found: record.Corrupted,
 		check: func(t *testing.T, b *bench, r *record.Record) {
 			data, err := os.ReadFile(b.path("noise"))
 			if err != nil {
@@ -72,14 +73,14 @@ var injections = []injection{
 		name:  "a lost octet",
 		flags: fmt.Sprintf("--fault lose --after %d", where+payload.PrefaceSize),
 		text:  "load: {mode: pingpong, connections: 2, size: 1KiB}\nwarmup: 0s\nmeasure: 500ms",
-		code:  exitIntegrity, found: record.Lost,
+		code:  run.ExitIntegrity, found: record.Lost,
 		check: at(payload.Fault{Kind: payload.Lost, Octets: 1, Direction: payload.Up, Seen: "target"}),
 	},
 	{
 		name:  "a crossed stream",
 		flags: fmt.Sprintf("--fault cross --back --after %d", where),
 		text:  "load: {mode: pingpong, connections: 2, size: 1KiB}\nwarmup: 0s\nmeasure: 500ms",
-		code:  exitIntegrity, found: record.Crossed,
+		code:  run.ExitIntegrity, found: record.Crossed,
 		check: func(t *testing.T, b *bench, r *record.Record) {
 			at(payload.Fault{Kind: payload.Crossed, Direction: payload.Down, Seen: "generator"})(t, b, r)
 			if f := r.Blocks[0].Faults[0]; f.Other == 0 || f.Other == f.Stream {
@@ -106,7 +107,7 @@ var injections = []injection{
 }
 
 // at checks that the first fault is the one at the place where it was put. The
-// octets behind a lost one may be right by chance.
+// bytes behind a lost one may be right by chance.
 func at(want payload.Fault) func(*testing.T, *bench, *record.Record) {
 	return func(t *testing.T, _ *bench, r *record.Record) {
 		f, got := r.Findings[0], *r.Blocks[0].Faults[0]
@@ -141,7 +142,7 @@ func TestAnInjectedFaultIsFound(t *testing.T) {
 				in.check(t, b, r)
 			}
 			for range faulty.Clean() {
-				if _, r, code := in.run(t, false); code != exitOK || len(r.Findings) > 0 || in.slow && late(r) {
+				if _, r, code := in.run(t, false); code != run.ExitOK || len(r.Findings) > 0 || in.slow && late(r) {
 					t.Errorf("without it: exit code %d, findings %s, %+v", code, details(r), r.Validity)
 				}
 			}
@@ -193,7 +194,7 @@ func (in *injection) run(t *testing.T, ill bool) (*bench, *record.Record, int) {
 		t.Fatal(err)
 	}
 	code := cmd.ProcessState.ExitCode()
-	if code != exitOK && (!ill || code != in.code) {
+	if code != run.ExitOK && (!ill || code != in.code) {
 		t.Logf("%s%s", stdout, stderr)
 	}
 	return b, b.record(), code

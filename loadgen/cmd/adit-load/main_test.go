@@ -20,10 +20,11 @@ import (
 	"github.com/shirou/gopsutil/v3/process"
 
 	"github.com/adit-tunnel/adit/loadgen/internal/faulty"
-	"github.com/adit-tunnel/adit/loadgen/payload"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/payload"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/run"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/worker"
 )
 
 // played says, in the environment, that the test binary is to be adit-load, or
@@ -65,7 +66,7 @@ func playSlow(listen string) error {
 			}
 		}()
 	}
-	w := worker.New(l, "")
+	w := load.NewGenerator(l, "")
 	<-ctx.Done()
 	return w.Close()
 }
@@ -100,7 +101,7 @@ func playFaulty(args []string) error {
 	return r.Serve(ctx, noting{l, *notes})
 }
 
-// noting is a listener that adds an octet to a file for every connection.
+// noting is a listener that adds an byte to a file for every connection.
 type noting struct {
 	net.Listener
 	file string
@@ -128,7 +129,7 @@ type bench struct {
 // newBench makes a scenario of the given text, measured on a subject with the given flags.
 func newBench(t *testing.T, text, flags string) *bench {
 	b := &bench{t, t.TempDir()}
-	b.write("x.yaml", "# why?\nscenario: x\nwarmup: 20ms\ntimeout: 300ms\ndrain: 5s\n"+text+"\n")
+	b.write("x.yaml", "# why?\nscenario: x\nwarmup: 20ms\ntimeout: 5s\ndrain: 1m\n"+text+"\n")
 	b.write("subject.yaml", fmt.Sprintf("name: faulty\nserver: {command: %q, ready: {tcp: \"{visitor}\"}}\n",
 		os.Args[0]+" faulty --notes "+b.path("notes")+" "+flags+" --listen {visitor} --to {target}"))
 	return b
@@ -173,14 +174,14 @@ func TestTheRecordNamesTheFaultOfASubject(t *testing.T) {
 		code              int
 		kind, seen        string
 	}{
-		{"nothing is wrong", "", "{mode: pingpong, connections: 2, size: 1KiB}", exitOK, "", ""},
-		{"an octet is changed on the way there", "--fault corrupt", "{mode: upload, connections: 2, size: 64KiB}", exitIntegrity, payload.Corrupted, "target"},
-		{"an octet is changed on the way back", "--fault corrupt --back", "{mode: download, connections: 2, size: 64KiB}", exitIntegrity, payload.Corrupted, "generator"},
-		{"an octet is lost on the way there", "--fault lose", "{mode: pingpong, connections: 2, size: 1KiB}", exitIntegrity, payload.Lost, "target"},
-		{"an octet is lost on the way back", "--fault lose --back", "{mode: both, connections: 1, size: 64KiB}", exitIntegrity, payload.Lost, "generator"},
-		{"two streams are crossed on the way there", "--fault cross", "{mode: pingpong, connections: 2, size: 1KiB}", exitIntegrity, payload.Crossed, "target"},
-		{"two streams are crossed on the way back", "--fault cross --back", "{mode: download, connections: 2, size: 64KiB}", exitIntegrity, payload.Crossed, "generator"},
-		{"connections are reset", "--fault reset", "{mode: pingpong, connections: 1, size: 1KiB}", exitFailures, payload.Undelivered, "target"},
+		{"nothing is wrong", "", "{mode: pingpong, connections: 2, size: 1KiB}", run.ExitOK, "", ""},
+		{"an octet is changed on the way there", "--fault corrupt", "{mode: upload, connections: 2, size: 64KiB}", run.ExitIntegrity, payload.Corrupted, "target"},
+		{"an octet is changed on the way back", "--fault corrupt --back", "{mode: download, connections: 2, size: 64KiB}", run.ExitIntegrity, payload.Corrupted, "generator"},
+		{"an octet is lost on the way there", "--fault lose", "{mode: pingpong, connections: 2, size: 1KiB}", run.ExitIntegrity, payload.Lost, "target"},
+		{"an octet is lost on the way back", "--fault lose --back", "{mode: both, connections: 1, size: 64KiB}", run.ExitIntegrity, payload.Lost, "generator"},
+		{"two streams are crossed on the way there", "--fault cross", "{mode: pingpong, connections: 2, size: 1KiB}", run.ExitIntegrity, payload.Crossed, "target"},
+		{"two streams are crossed on the way back", "--fault cross --back", "{mode: download, connections: 2, size: 64KiB}", run.ExitIntegrity, payload.Crossed, "generator"},
+		{"connections are reset", "--fault reset", "{mode: pingpong, connections: 1, size: 1KiB}", run.ExitFailures, payload.Undelivered, "target"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, "measure: 500ms\nload: "+tt.load, tt.flags)
@@ -210,7 +211,7 @@ func TestTheRecordNamesTheFaultOfASubject(t *testing.T) {
 			}
 			f := faults[0]
 			const where = 300_000 // the preface is among them on the way there
-			if f.Kind != tt.kind || f.Seen != tt.seen || f.Stream == 0 || f.Offset > where+12 || tt.code == exitIntegrity && f.Offset < where-32 {
+			if f.Kind != tt.kind || f.Seen != tt.seen || f.Stream == 0 || f.Offset > where+12 || tt.code == run.ExitIntegrity && f.Offset < where-32 {
 				t.Errorf("fault %+v; want %s, seen by the %s at offset %d or so", f, tt.kind, tt.seen, where)
 			}
 			if !strings.Contains(stdout.String(), f.Error()) {
@@ -225,20 +226,20 @@ func TestExitCodesOfRunsThatDoNotCome(t *testing.T) {
 	b := newBench(t, load, "--fault nonsense")
 	cmd, _, stderr := b.command(os.Args[0], b.args()...)
 	_ = cmd.Run()
-	if cmd.ProcessState.ExitCode() != exitStart || !strings.Contains(stderr.String(), `fault "nonsense"`) {
-		t.Errorf("a subject that ends: exit code %d, %s; want %d with its last words", cmd.ProcessState.ExitCode(), stderr, exitStart)
+	if cmd.ProcessState.ExitCode() != run.ExitStart || !strings.Contains(stderr.String(), `fault "nonsense"`) {
+		t.Errorf("a subject that ends: exit code %d, %s; want %d with its last words", cmd.ProcessState.ExitCode(), stderr, run.ExitStart)
 	}
 	b.write("next.yaml", "# and now?\nscenario: next\npaths: [direct]\nmeasure: 20ms\nload: {mode: pingpong, connections: 1, size: 1KiB}\n")
 	cmd, stdout, _ := b.command(os.Args[0], append(b.args(), b.path("next.yaml"))...)
 	_ = cmd.Run()
-	if cmd.ProcessState.ExitCode() != exitStart || !strings.Contains(stdout.String(), "and now?") {
-		t.Errorf("exit code %d, %s; want %d, and the next scenario measured", cmd.ProcessState.ExitCode(), stdout, exitStart)
+	if cmd.ProcessState.ExitCode() != run.ExitStart || !strings.Contains(stdout.String(), "and now?") {
+		t.Errorf("exit code %d, %s; want %d, and the next scenario measured", cmd.ProcessState.ExitCode(), stdout, run.ExitStart)
 	}
 	b = newBench(t, load, "")
 	cmd, _, stderr = b.command("sh", append([]string{"-c", `ulimit -n 300 && exec "$@"`, "sh", os.Args[0]}, b.args()...)...)
 	_ = cmd.Run()
-	if cmd.ProcessState.ExitCode() != exitLimits || !strings.Contains(stderr.String(), "ulimit -Hn 564") {
-		t.Errorf("too few files: exit code %d, %s; want %d and the remedy", cmd.ProcessState.ExitCode(), stderr, exitLimits)
+	if cmd.ProcessState.ExitCode() != run.ExitLimits || !strings.Contains(stderr.String(), "ulimit -Hn 564") {
+		t.Errorf("too few files: exit code %d, %s; want %d and the remedy", cmd.ProcessState.ExitCode(), stderr, run.ExitLimits)
 	}
 }
 
@@ -250,29 +251,29 @@ func TestUsageErrorsSayWhatToDo(t *testing.T) {
 		args string
 		want string
 	}{
-		{"run", "requires at least 1 arg"},
+		{"run", "run what? Name a scenario, a file or one that is built in (adit-load scenarios lists them), like adit-load run speed"},
 		{"fly", `unknown command "fly"`},
 		{"run --fast " + y, "unknown flag: --fast"},
 		{"run nowhere.yaml", "nowhere.yaml"},
 		{"run " + y + " " + x, x + `:7: unknown key "speed"`},
 		{"lint " + x, x + `:7: unknown key "speed"`},
-		{"run " + y + " --profile quick --subject " + sub, `--profile "quick": must be one of smoke, ci, full`},
+		{"run " + y + " --profile quick --subject " + sub, `--profile "quick" must be one of smoke, ci, full`},
 		{"run " + y + " --subject nowhere.yaml", "nowhere.yaml"},
 		{"run " + y + " " + y + " --subject " + sub, y + ": scenario: y is the name of " + y + ", too; give each another name"},
 		{"run " + y + " --subject " + sub + " --subject " + sub, "name: faulty is the name of " + sub + ", too; give each another name"},
-		{"run " + y + " --subject " + sub + " --out " + y + "/results", "--out: "},
+		{"run " + y + " --subject " + sub + " --out " + y + "/results", "/results: cannot hold results: "},
 		{"report " + b.dir, "holds no record.json"},
 		{"schema subject", `schema "subject": must be scenario, record or event`},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := execute(t.Context(), append([]string{"adit-load"}, strings.Fields(tt.args)...), &stdout, &stderr)
-		if code != exitUsage || !strings.Contains(stderr.String(), tt.want) || stdout.Len() > 0 {
-			t.Errorf("adit-load %s: exit code %d, %q; want %d and %q", tt.args, code, stderr.String(), exitUsage, tt.want)
+		if code != run.ExitUsage || !strings.Contains(stderr.String(), tt.want) || stdout.Len() > 0 {
+			t.Errorf("adit-load %s: exit code %d, %q; want %d and %q", tt.args, code, stderr.String(), run.ExitUsage, tt.want)
 		}
 	}
 	for _, args := range []string{"lint " + y, "plan " + y, "schema", "schema record", "schema event", "run --help"} {
 		var stdout, stderr bytes.Buffer
-		if code := execute(t.Context(), append([]string{"adit-load"}, strings.Fields(args)...), &stdout, &stderr); code != exitOK || stderr.Len() > 0 {
+		if code := execute(t.Context(), append([]string{"adit-load"}, strings.Fields(args)...), &stdout, &stderr); code != run.ExitOK || stderr.Len() > 0 {
 			t.Errorf("adit-load %s: exit code %d, %q", args, code, stderr.String())
 		}
 	}
@@ -281,7 +282,10 @@ func TestUsageErrorsSayWhatToDo(t *testing.T) {
 // However a run is ended, nothing that it started is left; unless it is
 // killed, what was complete is written.
 func TestNothingIsLeftOfARunThatIsEnded(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+	hup := make(chan os.Signal, 1) // where the tests run under nohup, which a run respects, children hear hang-ups all the same
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			b := newBench(t, "measure: 50ms\nrepeat: 1000\nload: {mode: pingpong, connections: 1, size: 1KiB}", "")
 			cmd, _, stderr := b.command(os.Args[0], b.args()...)
@@ -289,8 +293,8 @@ func TestNothingIsLeftOfARunThatIsEnded(t *testing.T) {
 				t.Fatal(err)
 			}
 			until(t, "the third repetition runs", func() bool {
-				notes, _ := os.ReadFile(b.path("notes")) // one to see whether the port is open, one probe, two a repetition
-				return len(notes) >= 7
+				notes, _ := os.ReadFile(b.path("notes")) // a few to see whether and by whom it is served, two a repetition
+				return len(notes) >= 12
 			})
 			me, err := process.NewProcess(int32(cmd.Process.Pid))
 			if err != nil {
@@ -311,8 +315,8 @@ func TestNothingIsLeftOfARunThatIsEnded(t *testing.T) {
 			if sig == syscall.SIGKILL {
 				return
 			}
-			if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(stderr.String(), "adit-load: interrupted\n") {
-				t.Errorf("exit code %d, %s; want %d", code, stderr, exitInterrupted)
+			if code := cmd.ProcessState.ExitCode(); code != run.ExitInterrupted || !strings.HasSuffix(stderr.String(), "adit-load: interrupted\n") {
+				t.Errorf("exit code %d, %s; want %d", code, stderr, run.ExitInterrupted)
 			}
 			if r := b.record(); !r.Interrupted || len(r.Blocks) < 6 || r.Failed() != 0 {
 				t.Errorf("interrupted %v, %d blocks, %d failed packets; want what was complete", r.Interrupted, len(r.Blocks), r.Failed())

@@ -3,179 +3,141 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/adit-tunnel/adit/loadgen/link"
-	"github.com/adit-tunnel/adit/loadgen/relay"
+	"github.com/adit-tunnel/adit/loadgen/load"
+	"github.com/adit-tunnel/adit/loadgen/load/control"
+	"github.com/adit-tunnel/adit/loadgen/rig"
+	"github.com/adit-tunnel/adit/loadgen/run"
 	"github.com/adit-tunnel/adit/loadgen/scenario"
-	"github.com/adit-tunnel/adit/loadgen/target"
-	"github.com/adit-tunnel/adit/loadgen/worker"
 )
 
-// listen opens the listeners of some flags; all or none.
-func listen(addrs ...string) (out []net.Listener, err error) {
+// roleFlags are those of the processes that a run consists of; each has some of them.
+type roleFlags struct {
+	listen, control, to, tokenFile, backend string
+	remote                                  bool
+}
+
+const tokenUsage = "file with the secret that the leader has, too; not needed on loopback"
+
+func (f *roleFlags) add(c *cobra.Command, names ...string) *cobra.Command {
+	fs := c.Flags()
+	for _, name := range names {
+		switch name {
+		case "listen":
+			fs.StringVar(&f.listen, "listen", "127.0.0.1:0", "address to listen at")
+		case "control":
+			fs.StringVar(&f.control, "control", "127.0.0.1:0", "address for the leader")
+			fs.StringVar(&f.tokenFile, "token-file", "", tokenUsage)
+		case "to":
+			fs.StringVar(&f.to, "to", "", "address to copy to")
+			_ = c.MarkFlagRequired("to")
+		}
+	}
+	return c
+}
+
+// serve listens at some addresses, all or none, starts a role on them, says
+// that it can be used (its port may answer before, where somebody forwards it),
+// and ends it with the program.
+func serve(c *cobra.Command, addrs []string, start func([]net.Listener) (io.Closer, error)) error {
+	var ls []net.Listener
+	var at []string
 	for _, addr := range addrs {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			for _, o := range out {
+			for _, o := range ls {
 				err = errors.Join(err, o.Close())
 			}
-			return nil, &exitError{exitInternal, err}
+			return &run.ExitError{Code: run.ExitInternal, Err: err}
 		}
-		out = append(out, l)
+		ls, at = append(ls, l), append(at, l.Addr().String())
 	}
-	return out, nil
-}
-
-// tokenFrom reads the token that requests must carry. Without a file a
-// listener must be on loopback: whoever reaches it can make it send.
-func tokenFrom(file, flag, listen string) (string, error) {
-	if file == "" {
-		host, _, err := net.SplitHostPort(listen)
-		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-			return "", &exitError{exitUsage, fmt.Errorf("%s %s: is not on loopback: give --token-file, a file with a secret that the leader has, too", flag, listen)}
-		}
-		return "", nil
-	}
-	b, err := os.ReadFile(file)
-	token := strings.TrimSpace(string(b))
-	switch {
-	case err != nil:
-		return "", &exitError{exitUsage, fmt.Errorf("--token-file: %w", err)}
-	case len(token) < 16:
-		return "", &exitError{exitUsage, fmt.Errorf("--token-file %s: holds %d characters, must be 16 or more", file, len(token))}
-	}
-	return token, nil
-}
-
-// ready says that a role can be used: its port may answer before, where somebody forwards it.
-func ready(c *cobra.Command, listeners ...net.Listener) {
-	var at []string
-	for _, l := range listeners {
-		at = append(at, l.Addr().String())
+	role, err := start(ls)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(c.OutOrStdout(), "adit-load %s: ready at %s\n", c.Name(), strings.Join(at, ", "))
-}
-
-// beyond refuses an address that other machines reach, unless the user wants that.
-func beyond(allowed bool, flag, listen string) error {
-	host, _, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); allowed || err == nil && ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return &exitError{exitUsage, fmt.Errorf("%s %s: is not on loopback: whoever reaches it can make it send; give --allow-remote if that is meant", flag, listen)}
+	<-c.Context().Done()
+	return role.Close()
 }
 
 func workerCommand() *cobra.Command {
-	var addr, file string
+	f := &roleFlags{}
 	c := &cobra.Command{
-		Use: "worker", Short: "a generator that a leader commands", Args: cobra.NoArgs,
+		Use: "worker", Short: "a generator, which a leader commands", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			token, err := tokenFrom(file, "--listen", addr)
+			token, err := control.Token(f.tokenFile, "--listen", f.listen)
 			if err != nil {
-				return err
+				return run.Usage(err)
 			}
-			ls, err := listen(addr)
-			if err != nil {
-				return err
-			}
-			w := worker.New(ls[0], token)
-			ready(c, ls...)
-			<-c.Context().Done()
-			return w.Close()
+			return serve(c, []string{f.listen}, func(ls []net.Listener) (io.Closer, error) { return load.NewGenerator(ls[0], token), nil })
 		},
 	}
-	c.Flags().StringVar(&addr, "listen", "127.0.0.1:0", "address for the leader")
-	c.Flags().StringVar(&file, "token-file", "", "file with the secret that the leader has, too; not needed on loopback")
+	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address for the leader")
+	c.Flags().StringVar(&f.tokenFile, "token-file", "", tokenUsage)
 	return c
 }
 
 func targetCommand() *cobra.Command {
-	var data, ctl, file string
-	remote := false
-	c := &cobra.Command{
+	f := &roleFlags{}
+	c := f.add(&cobra.Command{
 		Use: "target", Short: "the service at the far end: echo, sink and source", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := beyond(remote, "--listen", data); err != nil {
-				return err
+			if !f.remote && !control.IsLoopback(f.listen) {
+				return run.Usage(fmt.Errorf("--listen %s: is not on loopback: whoever reaches it can make it send; give --allow-remote if that is meant", f.listen))
 			}
-			token, err := tokenFrom(file, "--control", ctl)
+			token, err := control.Token(f.tokenFile, "--control", f.control)
 			if err != nil {
-				return err
+				return run.Usage(err)
 			}
-			ls, err := listen(data, ctl)
-			if err != nil {
-				return err
+			var t *load.Target
+			err = serve(c, []string{f.listen, f.control}, func(ls []net.Listener) (io.Closer, error) {
+				t = load.NewTarget(ls[0], ls[1], token)
+				return t, nil
+			})
+			if t != nil {
+				fmt.Fprintf(c.OutOrStdout(), "adit-load target: %v\n", t.Total())
 			}
-			t := target.New(ls[0], ls[1], token)
-			ready(c, ls...)
-			<-c.Context().Done()
-			err = t.Close()
-			fmt.Fprintf(c.OutOrStdout(), "adit-load target: %v\n", t.Total())
 			return err
 		},
-	}
-	c.Flags().StringVar(&data, "listen", "127.0.0.1:0", "address for the payload")
-	c.Flags().BoolVar(&remote, "allow-remote", false, "let other machines reach it")
-	c.Flags().StringVar(&ctl, "control", "127.0.0.1:0", "address for the leader")
-	c.Flags().StringVar(&file, "token-file", "", "file with the secret that the leader has, too; not needed on loopback")
+	}, "listen", "control")
+	c.Flags().BoolVar(&f.remote, "allow-remote", false, "let other machines reach it")
 	return c
 }
 
 func relayCommand() *cobra.Command {
-	var addr, to string
-	c := &cobra.Command{
+	f := &roleFlags{}
+	return f.add(&cobra.Command{
 		Use: "relay", Short: "a plain one-hop TCP copy", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ls, err := listen(addr)
-			if err != nil {
-				return err
-			}
-			ready(c, ls...)
-			return relay.Run(c.Context(), ls[0], to)
+			return serve(c, []string{f.listen}, func(ls []net.Listener) (io.Closer, error) { return load.NewRelay(ls[0], f.to), nil })
 		},
-	}
-	c.Flags().StringVar(&addr, "listen", "127.0.0.1:0", "address to listen at")
-	c.Flags().StringVar(&to, "to", "", "address to copy to")
-	_ = c.MarkFlagRequired("to")
-	return c
+	}, "listen", "to")
 }
 
 func linkCommand() *cobra.Command {
-	var addr, to, ctl, file, backend string
-	c := &cobra.Command{
+	f := &roleFlags{}
+	c := f.add(&cobra.Command{
 		Use: "link", Short: "a line with delay and bandwidth; run starts it", Args: cobra.NoArgs, Hidden: true,
 		RunE: func(c *cobra.Command, _ []string) error {
-			token, err := tokenFrom(file, "--control", ctl)
+			token, err := control.Token(f.tokenFile, "--control", f.control)
 			if err != nil {
-				return err
+				return run.Usage(err)
 			}
-			ls, err := listen(addr, ctl)
-			if err != nil {
-				return err
-			}
-			var l *link.Link
-			if backend == scenario.ByTBF {
-				if l, err = link.NewTBF(ls[0], to, ls[1], token); err != nil {
-					return &exitError{exitLimits, err}
+			return serve(c, []string{f.listen, f.control}, func(ls []net.Listener) (io.Closer, error) {
+				l, err := rig.NewLink(ls[0], f.to, ls[1], token, f.backend)
+				if err != nil {
+					return nil, &run.ExitError{Code: run.ExitLimits, Err: err}
 				}
-			} else {
-				l = link.New(ls[0], to, ls[1], token)
-			}
-			ready(c, ls...)
-			<-c.Context().Done()
-			return l.Close()
+				return l, nil
+			})
 		},
-	}
-	c.Flags().StringVar(&addr, "listen", "127.0.0.1:0", "address to listen at")
-	c.Flags().StringVar(&to, "to", "", "address to copy to")
-	c.Flags().StringVar(&ctl, "control", "127.0.0.1:0", "address for the leader")
-	c.Flags().StringVar(&file, "token-file", "", "file with the secret that the leader has, too; not needed on loopback")
-	c.Flags().StringVar(&backend, "backend", scenario.ByProcess, "what limits the rate: "+scenario.ByProcess+" or "+scenario.ByTBF)
-	_ = c.MarkFlagRequired("to")
+	}, "listen", "to", "control")
+	c.Flags().StringVar(&f.backend, "backend", scenario.ByProcess, "what limits the rate: "+scenario.ByProcess+" or "+scenario.ByTBF)
 	return c
 }

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/adit-tunnel/adit/loadgen/compare"
+	"github.com/adit-tunnel/adit/loadgen/analyse"
 	"github.com/adit-tunnel/adit/loadgen/record"
+	"github.com/adit-tunnel/adit/loadgen/run"
 )
 
 // selftest is the scenario of TestComparisonsTellChangesFromNoise: two subjects side by side.
@@ -25,7 +26,7 @@ timeout: 5s
 `
 
 // perMessage is what is compared: on a machine that is shared it repeats better than any speed.
-var perMessage = compare.Options{Metrics: []string{"cpu.message"}}
+var perMessage = analyse.CompareOptions{Metrics: []string{"cpu.message"}}
 
 // What a comparison finds, and what it does not. adit-load is told nothing of
 // what differs between the two subjects.
@@ -50,7 +51,7 @@ func TestComparisonsTellChangesFromNoise(t *testing.T) {
 	t.Run("a change below the noise floor is inconclusive", func(t *testing.T) {
 		r := measured(t, bin, 0.1)
 		r.Floor = []record.Floor{{Metric: "cpu.message", N: 12, Change: 0.3}} // as on a machine with so much noise
-		c := compare.Subjects(r, perMessage)[0]
+		c := analyse.CompareSubjects(r, perMessage)[0]
 		t.Log(line(&c))
 		if c.Verdict != record.Inconclusive {
 			t.Errorf("%s; want %s", c.Verdict, record.Inconclusive)
@@ -61,7 +62,7 @@ func TestComparisonsTellChangesFromNoise(t *testing.T) {
 // found counts the runs with a verdict.
 func found(t *testing.T, bin string, runs int, burn float64, verdict string) (n int) {
 	for i := range runs {
-		c := compare.Subjects(measured(t, bin, burn), perMessage)[0]
+		c := analyse.CompareSubjects(measured(t, bin, burn), perMessage)[0]
 		if c.Verdict == verdict {
 			n++
 		}
@@ -87,7 +88,7 @@ func measured(t *testing.T, bin string, burn float64) *record.Record {
 			fmt.Sprintf("%s faulty --notes %s --burn %g --listen {visitor} --to {target}", os.Args[0], b.path("notes"), burn)))
 	}
 	cmd, stdout, stderr := b.command(filepath.Join(bin, "adit-load"), append(args, "--subject", b.path("a.yaml"), "--subject", b.path("b.yaml"))...)
-	if err := cmd.Run(); err != nil && cmd.ProcessState.ExitCode() != exitRegression { // b is worse: what there is to find
+	if err := cmd.Run(); err != nil && cmd.ProcessState.ExitCode() != run.ExitRegression { // b is worse: what there is to find
 		t.Fatalf("adit-load: %v\n%s%s", err, stdout, stderr)
 	}
 	return b.record()

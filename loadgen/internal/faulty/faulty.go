@@ -19,33 +19,39 @@ import (
 // What a relay can do wrong.
 const (
 	Nothing   = "nothing"
-	Corrupt   = "corrupt" // one octet of one connection is changed
-	Lose      = "lose"    // one octet of one connection does not come
-	Double    = "double"  // nine octets of one connection come twice
-	Cross     = "cross"   // the first two connections that come so far swap their octets, once
-	Stall     = "stall"   // each connection stops
-	Pause     = "pause"   // each connection stops for 5 ms
-	Reset     = "reset"   // each connection is reset
-	Exit      = "exit"    // the process ends with status 7
-	Delay     = "delay"   // every piece takes 5 ms longer
-	Noise     = "noise"   // in one of a hundred pieces an octet is changed
-	Leak      = "leak"    // each connection leaves 1 KiB of memory behind
-	aftermath = 64        // octets behind the fault that must be there: enough to tell what it is
-	chunk     = 64 << 10  // octets copied at once
+	Corrupt   = "corrupt"  // one byte of one connection is changed
+	Lose      = "lose"     // one byte of one connection does not come
+	Double    = "double"   // nine bytes of one connection come twice
+	Cross     = "cross"    // the first two connections that come so far swap their bytes, once
+	Stall     = "stall"    // each connection stops
+	Pause     = "pause"    // each connection stops for 5 ms
+	Reset     = "reset"    // each connection is reset
+	Exit      = "exit"     // the process ends with status 7
+	Delay     = "delay"    // every piece takes 5 ms longer
+	Noise     = "noise"    // in one of a hundred pieces an byte is changed
+	Leak      = "leak"     // each connection leaves 1 KiB of memory behind
+	Reflect   = "reflect"  // each connection gets back what it sends
+	Throttle  = "throttle" // each connection is slow from there on
+	Replay    = "replay"   // each connection gets what came before the fault, again and again
+	aftermath = 64         // bytes behind the fault that must be there: enough to tell what it is
+	chunk     = 64 << 10   // bytes copied at once
 )
 
-const pause = 5 * time.Millisecond // of Pause and Delay
+const (
+	pause     = 5 * time.Millisecond  // of Pause and Delay
+	throttled = 50 * time.Millisecond // for each piece, of Throttle
+)
 
 // Kinds are all of them.
-var Kinds = []string{Nothing, Corrupt, Lose, Double, Cross, Stall, Pause, Reset, Exit, Delay, Noise, Leak}
+var Kinds = []string{Nothing, Corrupt, Lose, Double, Cross, Stall, Pause, Reset, Exit, Delay, Noise, Leak, Reflect, Replay, Throttle}
 
 // A Relay copies connections to an address and back, and spoils one way.
 type Relay struct {
 	Kind  string
-	After int                // octets of a connection, that way, before the fault
+	After int                // bytes of a connection, that way, before the fault
 	Back  bool               // spoil what comes from the address, not what goes there
 	To    string             // address
-	Note  func(offset int64) // of each octet that Noise changes, in its connection; nil: nobody wants to know
+	Note  func(offset int64) // of each byte that Noise changes, in its connection; nil: nobody wants to know
 	Burn  float64            // use this part more CPU time than is needed, 0.1 is 10 %; at any Kind
 
 	once  sync.Once
@@ -116,6 +122,7 @@ func (r *Relay) relay(ctx context.Context, a net.Conn) {
 // spoil copies one way, until it ends, and does at its place what is wrong.
 func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) error {
 	buf, done := make([]byte, chunk+aftermath), 0
+	var past []byte // of Replay
 	for {
 		n, err := src.Read(buf[:chunk])
 		at := r.After - done
@@ -125,8 +132,11 @@ func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) error {
 		}
 		out := buf[:n]
 		r.each(out, int64(done))
+		if r.Kind == Replay {
+			past = append(past, out...)
+		}
 		if at >= 0 && at < n {
-			if out = r.fault(ctx, dst, src, out, at); out == nil {
+			if out = r.fault(ctx, dst, src, out, at, past); out == nil {
 				return nil
 			}
 		}
@@ -146,6 +156,8 @@ func (r *Relay) spoil(ctx context.Context, dst, src net.Conn) error {
 func (r *Relay) each(b []byte, offset int64) {
 	switch {
 	case len(b) == 0:
+	case r.Kind == Throttle && offset > int64(r.After):
+		time.Sleep(throttled)
 	case r.Kind == Delay:
 		time.Sleep(pause)
 	case r.Kind == Noise:
@@ -162,8 +174,8 @@ func (r *Relay) each(b []byte, offset int64) {
 	}
 }
 
-// fault does it to the octets of b from at on, and returns what is sent instead; nil ends the connection.
-func (r *Relay) fault(ctx context.Context, dst, src net.Conn, b []byte, at int) []byte {
+// fault does it to the bytes of b from at on, and returns what is sent instead; nil ends the connection.
+func (r *Relay) fault(ctx context.Context, dst, src net.Conn, b []byte, at int, past []byte) []byte {
 	out := b
 	switch r.Kind {
 	case Corrupt:
@@ -195,6 +207,18 @@ func (r *Relay) fault(ctx context.Context, dst, src net.Conn, b []byte, at int) 
 		return nil
 	case Exit:
 		os.Exit(7)
+	case Reflect:
+		_, _ = dst.Write(b[:at])
+		if _, err := src.Write(b[at:]); err == nil {
+			_, _ = io.Copy(src, src)
+		}
+		return nil
+	case Replay:
+		_, err := dst.Write(b[:at])
+		for err == nil {
+			_, err = dst.Write(past[:r.After])
+		}
+		return nil
 	}
 	return out
 }
