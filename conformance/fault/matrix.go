@@ -37,7 +37,7 @@ type Baseline struct {
 	ExitCode int                    `json:"exit_code"`
 	Counts   map[engine.Verdict]int `json:"counts"`
 	Failed   []string               `json:"failed,omitempty"`
-	Alone    []string               `json:"passed_alone,omitempty"` // what could not be judged at first, beside all the others
+	Alone    []string               `json:"passed_alone,omitempty"` // what did not pass at first, beside all the others
 }
 
 // baseline takes what the suite says of the subject in the end, and what it said at first.
@@ -117,7 +117,7 @@ func (m Matrix) writeFaults(w io.Writer) {
 		fmt.Fprintf(w, "the subject without a mutant does not pass (exit code %d): %s\n", m.Baseline.ExitCode, strings.Join(m.Baseline.Failed, ", "))
 	}
 	if alone := m.Baseline.Alone; len(alone) > 0 {
-		fmt.Fprintf(w, "of the subject without a mutant this could be judged only when it ran once more, alone: %s\n", strings.Join(alone, ", "))
+		fmt.Fprintf(w, "of the subject without a mutant this passed only when it ran once more, alone: %s\n", strings.Join(alone, ", "))
 	}
 	for _, t := range m.Trials {
 		if t.OK() {

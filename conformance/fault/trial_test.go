@@ -87,11 +87,11 @@ func TestACaseThatKillsNothingIsNamed(t *testing.T) {
 	}
 }
 
-// What could not be judged beside all the others is run once more, it alone, and the report says that it was; what failed is not.
-func TestWhatCouldNotBeJudgedIsRunOnceMore(t *testing.T) {
+// What did not pass beside all the others is run once more, it alone, and the report says that it was.
+func TestWhatDidNotPassIsRunOnceMore(t *testing.T) {
 	dir := t.TempDir()
-	again := report.File{Schema: report.Schema, Results: []report.Entry{entryOf("FRAME-002", engine.Pass), entryOf("FRAME-003", engine.Inconclusive)}}
-	again.ExitCode = report.ExitInconclusive
+	again := report.File{Schema: report.Schema, Results: []report.Entry{entryOf("FRAME-002", engine.Pass), entryOf("FRAME-003", engine.Inconclusive), entryOf("FRAME-005", engine.Fail)}}
+	again.ExitCode = report.ExitFailed
 	text, err := json.Marshal(again)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestWhatCouldNotBeJudgedIsRunOnceMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	args, err := os.ReadFile(filepath.Join(dir, "args"))
-	if err != nil || !strings.Contains(string(args), "--id FRAME-002/server,FRAME-003/server\n") {
+	if err != nil || !strings.Contains(string(args), "--id FRAME-002/server,FRAME-003/server,FRAME-005/server\n") {
 		t.Errorf("%s %v; want --id with what did not pass", args, err)
 	}
 	var m Matrix
