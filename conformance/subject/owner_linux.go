@@ -196,11 +196,34 @@ func processes() (out []process) {
 		if err != nil {
 			continue
 		}
-		p, state := process{pid: pid}, ""
-		_, rest, _ := strings.Cut(string(stat), ") ") // a name may have a bracket; then the line is no use
-		if n, _ := fmt.Sscan(rest, &state, &p.parent, &p.group, &p.session); n == 4 {
+		if p, ok := parseProcess(pid, string(stat)); ok {
 			out = append(out, p)
 		}
+	}
+	return out
+}
+
+// parseProcess reads /proc/PID/stat: number, name in brackets, state, parent, group, session and more.
+func parseProcess(pid int, stat string) (process, bool) {
+	f := strings.SplitN(stat[strings.LastIndexByte(stat, ')')+1:], " ", 6) // a name may have brackets and blanks
+	if len(f) < 6 {
+		return process{}, false
+	}
+	parent, err := strconv.Atoi(f[2])
+	group, errGroup := strconv.Atoi(f[3])
+	session, errSession := strconv.Atoi(f[4])
+	return process{pid, parent, group, session}, errors.Join(err, errGroup, errSession) == nil
+}
+
+// reapers are the processes that get the children of one of ours that ends: this one, and those above it.
+func reapers(all []process) map[int]bool {
+	parents := map[int]int{}
+	for _, p := range all {
+		parents[p.pid] = p.parent
+	}
+	out := map[int]bool{0: true, 1: true}
+	for pid := os.Getpid(); !out[pid]; pid = parents[pid] {
+		out[pid] = true
 	}
 	return out
 }
@@ -224,35 +247,38 @@ func (in *Instance) leaders() (pids []int) {
 	return pids
 }
 
-// members are all processes of the instance: the leaders, their sessions and
-// groups, what carries the mark, and the children of all these.
-func (in *Instance) members() (pids []int) {
-	pids = in.leaders()
+// members are all processes of the instance: the leaders, and what belongs to them.
+func (in *Instance) members() []int {
+	pids := in.leaders()
+	return append(pids, in.others(pids)...)
+}
+
+// sweep ends what the instance started and left behind: out of a command's group, or its session.
+func (in *Instance) sweep() {
+	for _, pid := range in.others(in.leaders()) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// others are the processes in the sessions and groups of the leaders, what carries the mark, and the children of all
+// these. The environment is looked at where a parent may have ended: there are many processes beside a run.
+func (in *Instance) others(leaders []int) (pids []int) {
 	all, own := processes(), mark(in.Dir)
+	orphanOf := reapers(all)
 	for _, p := range all {
-		if !slices.Contains(pids, p.pid) && (slices.Contains(pids, p.session) || slices.Contains(pids, p.group) || carries(p.pid, own)) {
+		if !slices.Contains(leaders, p.pid) && (slices.Contains(leaders, p.session) || slices.Contains(leaders, p.group) || orphanOf[p.parent] && carries(p.pid, own)) {
 			pids = append(pids, p.pid)
 		}
 	}
 	for n := -1; n < len(pids); {
 		n = len(pids)
 		for _, p := range all {
-			if slices.Contains(pids, p.parent) && !slices.Contains(pids, p.pid) {
+			if (slices.Contains(pids, p.parent) || slices.Contains(leaders, p.parent)) && !slices.Contains(pids, p.pid) && !slices.Contains(leaders, p.pid) {
 				pids = append(pids, p.pid)
 			}
 		}
 	}
 	return pids
-}
-
-// sweep ends what the instance started and left behind: out of a command's group, or its session.
-func (in *Instance) sweep() {
-	pids := in.leaders()
-	for _, p := range processes() {
-		if slices.Contains(pids, p.session) || carries(p.pid, mark(in.Dir)) {
-			_ = syscall.Kill(p.pid, syscall.SIGKILL)
-		}
-	}
 }
 
 // held are the inodes of the sockets that processes hold.
