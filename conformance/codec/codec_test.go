@@ -88,10 +88,13 @@ func TestTheExamplePasses(t *testing.T) {
 
 func TestTheExamplePassesTheExtendedFrames(t *testing.T) {
 	t.Parallel()
-	r := runExt(t, "'"+python(t)+"' "+example, "frame_*")
-	want := len(slices.Collect(spec.Vectors("frame"))) + len(slices.Collect(spec.ExtVectors("frame")))
-	if r.ExitCode != report.ExitCertified || r.count(Pass) != want {
-		t.Errorf("exit code %d, %d vectors passed; want 0, %d\n%s", r.ExitCode, r.count(Pass), want, shownText(t, r))
+	var frames []string
+	for v := range spec.ExtVectors("frame") {
+		frames = append(frames, v.ID)
+	}
+	r := runExt(t, "'"+python(t)+"' "+example, frames...)
+	if r.ExitCode != report.ExitCertified || r.count(Pass) != len(frames) || len(frames) < 50 {
+		t.Errorf("exit code %d, %d vectors passed; want 0, %d\n%s", r.ExitCode, r.count(Pass), len(frames), shownText(t, r))
 	}
 }
 
