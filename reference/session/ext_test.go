@@ -583,7 +583,9 @@ func TestSeats(t *testing.T) {
 	greeted(t, cfg, func(r *rig) {
 		release := make(chan struct{})
 		r.s.cfg.Dial = func(context.Context, Target) (sock.Socket, error) { <-release; return nil, errors.New("late") }
-		r.send(openFrame(1), resetFrame(1, wire.CodeCancelled), openFrame(2))
+		r.send(openFrame(1))
+		synctest.Wait() // it dials
+		r.send(resetFrame(1, wire.CodeCancelled), openFrame(2))
 		r.wantAnswer("the first dial still runs", wire.AppendReset(nil, 2, wire.CodeTooMany, "as many connections as allowed"))
 		close(release)
 		synctest.Wait()

@@ -19,13 +19,52 @@ type pinger struct {
 	marked  uint64  // of them, those before the last PING
 	arrived uint64  // of them, those before the last PING whose PONG came
 
-	sampled   instant  // when the rate was last looked at
-	sampledAt uint64   // arrived then
-	limited   bool     // a sender has waited since, or the tunnel has taken less than all
-	unsent    int      // what the system was told by limitUnsentLocked
-	heard     int64    // what had come from the peer at its last PING
-	between   [2]int64 // and of that between the last two, and the two before
-	rates     recent   // in bytes a second
+	meter   meter    // of what has arrived
+	unsent  int      // what the system was told by limitUnsentLocked
+	heard   int64    // what had come from the peer at its last PING
+	between [2]int64 // and of that between the last two, and the two before
+	rates   recent   // in bytes a second
+}
+
+// A meter adds up the time in which Data is on its way, and the Data that arrives in it. While none is no time passes: that
+// of a short path, whose Data has arrived before there is more, must add up to a sample too.
+type meter struct {
+	runs  bool          // Data is on its way
+	since instant       // when that began, or ended, or the last sample was taken
+	from  uint64        // arrived then
+	took  time.Duration // of earlier times, in each of which somebody waited
+	data  uint64        // arrived in them
+
+	limited bool // a sender has waited meanwhile, or the tunnel has taken less than all
+}
+
+// begin is told that Data is on its way again.
+func (m *meter) begin(now instant, arrived uint64) {
+	if now-m.since >= leastSample {
+		m.took, m.data = 0, 0 // that long ago another rate held
+	}
+	m.runs, m.since, m.from, m.limited = true, now, arrived, false
+}
+
+// sample is what has arrived, in what time, and whether somebody had to wait, if that is time enough; a new one begins.
+func (m *meter) sample(now instant, arrived uint64, enough time.Duration) (data uint64, took time.Duration, limited bool) {
+	data, took, limited = m.data+arrived-m.from, m.took+now-m.since, m.limited || m.took > 0
+	if !m.runs || took < enough {
+		return 0, 0, false
+	}
+	*m = meter{runs: true, since: now, from: arrived}
+	return data, took, limited
+}
+
+// end is told that all Data has arrived.
+func (m *meter) end(now instant, arrived uint64) {
+	if !m.runs { // already
+		return
+	}
+	if m.limited {
+		m.took, m.data = m.took+now-m.since, m.data+arrived-m.from
+	}
+	m.runs, m.since, m.from = false, now, arrived
 }
 
 func newPinger() pinger {
@@ -73,7 +112,7 @@ const (
 	probe      = 20 * time.Millisecond
 	probeEvery = 8
 	// mostUnsentBySystem and leastUnsentBySystem bound what the system is told by limitUnsentLocked.
-	mostUnsentBySystem  = 128 << 10
+	mostUnsentBySystem  = 512 << 10
 	leastUnsentBySystem = 16 << 10
 	// leastFrame is what a Data frame may carry in any case.
 	leastFrame = 4 << 10
@@ -137,7 +176,7 @@ func (s *Session) onPongLocked(_ wire.Header, payload []byte) error {
 	quiet := s.stats.PayloadIn-asked.in <= p.beside(now)
 	p.path.add(now, trip, asked.alone && (quiet || !p.path.looking || p.path.rounds == mostRounds), quiet)
 	s.lookLocked(now, trip, quiet)
-	p.sample(now, trip)
+	p.measure(now, trip)
 	s.limitUnsentLocked(now)
 	s.markLocked(now)
 	s.signalRoomLocked()
@@ -166,7 +205,7 @@ func (s *Session) lookLocked(now instant, last time.Duration, quiet bool) {
 		explained *= 2
 	}
 	strangely := last > explained && now-p.path.looked >= max(time.Second, 10*last)
-	if !p.path.looking && p.limited && (strangely || now-max(p.path.found, p.path.looked) >= lookEvery) {
+	if !p.path.looking && p.meter.limited && (strangely || now-max(p.path.found, p.path.looked) >= lookEvery) {
 		p.path.look(now, strangely, false)
 	}
 	switch {
@@ -182,17 +221,17 @@ func (s *Session) lookLocked(now instant, last time.Duration, quiet bool) {
 	}
 }
 
-// sample measures the rate, when there was time enough to: a round trip as it is now, since PONGs that wait behind the peer's
+// measure measures the rate, when there was time enough to: a round trip as it is now, since PONGs that wait behind the peer's
 // Data come in heaps. What the local peers did not have to send says nothing.
-func (p *pinger) sample(now instant, trip time.Duration) {
-	took := now - p.sampled
-	if took < max(leastSample, trip) {
-		return
+func (p *pinger) measure(now instant, trip time.Duration) {
+	if data, took, limited := p.meter.sample(now, p.arrived, max(leastSample, trip)); took > 0 {
+		if rate := float64(data) / took.Seconds(); limited || rate > p.rates.best(now) && p.rates.best(now) > 0 {
+			p.rates.add(now, rate)
+		}
 	}
-	if rate := float64(p.arrived-p.sampledAt) / took.Seconds(); p.limited || rate > p.rates.best(now) && p.rates.best(now) > 0 {
-		p.rates.add(now, rate)
+	if p.sent == p.arrived {
+		p.meter.end(now, p.arrived)
 	}
-	p.sampled, p.sampledAt, p.limited = now, p.arrived, false
 }
 
 // A limiter is a tunnel whose system can be told how much it may take that it cannot send yet.
@@ -252,8 +291,8 @@ func (p *pinger) full(now instant) bool { return p.path.looking || p.sent-p.arri
 func (s *Session) sentDataLocked(n int) {
 	now := s.now()
 	p := &s.ping
-	if len(p.marks) == 0 && p.sent == p.arrived { // nothing was on its way: the rate is measured from here
-		p.sampled, p.sampledAt, p.limited = now, p.arrived, false
+	if p.sent == p.arrived { // nothing was on its way: the rate is measured from here
+		p.meter.begin(now, p.arrived)
 	}
 	p.sent += uint64(n)
 	s.markLocked(now)

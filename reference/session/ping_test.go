@@ -128,3 +128,54 @@ func TestPath(t *testing.T) {
 		t.Error("90 ms do not confirm 80 ms")
 	}
 }
+
+// On a short path all Data has arrived before there is more, and the rate is measured all the same; time in which nothing is
+// on its way does not count, nor does Data that nobody waited to send.
+func TestTheRateOfAShortPath(t *testing.T) {
+	p := newPinger()
+	now := instant(time.Hour)
+	turn := func(limited bool) { // 32 KiB, there in 100 µs
+		if p.sent == p.arrived {
+			p.meter.begin(now, p.arrived)
+		}
+		p.sent += 32 << 10
+		p.meter.limited = p.meter.limited || limited
+		now += instant(100 * time.Microsecond)
+		p.arrived = p.sent
+		p.measure(now, 100*time.Microsecond)
+		now += instant(100 * time.Microsecond) // until there is more
+	}
+	want := func(what string, rate float64) {
+		t.Helper()
+		if got := p.rates.best(now); got < 0.99*rate || got > 1.01*rate {
+			t.Errorf("%s: %.0f bytes a second; want %.0f", what, got, rate)
+		}
+	}
+	for range 499 {
+		turn(true)
+	}
+	want("49.9 ms", 0)
+	turn(false)
+	want("50 ms", 32<<10/100e-6)
+	for range 10_000 { // 2 s, after which it would be forgotten
+		turn(false)
+	}
+	want("nobody waits", 0)
+	for range 400 {
+		turn(true)
+	}
+	now += instant(time.Second)
+	p.meter.limited = true // a sender waits for something else
+	p.measure(now, time.Millisecond)
+	want("a PONG behind nothing", 0)
+	p.meter.begin(now, p.arrived)
+	p.sent += 32 << 10
+	now += instant(leastSample)
+	p.arrived = p.sent
+	p.measure(now, time.Millisecond)
+	want("nobody waited since", 0)
+	for range 400 {
+		turn(true)
+	}
+	want("two times 40 ms, and a pause", 0)
+}

@@ -164,7 +164,7 @@ func (s *Session) signalRoomLocked() {
 
 // waitRoomLocked waits for room. On an extended tunnel who sent nothing of late goes before those that did.
 func (s *Session) waitRoomLocked(first bool) {
-	s.ping.limited = true
+	s.ping.meter.limited = true
 	if s.phase == up && len(s.ping.marks) == 0 {
 		s.markLocked(s.now()) // the bound has fallen below what is on its way: somebody has to ask
 		s.startWriteLocked()
@@ -328,7 +328,7 @@ func (s *Session) writeLocked(rounds int) {
 			s.mu.Lock()
 			s.sentLocked(n)
 			left = s.inFlight.written(n)
-			s.ping.limited = s.ping.limited || left
+			s.ping.meter.limited = s.ping.meter.limited || left
 			if err != nil {
 				s.endLocked(err)
 			}
