@@ -141,6 +141,7 @@ func TestResetIsAReset(t *testing.T) {
 		io.Copy(c, &source{seed: 74, left: 100_000})
 		c.SetLinger(0)
 	}), service(t, func(c *net.TCPConn) {
+		c.Write([]byte("x")) // it is there: a visitor that resets before meets nobody
 		_, err := io.Copy(io.Discard, c)
 		ended <- err
 	}))
@@ -151,6 +152,8 @@ func TestResetIsAReset(t *testing.T) {
 		t.Errorf("the service resets, and the visitor sees %v", err)
 	}
 	c = dial(t, tun.public[1])
+	c.SetDeadline(time.Now().Add(soon))
+	c.Read(make([]byte, 1))
 	io.Copy(c, &source{seed: 75, left: 100_000})
 	c.SetLinger(0)
 	c.Close()
