@@ -91,7 +91,7 @@ bench-selftest: build ## prove that comparisons tell changes from noise: 20 to 3
 timed = @begun=$$(date +%s); $(MAKE) --no-print-directory $(1) && echo "== $(1): $$(( $$(date +%s) - begun )) s"
 twice = $(call timed,$(1)) || { echo "== $(1): failed; once more"; $(MAKE) --no-print-directory $(1) && echo "== $(1): failed once, passed once"; }
 
-test: ## everything CI runs: about 35 minutes on two cores
+test: ## everything CI runs: 20 to 35 minutes on two cores
 	$(call timed,lint)
 	$(call timed,unit) || { ! ls $(RACES).* 2>/dev/null && echo "== unit: failed; once more" && $(MAKE) --no-print-directory unit && echo "== unit: failed once, passed once"; }
 	$(call twice,conformance)

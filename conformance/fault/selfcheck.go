@@ -44,9 +44,9 @@ const defaultJobs = 16
 // sixteen subjects running, and what a subject costs grows with their number.
 const liarJobs = 4
 
-// liarParts is into how many parts the suite is divided for the liars: without Full each meets one, and each part one
+// liarParts is into how many parts the suite is divided for the liars: without Full each meets one, and each part two
 // liars of a role or more. What a liar earns is a share, which a part shows as well.
-const liarParts = 6
+const liarParts = 3
 
 // oddJobs is how many unusual choices are tried at a time: each is a run of the
 // whole suite on several instances, and must not be judged on a starved machine.
