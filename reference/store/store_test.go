@@ -163,6 +163,7 @@ func victim(path string) {
 		wg.Go(func() {
 			there := map[int]bool{}
 			for {
+				var err error
 				port := 1000*(g+1) + rand.IntN(20)
 				if there[port] {
 					say("remove", port)
