@@ -67,7 +67,7 @@ func (d *dialer) dial(ctx context.Context, host string, port uint16) (*sock.TCP,
 // try connects to one address, within an equal share of the time that is left, so that one that never
 // answers does not use up what the others need.
 func (d *dialer) try(ctx context.Context, addr netip.AddrPort, left int) (*sock.TCP, error) {
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && left > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
 		defer cancel()

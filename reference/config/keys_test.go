@@ -37,6 +37,7 @@ var timerKeys = map[string]key{
 var serverKeys = map[string]key{
 	"port_range.from":               {"10000", "1", "65535", "-port_range.end=65535"},
 	"port_range.end":                {"10100", "1", "65535", "-port_range.from=1"},
+	"memory":                        {"0", "0", "1099511627776", ""},
 	"protocol":                      {"auto", "", "", ""},
 	"tunnel.enabled":                {"true", "", "", ""},
 	"tunnel.listen_host":            {"", "", "", ""},

@@ -19,6 +19,7 @@ type Server struct {
 		From int `yaml:"from" default:"10000" range:"1 65535" help:"first port that can be mapped"`
 		End  int `yaml:"end" default:"10100" range:"1 65535" help:"last port that can be mapped"`
 	} `yaml:"port_range"`
+	Memory   int    `yaml:"memory" range:"0 1099511627776" help:"received bytes that all tunnels together hold for slow visitors; 0: half of the machine's memory"` // WIN-008
 	Protocol string `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with clients: auto (extended with those that can), core, or extended (others are refused)"`
 	Tunnel   struct {
 		Enabled        bool     `yaml:"enabled" default:"true" help:"accept clients; false forwards directly only"`

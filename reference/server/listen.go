@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,10 +20,9 @@ const (
 // listen binds a port of host (empty: every address). Its error begins with the port, behind which key or
 // field the caller says, and names the remedy.
 func listen(host string, port int) (*net.TCPListener, error) {
-	config := net.ListenConfig{KeepAliveConfig: sock.KeepAlive}
-	l, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	l, err := sock.Listen(net.JoinHostPort(host, strconv.Itoa(port)))
 	if err == nil {
-		return l.(*net.TCPListener), nil // what network "tcp" gives
+		return l, nil
 	}
 	remedy := "look whether host and port are right"
 	switch {

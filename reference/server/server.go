@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,6 +29,7 @@ type Config struct {
 	TunnelPort     int
 	AllowedClients []netip.Prefix // addresses that tunnels may come from; none: any
 	MaxTunnels     int            // tunnels at once, each of which has a read buffer; 0: no bound
+	Memory         int            // bytes that all tunnels hold of what they received; 0: half of the machine's memory
 
 	APIHost    string
 	APIPort    int
@@ -43,8 +45,8 @@ type Config struct {
 	Store mapping.Store
 	// Maps are made at start and not stored.
 	Maps []mapping.Request
-	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining and ShortRequests are the server's
-	// to set.
+	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together and ShortRequests are the
+	// server's to set.
 	Session session.Config
 	// Logger for everything the server reports; nil discards.
 	Logger *slog.Logger
@@ -81,6 +83,7 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.Session.Together = session.NewMemory(memory(cfg.Memory))
 	s := &Server{cfg: cfg, log: cfg.Logger}
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
@@ -97,6 +100,17 @@ func Listen(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// memory is how many bytes all tunnels may hold: what was asked for, else half of the machine's (section 27).
+func memory(asked int) int64 {
+	if asked > 0 {
+		return int64(asked)
+	}
+	if all := machineMemory(); all > 0 {
+		return all / 2
+	}
+	return math.MaxInt64 // each tunnel has a bound of its own
 }
 
 func (s *Server) bind() (err error) {

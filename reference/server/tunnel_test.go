@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
@@ -73,6 +75,24 @@ func TestBytesOfAMappingAndOfItsTunnelAreTheSame(t *testing.T) {
 	m, tunnel := s.mappings.List()[0], s.tunnelStats()[0]
 	if m.In != 3 || m.Out != 12 || tunnel.In != 3 || tunnel.Out != 12 {
 		t.Errorf("the mapping had %d and %d bytes, its tunnel %d and %d; want 3 in, 12 out of both", m.In, m.Out, tunnel.In, tunnel.Out)
+	}
+}
+
+// WIN-008: a visitor who does not read is reset when the memory of all tunnels is full, and one who does is served.
+func TestMemoryOfAllTunnels(t *testing.T) {
+	const size = 64 << 20 // more than lies in sockets
+	cfg := config(t)
+	cfg.Memory, cfg.Session.Protocol = 1, session.Auto
+	s := run(t, cfg)
+	s.connect(t, "127.0.0.1")
+	addr := s.mapped(t, service(t, func(c *net.TCPConn) { c.Write(make([]byte, size)) }), nil)
+	slow := dial(t, addr)
+	eventually(t, "the end of a visitor who does not read", func() bool { return s.mappings.List()[0].Failed == 1 })
+	if n, err := io.Copy(io.Discard, slow); !errors.Is(err, syscall.ECONNRESET) || n == size {
+		t.Errorf("it then reads %d bytes, and %v; want a part, and a reset", n, err)
+	}
+	if m := s.mappings.List()[0]; m.Active != 0 || m.Failures["over-budget"] != 1 {
+		t.Errorf("the mapping has %d visitors, failures %v; want none, and one over-budget", m.Active, m.Failures)
 	}
 }
 

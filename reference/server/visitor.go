@@ -27,8 +27,19 @@ var errNoTunnel = errors.New("no connected client serves this mapping: start one
 type visit struct {
 	port   *port
 	start  time.Time
-	log    *slog.Logger // with the visit's ID
+	id     uint64 // in the log
+	from   net.Addr
 	counts sock.Counts
+}
+
+// say logs something of a visit. At the usual level an orderly one says nothing, and costs no line.
+func (v *visit) say(level slog.Level, msg string, attrs ...slog.Attr) {
+	log, ctx := v.port.server.log, context.Background()
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	who := []slog.Attr{slog.String("conn", fmt.Sprintf("%016x", v.id)), slog.Int("port", v.port.mapping.Port), slog.Any("visitor", v.from)}
+	log.LogAttrs(ctx, level, msg, append(who, attrs...)...)
 }
 
 // addTo adds the bytes of a visit so far.
@@ -40,8 +51,7 @@ func (v *visit) addTo(sum *mapping.Traffic) {
 // acceptVisitor takes what the listener of p accepted. It waits for nothing.
 func (p *port) acceptVisitor(conn *net.TCPConn) {
 	s := p.server
-	v := &visit{port: p, start: time.Now()}
-	v.log = s.log.With("conn", fmt.Sprintf("%016x", rand.Uint64()), "port", p.mapping.Port, "visitor", conn.RemoteAddr())
+	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: conn.RemoteAddr()}
 	p.begin(v)
 	socket, err := sock.NewTCP(conn)
 	switch {
@@ -91,7 +101,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 		if t == nil {
 			return errNoTunnel
 		}
-		v.log.Debug("visitor accepted", "tunnel", t.id)
+		v.say(slog.LevelDebug, "visitor accepted", slog.Any("tunnel", t.id))
 		err := t.session.Open(visitor)
 		switch {
 		case errors.Is(err, session.ErrClosing):
@@ -110,7 +120,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 // that of the server.
 func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
 	target := v.port.mapping.Target()
-	v.log.Debug("visitor accepted", "target", target)
+	v.say(slog.LevelDebug, "visitor accepted", slog.Any("target", target))
 	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts))
 }
 
@@ -122,7 +132,7 @@ func (v *visit) end(err error) {
 	if err != nil {
 		level = slog.LevelInfo
 	}
-	v.log.LogAttrs(context.Background(), level, "visitor gone", slog.Duration("after", time.Since(v.start)),
+	v.say(level, "visitor gone", slog.Duration("after", time.Since(v.start)),
 		slog.Int64("in", v.counts.ToService.Load()), slog.Int64("out", v.counts.ToVisitor.Load()), slog.String("failure", failure), slog.Any("error", err))
 }
 

@@ -115,6 +115,8 @@ type Config struct {
 	Window int
 	// Memory bounds what is held of the tunnel's received Data (WIN-008); 0: 512 MiB.
 	Memory int
+	// Together bounds what the tunnels of the process hold, when several have the same; nil: nothing does.
+	Together *Memory
 	// Grease is one in how many HELLOs, OPENs and tunnels carries a tag, or a frame, that means nothing (TLV-004);
 	// 0: 16, negative: none.
 	Grease int

@@ -131,10 +131,10 @@ func (s *Session) grantLocked() {
 // creditSizeLocked is the room that the next read of c gets on an extended tunnel: within its credit, or a small one to
 // see the end of the stream or a reset (WIN-001), unless there is no memory for that.
 func (s *Session) creditSizeLocked(c *conn) int {
-	for s.held > s.cfg.Memory/2 && c.out.flow.allowLocked(1) == 0 && !c.overLocked() {
+	for s.scarceLocked() && c.out.flow.allowLocked(1) == 0 && !c.overLocked() {
 		c.out.flow.waitLocked()
 	}
-	size := s.fairLocked(c, c.out.want)
+	size := min(s.fairLocked(c, c.out.want), s.ping.cut)
 	return min(size, max(small, c.out.flow.allowLocked(math.MaxInt32)))
 }
 
@@ -148,24 +148,6 @@ func (c *conn) countHeldLocked() {
 	if c.local.closed {
 		held = 0
 	}
-	c.s.held += held - c.in.held
+	c.s.holdLocked(held - c.in.held)
 	c.in.held = held
-}
-
-// fitLocked ends connections of an extended tunnel while it holds too much: those whose local socket took nothing for
-// longest (WIN-008).
-func (s *Session) fitLocked() {
-	for s.phase == up && s.held > s.cfg.Memory {
-		var victim *conn
-		for c := range s.live {
-			if c.in.held > 0 && c.local.takes() && (victim == nil || c.in.took < victim.in.took) {
-				victim = c
-			}
-		}
-		if victim == nil {
-			return
-		}
-		s.stats.OverBudget++
-		victim.kind.overBudgetLocked()
-	}
 }

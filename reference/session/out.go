@@ -120,6 +120,12 @@ func (s *Session) fairLocked(c *conn, n int) int {
 	if others > 0 {
 		n = min(n, fair)
 	}
+	return n
+}
+
+// cutLocked is how many of n bytes c puts into its next frame.
+func (s *Session) cutLocked(c *conn, n int) int {
+	n = s.fairLocked(c, n)
 	if s.phase == up {
 		n = min(n, s.ping.frame(s.now()))
 	}
@@ -142,12 +148,12 @@ func (s *Session) send(c *conn, b *sock.Buf) (rest *sock.Buf) {
 			if c.out.holds && c.out.hold(b) {
 				return nil
 			}
-			s.held += b.Size()
+			s.holdLocked(b.Size())
 			c.out.flow.waitLocked()
-			s.held -= b.Size()
+			s.holdLocked(-b.Size())
 			continue
 		case s.hasRoomLocked() && (waited || s.waitingFirst == 0 && (first || s.waiting == 0)):
-			b, rest = split(b, s.fairLocked(c, c.out.flow.allowLocked(b.Len())))
+			b, rest = split(b, s.cutLocked(c, c.out.flow.allowLocked(b.Len())))
 			s.measureLocked() // before the Data, which it does not wait for
 			s.queueDataLocked(c, b)
 			s.signalRoomLocked()

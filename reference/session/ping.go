@@ -19,6 +19,7 @@ type pinger struct {
 	marked  uint64  // of them, those before the last PING
 	arrived uint64  // of them, those before the last PING whose PONG came
 
+	cut     int      // how long a Data frame might be at last
 	meter   meter    // of what has arrived
 	unsent  int      // what the system was told by limitUnsentLocked
 	heard   int64    // what had come from the peer at its last PING
@@ -68,7 +69,7 @@ func (m *meter) end(now instant, arrived uint64) {
 }
 
 func newPinger() pinger {
-	return pinger{trips: recent{part: 2 * time.Second, least: true}, rates: recent{part: time.Second}}
+	return pinger{cut: large, trips: recent{part: 2 * time.Second, least: true}, rates: recent{part: time.Second}}
 }
 
 // ping is one that was sent.
@@ -282,7 +283,10 @@ func (p *pinger) bound(now instant) uint64 {
 
 // frame is how long a Data frame may be: others that come do not wait longer for its end than for a part of what is on
 // its way.
-func (p *pinger) frame(now instant) int { return max(leastFrame, int(p.bound(now)/4)) }
+func (p *pinger) frame(now instant) int {
+	p.cut = max(leastFrame, int(p.bound(now)/4))
+	return p.cut
+}
 
 // full reports whether no more Data may be on its way.
 func (p *pinger) full(now instant) bool { return p.path.looking || p.sent-p.arrived >= p.bound(now) }

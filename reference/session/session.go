@@ -26,15 +26,15 @@ type Session struct {
 	gone     chan struct{} // closed when the local sockets are gone, too
 	finished chan struct{} // closed when a session that refuses new connections has nothing left to do
 
-	mu         sync.Mutex // guards everything below but reader, and every connection
-	ended      bool       // the tunnel is gone, but for its last words
-	shut       bool       // nothing is written to it any more
-	closed     bool       // its transport is closed
-	drained    bool       // this side's GOAWAY drain is sent, or in line
-	peerDrains bool       // the peer's has come
-	mayLeave   bool       // a client may say that the tunnel is done
-	leaveAt    instant    // when a server ends a tunnel that is drained; 0: not yet
-	parting    bool       // what is left to write are last words, and what comes is discarded
+	mu         mutex   // guards everything below but reader, and every connection
+	ended      bool    // the tunnel is gone, but for its last words
+	shut       bool    // nothing is written to it any more
+	closed     bool    // its transport is closed
+	drained    bool    // this side's GOAWAY drain is sent, or in line
+	peerDrains bool    // the peer's has come
+	mayLeave   bool    // a client may say that the tunnel is done
+	leaveAt    instant // when a server ends a tunnel that is drained; 0: not yet
+	parting    bool    // what is left to write are last words, and what comes is discarded
 	bye        *time.Timer
 	err        error    // why
 	refusing   bool     // no new connections: it closes when the last one has ended
@@ -131,6 +131,10 @@ func New(tunnel sock.Socket, cfg Config) *Session {
 func (s *Session) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.abort(context.Cause(ctx)) })
 	defer stop()
+	if m := s.cfg.Together; m != nil {
+		m.add(s)
+		defer m.remove(s)
+	}
 	s.startTimer()
 	s.cut(s.read())
 	<-s.gone
@@ -200,8 +204,25 @@ func (s *Session) checkFinishedLocked() {
 	}
 }
 
-// now is the present instant.
-func (s *Session) now() instant { return time.Since(s.start) }
+// A mutex is a lock whose holder looks at the clock once, however often it asks: a look costs as much as taking the lock.
+type mutex struct {
+	sync.Mutex
+	at instant // what the clock said to the holder; 0: it has not looked
+}
+
+// Unlock releases the lock. Conditions that wait do so too.
+func (m *mutex) Unlock() {
+	m.at = 0
+	m.Mutex.Unlock()
+}
+
+// now is the present instant, for whoever holds the lock: the one in which it first asked.
+func (s *Session) now() instant {
+	if s.mu.at == 0 {
+		s.mu.at = time.Since(s.start)
+	}
+	return s.mu.at
+}
 
 // cut ends the tunnel because of err.
 func (s *Session) cut(err error) {

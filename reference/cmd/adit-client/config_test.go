@@ -44,7 +44,7 @@ var keys = []wiring.Key{
 // others are the fields that no key reaches: looked at below, set by the client, or the server's.
 var others = []string{
 	"Policy", "Logger", "DialServer", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
-	"Session.Agent", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger",
+	"Session.Agent", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.ConnectTimeout", "Session.ShortRequests", "Session.FirstID",
 }
 

@@ -17,6 +17,7 @@ var keys = []wiring.Key{
 	{"tunnel.enabled", false, "Rules.TunnelEnabled", "false"},
 	{"tunnel.listen_host", "127.0.0.3", "TunnelHost", "127.0.0.3"},
 	{"tunnel.listen_port", 11003, "TunnelPort", "11003"},
+	{"memory", 17, "Memory", "17"},
 	{"protocol", "extended", "Session.Protocol", "extended"},
 	{"tunnel.allowed_clients", []string{"10.0.0.4"}, "AllowedClients", "[10.0.0.4/32]"},
 	{"tunnel.connect_request", "short", "Rules.ShortRequests", "true"},
@@ -59,7 +60,7 @@ var keys = []wiring.Key{
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
 	"Store", "Maps", "Logger", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
-	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger",
+	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
 

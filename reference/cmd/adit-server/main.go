@@ -50,6 +50,7 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		TunnelPort:     c.Tunnel.ListenPort,
 		AllowedClients: c.AllowedClients(),
 		MaxTunnels:     c.Tunnel.MaxTunnels,
+		Memory:         c.Memory,
 		APIHost:        c.API.ListenHost,
 		APIPort:        c.API.ListenPort,
 		APIAllowed:     c.AllowedIPs(),

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package sock
+
+import "net"
+
+var listenConfig = net.ListenConfig{KeepAliveConfig: keepAlive}
