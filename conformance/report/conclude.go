@@ -83,7 +83,8 @@ func (f *File) classes() []Class {
 			tally = &c.Should
 		}
 		tally[1]++
-		if e.Verdict == engine.Pass || e.Verdict == Stale {
+		// In the case of a MUST nonstrict means that the MUST was kept, and a SHOULD beside it was not.
+		if e.Verdict == engine.Pass || e.Verdict == Stale || e.Verdict == engine.PassNonstrict && e.Level == "MUST" {
 			tally[0]++
 		}
 	}

@@ -213,6 +213,22 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
+// A SHOULD that was missed in the case of a MUST leaves the MUST kept.
+func TestWhatWasKept(t *testing.T) {
+	r := &Run{}
+	for level, verdicts := range map[string][]engine.Verdict{
+		"MUST":   {engine.Pass, engine.PassNonstrict, engine.Fail, engine.NotRun},
+		"SHOULD": {engine.Pass, engine.PassNonstrict, engine.PassNonstrict},
+	} {
+		for _, v := range verdicts {
+			r.Add(engine.Result{Verdict: v, Case: engine.Case{Role: engine.Server, Req: engine.Requirement{Level: level}}})
+		}
+	}
+	if c := r.File().Classes[0]; c.Must != [2]int{2, 3} || c.Should != [2]int{1, 3} {
+		t.Errorf("kept are %v of the MUSTs, %v of the SHOULDs; want 2 of 3, and 1 of 3", c.Must, c.Should)
+	}
+}
+
 func TestStanding(t *testing.T) {
 	r := oneOfEach()
 	got := map[string]string{}

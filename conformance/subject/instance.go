@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -59,6 +60,9 @@ type Instance struct {
 	host      string    // the server's, in a Place
 	listens   []ownAddr // of the server
 	dials     []ownAddr // of the client: where it is to connect
+
+	looking sync.Mutex
+	known   map[birth]bool // what it had started when that was last looked at, also what is not seen to be its own any more
 }
 
 // Start starts an instance: server, client, prepare, each waited for until it

@@ -38,6 +38,12 @@ const instanceVar = "ADIT_INSTANCE"
 // mark is that variable with the instance's value.
 func mark(dir string) string { return instanceVar + "=" + filepath.Base(dir) }
 
+// A birth tells a process from all others that have its number, before and after.
+type birth struct {
+	pid     int
+	started string // when, in the kernel's ticks
+}
+
 // An ownAddr is an address that belongs to one process of an instance.
 type ownAddr struct{ what, addr string }
 

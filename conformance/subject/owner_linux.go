@@ -182,7 +182,10 @@ func locate(ctx context.Context, addrs []ownAddr) (out []where) {
 }
 
 // A process is what /proc says of one.
-type process struct{ pid, parent, group, session int }
+type process struct {
+	birth
+	parent, group, session int
+}
 
 // processes are all that this one sees.
 func processes() (out []process) {
@@ -203,16 +206,16 @@ func processes() (out []process) {
 	return out
 }
 
-// parseProcess reads /proc/PID/stat: number, name in brackets, state, parent, group, session and more.
+// parseProcess reads /proc/PID/stat: number, name in brackets, state, parent, group, session, and the start as the 22nd.
 func parseProcess(pid int, stat string) (process, bool) {
-	f := strings.SplitN(stat[strings.LastIndexByte(stat, ')')+1:], " ", 6) // a name may have brackets and blanks
-	if len(f) < 6 {
+	f := strings.SplitN(stat[strings.LastIndexByte(stat, ')')+1:], " ", 22) // a name may have brackets and blanks
+	if len(f) < 22 {
 		return process{}, false
 	}
 	parent, err := strconv.Atoi(f[2])
 	group, errGroup := strconv.Atoi(f[3])
 	session, errSession := strconv.Atoi(f[4])
-	return process{pid, parent, group, session}, errors.Join(err, errGroup, errSession) == nil
+	return process{birth{pid, f[20]}, parent, group, session}, errors.Join(err, errGroup, errSession) == nil
 }
 
 // reapers are the processes that get the children of one of ours that ends: this one, and those above it.
@@ -260,13 +263,16 @@ func (in *Instance) sweep() {
 	}
 }
 
-// others are the processes in the sessions and groups of the leaders, what carries the mark, and the children of all
-// these. The environment is looked at where a parent may have ended: there are many processes beside a run.
+// others are the processes in the sessions and groups of the leaders, what carries the mark, what was one of them the last
+// time, and the children of all these. The environment is looked at where a parent may have ended: there are many processes
+// beside a run.
 func (in *Instance) others(leaders []int) (pids []int) {
 	all, own := processes(), mark(in.Dir)
 	orphanOf := reapers(all)
+	in.looking.Lock()
+	defer in.looking.Unlock()
 	for _, p := range all {
-		if !slices.Contains(leaders, p.pid) && (slices.Contains(leaders, p.session) || slices.Contains(leaders, p.group) || orphanOf[p.parent] && carries(p.pid, own)) {
+		if !slices.Contains(leaders, p.pid) && (slices.Contains(leaders, p.session) || slices.Contains(leaders, p.group) || in.known[p.birth] || orphanOf[p.parent] && carries(p.pid, own)) {
 			pids = append(pids, p.pid)
 		}
 	}
@@ -276,6 +282,12 @@ func (in *Instance) others(leaders []int) (pids []int) {
 			if (slices.Contains(pids, p.parent) || slices.Contains(leaders, p.parent)) && !slices.Contains(pids, p.pid) && !slices.Contains(leaders, p.pid) {
 				pids = append(pids, p.pid)
 			}
+		}
+	}
+	in.known = map[birth]bool{}
+	for _, p := range all {
+		if slices.Contains(pids, p.pid) {
+			in.known[p.birth] = true
 		}
 	}
 	return pids

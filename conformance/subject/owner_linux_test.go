@@ -166,9 +166,6 @@ func TestSocketsOfWhatTheSubjectStartsAreItsOwn(t *testing.T) {
 				t.Error(err)
 			}
 			for _, pid := range pids {
-				if name == "a child that has left and forgotten" && !slices.Contains(in.leaders(), pid) {
-					_ = syscall.Kill(pid, syscall.SIGKILL) // as far as this goes
-				}
 				gone := make(chan struct{})
 				go waitGone(pid, gone)
 				within(t, fmt.Sprintf("end of process %d", pid), gone)
