@@ -8,8 +8,8 @@ import (
 	"github.com/adit-tunnel/adit/loadgen/scenario"
 )
 
-// inflation compares the times of a group beside a load with those that it has
-// in the cell where that load has no connections: loaded ÷ idle, within the repetition.
+// inflation compares the times of a group beside a load with those that it has in the cell where that load has no
+// connections, or another group has them in its place: loaded ÷ idle, within the repetition.
 func inflation(r *record.Record, t *Table) (out []record.Apart) {
 	for i := range r.Scenario.Cells {
 		cell := &r.Scenario.Cells[i]
@@ -44,8 +44,8 @@ func (t *Table) apart(cell, base string, wanted func(*Series) bool) (out []recor
 	return out
 }
 
-// quiet is the groups that a cell has, and whose connections alone the other one
-// lacks, all else being the same; none when there is more between them.
+// quiet is the groups that a cell has, and whose connections alone the other one lacks or has another group for, all else
+// being the same; none when there is more between them. A load for which a group stands is compared with that group alone.
 func quiet(cell, base *scenario.Cell) (loads []string) {
 	same := func(x, y scenario.Event) bool { return x.String() == y.String() && x.Group == y.Group }
 	if cell.Link != base.Link || !slices.EqualFunc(cell.Timeline, base.Timeline, same) || len(cell.Groups) != len(base.Groups) {
@@ -55,7 +55,13 @@ func quiet(cell, base *scenario.Cell) (loads []string) {
 		switch without := base.Groups[i]; {
 		case g.Connections > 0 && without.Connections == 0:
 			loads = append(loads, g.Name)
+		case g.InsteadOf != "" && g.Connections == 0:
 		case g != without:
+			return nil
+		}
+	}
+	for i, g := range cell.Groups {
+		if g.InsteadOf != "" && g.Connections == 0 && slices.Contains(loads, g.InsteadOf) != (base.Groups[i].Connections > 0) {
 			return nil
 		}
 	}

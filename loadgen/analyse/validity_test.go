@@ -3,6 +3,7 @@ package analyse
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -248,6 +249,41 @@ func TestThresholdsOfEventsAndOfSeveralCells(t *testing.T) {
 		if got == "" {
 			t.Errorf("%s is not judged", expect)
 		}
+	}
+}
+
+// A load that another group stands for is compared with that group's cell, and with no other.
+func TestALoadIsComparedWithWhatStandsInItsPlace(t *testing.T) {
+	r := judgeable(t, "groups: [{name: load, mode: pingpong, connections: 1, size: 1KiB, rate: 100/s}, {name: slow, mode: download, connections: 1, size: 1KiB}, "+
+		"{name: more, mode: download, connections: 1, size: 1KiB}, {name: prompt, mode: pingpong, connections: 1, size: 1KiB, rate: 1/s, instead_of: slow}]\n"+
+		"cells:\n- {slow.connections: 0, more.connections: 0, prompt.connections: 0}\n- {slow.connections: 0, more.connections: 0, prompt.connections: 1}\n"+
+		"- {slow.connections: 0, more.connections: 2, prompt.connections: 0}\n- {slow.connections: 2, more.connections: 2, prompt.connections: 0}\nrepeat: 8\n", nil)
+	r.Blocks = nil
+	for rep := range 8 {
+		for k := range r.Scenario.Cells {
+			cell := &r.Scenario.Cells[k]
+			b := record.Block{Cell: cell.Name, Route: tunnel, Repetition: rep + 1, Host: &sample.Host{Seconds: 1}}
+			for _, g := range cell.Groups {
+				b.Groups = append(b.Groups, record.Group{Name: g.Name, Seconds: 1, Packets: 100})
+			}
+			b.Groups[0].Response = &hist.Dist{N: 1000, P50: int64(1e6) << k, P99: int64(1e6) << k}
+			r.Blocks = append(r.Blocks, b)
+		}
+	}
+	Complete(r)
+	got := map[string]float64{}
+	for _, a := range r.Apart {
+		if a.Group == "load" && a.Metric == "response.p50" {
+			got[a.Cell] = a.Median
+		}
+	}
+	want := map[string]float64{ // the last: 8 ms beside 2 ms, and nothing of the first or the third
+		r.Scenario.Cells[2].Name: 4, // more has nobody in its place
+		r.Scenario.Cells[3].Name: 4,
+		r.Scenario.Cells[1].Name: 2, // who stands for a load is one, too
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("loaded ÷ idle is %v; want %v", got, want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -312,21 +313,29 @@ func (s *Sheet) knees() (out []string) {
 // recoveries say what became of the tunnels' streams, and when bytes flowed again.
 func (s *Sheet) recoveries() (out []string) {
 	for _, subject := range s.subjects() {
-		var back, never []string
+		var back, never, through []string
 		var again []float64
 		var kept, reset, hung float64
 		for _, row := range s.tunnels(func(r *Row) bool { return r.Subject == subject && r.Event != "" && r.Event != scenario.ReaderStall }) {
-			if first := row.Of("fault.first"); first.N > 0 {
+			where := row.Event + cmpOr(row.Cell == row.Event || !s.Several, "", " ("+row.Cell+")")
+			first := row.Of("fault.first")
+			switch {
+			case first.N > 0:
 				again, back = append(again, first.Median/1e9), append(back, row.Event)
-			} else {
-				never = append(never, row.Event+cmpOr(row.Cell == row.Event || !s.Several, "", " ("+row.Cell+")"))
+			case row.Of("fault.seen").N == 0 && row.Of("fault.kept").Median > 0: // no stream broke, and no dial failed
+				through = append(through, where)
+			default:
+				never = append(never, where)
 			}
 			kept, reset, hung = kept+row.Of("fault.kept").Median, reset+row.Of("fault.reset").Median, hung+row.Of("fault.hung").Median
 		}
-		if len(back)+len(never) == 0 {
+		if len(back)+len(never)+len(through) == 0 {
 			continue
 		}
 		var parts []string
+		if len(through) > 0 {
+			parts = append(parts, fmt.Sprintf("delivers throughout %s", list(through)))
+		}
 		if len(back) > 0 {
 			v := analyse.Reach(again)
 			parts = append(parts, fmt.Sprintf("delivers octets again %s s after %s", spread(v, func(v float64) string { return fmt.Sprintf("%.2f", v) }), list(back)))
@@ -399,7 +408,7 @@ func (s *Sheet) loaded() (out []string) {
 			}
 		}
 		if len(times) > 0 {
-			how := strings.Join(times, " and ") + " what it takes without"
+			how := strings.Join(times, " and ") + " what it takes " + cmp.Or(s.Beside, "without")
 			if len(take) > 0 {
 				how = strings.Join(take, " and ") + ": " + how
 			}

@@ -152,6 +152,9 @@ func (a *axis) say(cell string) string {
 	v := cmp.Or(a.of[cell].label, "none")
 	switch a.field() {
 	case "connections":
+		if group, _, of := strings.Cut(a.name, "."); of {
+			return v + " " + group + " connections"
+		}
 		return v + " connections"
 	case "packets":
 		return v + " packets each"

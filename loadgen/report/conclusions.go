@@ -20,7 +20,7 @@ func conclusions(r *record.Record) []grid {
 	for _, g := range r.Slopes {
 		growth.add(g.Role, g.Route.String(), g.What, g.Per, slope(g))
 	}
-	beside := grid{Title: "Beside a load", Note: "What a cell has as a multiple of what it has without the load, or the stalled readers, beside it: loaded ÷ idle, in the same repetition.", Head: []string{"cell", "path", "group", "metric", "times"}}
+	beside := grid{Title: "Beside a load", Note: "What a cell has as a multiple of what it has without the load, or the stalled readers, beside it, or with what stands in their place: loaded ÷ idle, in the same repetition.", Head: []string{"cell", "path", "group", "metric", "times"}}
 	for _, a := range r.Apart {
 		beside.add(name(a.Cell), a.Route.String(), a.Group, a.Metric, estimate(a.Estimate, 1))
 	}

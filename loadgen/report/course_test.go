@@ -57,6 +57,22 @@ func TestWhatDoesNotComeAgainIsSaidOfTheBlockAlone(t *testing.T) {
 	wants(t, "answer", strings.Join(NewSheet(r).answer(), " "), "some delivers nothing more after link.kill within the block of 2s;")
 }
 
+// A fault that nobody notices is not one after which nothing comes; one whose streams all hang is.
+func TestWhatNobodyNoticed(t *testing.T) {
+	for streams, want := range map[record.Streams]string{
+		{Kept: 4}: "some delivers throughout link.kill; of 8 streams 8 survived, 0 were reset, 0 hung.",
+		{Hung: 4}: "some delivers nothing more after link.kill within the block of 2s; of 8 streams 0 survived, 0 were reset, 8 hung.",
+	} {
+		r := faultRecord(t)
+		for i := range r.Blocks {
+			r.Blocks[i].Events[0] = record.Event{Do: "link.kill", At: 0.5, For: 0.5, Streams: streams}
+		}
+		if got := strings.Join(NewSheet(r).answer(), " "); got != want {
+			t.Errorf("answer = %s; want %s", got, want)
+		}
+	}
+}
+
 func TestFaultsAreMarkedInTheCourse(t *testing.T) {
 	r := faultRecord(t)
 	all := figures(r, NewSheet(r))

@@ -98,6 +98,7 @@ func (s *Sheet) header() []struct {
 		{"cells", &s.CellHead},
 		{"reading", &s.Reading},
 		{"measured", &s.Measured},
+		{"beside", &s.Beside},
 		{"keep", &s.Search.Keep},
 		{"from", &s.Search.From},
 		{"to", &s.Search.To},

@@ -252,7 +252,7 @@ func TestCellsAreLabelledByWhatVaries(t *testing.T) {
 		"load: {mode: upload, connections: 1, size: 1KiB}\naxes: {connections: [1, 2], size: [1KiB, 4KiB]}":                                                                         "1 × 1 KiB | 1 × 4 KiB | 2 × 1 KiB | 2 × 4 KiB",
 		"load: {mode: upload, connections: 2, size: 1KiB}\naxes: {link.rtt: [0s, 20ms]}":                                                                                            "0s | 20 ms",
 		"load: {mode: upload, connections: 2, size: 1KiB}\ncells: [{mode: both}, {size: 2KiB}]":                                                                                     "both, 1 KiB | upload, 2 KiB",
-		"groups: [{name: a, mode: upload, connections: 1, size: 1KiB}, {name: b, mode: pingpong, connections: 1, size: 1KiB}]\naxes: {b.size: [1KiB, 2KiB], a.connections: [1, 3]}": "1 connections, 1 KiB | 3 connections, 1 KiB | 1 connections, 2 KiB | 3 connections, 2 KiB",
+		"groups: [{name: a, mode: upload, connections: 1, size: 1KiB}, {name: b, mode: pingpong, connections: 1, size: 1KiB}]\naxes: {b.size: [1KiB, 2KiB], a.connections: [1, 3]}": "1 a connections, 1 KiB | 3 a connections, 1 KiB | 1 a connections, 2 KiB | 3 a connections, 2 KiB",
 	} {
 		s := parseScenario(t, text)
 		var got []string

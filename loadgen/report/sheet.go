@@ -24,6 +24,7 @@ type Sheet struct {
 	CellHead       string   // what the first column is
 	Reading        string   // how a table is to be read
 	Measured       string   // for how long
+	Beside         string   // what stands in the place of a load that it is compared with
 	Search         Goal
 	Several        bool     // more cells than one
 	Facts          []Fact   // what was measured, how and where
@@ -82,6 +83,11 @@ func NewSheet(r *record.Record) *Sheet {
 	s := &Sheet{
 		Name: sc.Name, Question: sc.Question, Answer: sc.Shown(scenario.ShowAnswer), Table: sc.Shown(scenario.ShowTable), CellHead: "cell",
 		Measured: sc.Measure.String(), Several: len(sc.Cells) > 1, Facts: facts(r), Reading: reading(r), Problems: problems(r),
+	}
+	for _, g := range sc.Cells[0].Groups {
+		if g.InsteadOf != "" {
+			s.Beside = fmt.Sprintf("with %s instead of %s", g.Name, g.InsteadOf)
+		}
 	}
 	for _, n := range r.NotRun {
 		if n.Subject != "" {

@@ -49,6 +49,8 @@ type Group struct {
 	Resets      Share  `yaml:"resets" json:"resets,omitempty"`   // churn: connections that end with a reset
 
 	Reader Bandwidth `yaml:"reader" json:"reader,omitempty"` // upload, download, halfclose: what each connection's reader takes at most, until the drain; 0: all
+
+	InsteadOf string `yaml:"instead_of" json:"instead_of,omitempty"` // the group whose cells are compared with those that have this one in its place
 }
 
 // fields are what axes and cells may set.

@@ -74,7 +74,7 @@ repeat: {min: 6, max: 10}
 // PROFILE=ci beside two rivals, 40 minutes; bench-full with PROFILE=smoke beside
 // three, an hour. A fifth of it connects, drains and certifies.
 func TestLongRunsTakeAsLongAsIsSaid(t *testing.T) {
-	streams := []string{"slow-readers", "slow-consumer", "stalled-memory", "latency-under-load", "round-trip", "half-close", "drain"}
+	streams := []string{"slow-readers", "slow-consumer", "neighbours", "stalled-memory", "latency-under-load", "round-trip", "half-close", "drain"}
 	all := slices.DeleteFunc(Builtin(), func(name string) bool { return name == "build" })
 	for _, tt := range []struct {
 		profile  string

@@ -203,6 +203,9 @@ func (s *Scenario) checkGroups(doc *subject.Document) error {
 		if s.Load.Name != "" {
 			return doc.Errorf("load.name", "only groups have names; remove it, or write groups")
 		}
+		if s.Load.InsteadOf != "" {
+			return doc.Errorf("load.instead_of", "only groups stand for each other; remove it, or write groups")
+		}
 		s.Load.Name = "load"
 		s.Groups = []Group{*s.Load}
 		return nil
@@ -218,6 +221,9 @@ func (s *Scenario) checkGroups(doc *subject.Document) error {
 		}
 		if slices.ContainsFunc(s.Groups[:i], func(o Group) bool { return o.Name == g.Name }) {
 			return doc.Errorf(at, "%q is there twice; give each group a name of its own", g.Name)
+		}
+		if others := namesOf(slices.Delete(slices.Clone(s.Groups), i, i+1)); g.InsteadOf != "" && !slices.Contains(others, g.InsteadOf) {
+			return doc.Errorf(fmt.Sprintf("groups[%d].instead_of", i), "%q must be the name of another group", g.InsteadOf)
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func TestScenarioFilesAreRefusedByFileLineAndName(t *testing.T) {
 	}{
 		{"scenario: x\nload: {mode: upload, connections: 1, size: 1B}", "f.yaml: must begin with a comment that asks the question which the scenario answers", false},
 		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B}\nspeed: 1", `f.yaml:4: unknown key "speed"; there are scenario, paths, load, groups, link, timeline, axes, cells, warmup, measure, shortest, drain, timeout, repeat, seed, generators, search, fresh, spec, runtime, limits, thresholds, show; did you mean seed?`, true},
-		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B, bytes: 2}", `f.yaml:3: load: unknown key "bytes"; there are name, mode, connections, size, rate, arrival, packets, resets, reader`, true},
+		{"# q\nscenario: x\nload: {mode: upload, connections: 1, size: 1B, bytes: 2}", `f.yaml:3: load: unknown key "bytes"; there are name, mode, connections, size, rate, arrival, packets, resets, reader, instead_of`, true},
 		{"# q\nscenario: X y\nload: {mode: upload, connections: 1, size: 1B}", `f.yaml:2: scenario: "X y" must be a name of small letters, digits and -, like packet-size`, true},
 		{"# q\nscenario: x\nload: {mode: up, connections: 1, size: 1B}", `f.yaml:3: load: mode "up" must be one of pingpong, upload, download, both, churn, idle, halfclose`, true},
 		{"# q\nscenario: x\nload: {mode: upload, connections: 0, size: 1B}", `f.yaml:3: load: connections is missing or 0: write how many, like connections: 1`, true},
