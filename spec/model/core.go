@@ -50,8 +50,8 @@ func (m core) begin() []coreState { return []coreState{{}} }
 // An either is which of several frames an action sends that may send any of them.
 type either int
 
-func (m core) steps(s coreState, do func(what string, orderly bool, next coreState, err error)) {
-	try := func(what string, orderly bool, act func(s *coreState) error) {
+func (m core) steps(s coreState, do func(what Event, orderly bool, next coreState, err error)) {
+	try := func(what Event, orderly bool, act func(s *coreState) error) {
 		next := s
 		if err := act(&next); !errors.Is(err, errFull) {
 			do(what, orderly, next, err)
@@ -64,7 +64,7 @@ func (m core) steps(s coreState, do func(what string, orderly bool, next coreSta
 		f := s.lines[side].frames[0]
 		for i, event := range m.called(side, f) {
 			for _, e := range []either{0, 1} {
-				try(fmt.Sprintf("the %s gets %s", sides[side], event), i == 0, func(s *coreState) error {
+				try(Event{Side: sides[side], What: event, Frame: true}, i == 0, func(s *coreState) error {
 					s.lines[side].pop()
 					return m.receive(s, side, f, event, e)
 				})
@@ -72,7 +72,7 @@ func (m core) steps(s coreState, do func(what string, orderly bool, next coreSta
 		}
 	}
 	if s.state(server) == "idle" && s.gen[server] < generations {
-		try("visitor accepted", true, func(s *coreState) error {
+		try(Event{Side: sides[server], What: "visitor accepted"}, true, func(s *coreState) error {
 			if s.lines[server].n > 0 {
 				return errors.New("the ID is used again while a frame for it is under way")
 			}
@@ -83,7 +83,7 @@ func (m core) steps(s coreState, do func(what string, orderly bool, next coreSta
 	}
 	for side := range sides {
 		m.moves(&s, side, func(event string, orderly bool) {
-			try(sides[side]+": "+event, orderly, func(s *coreState) error { return m.move(s, side, event) })
+			try(Event{Side: sides[side], What: event}, orderly, func(s *coreState) error { return m.move(s, side, event) })
 		})
 	}
 }

@@ -11,6 +11,9 @@
 //	handshake.go  how a tunnel becomes an extended one, or stays Core's
 //	drain.go      two extended connections on a tunnel that ends by GOAWAY
 //	core.go       one ID of Core, used three times
+//	broken.go     tables with one cell changed, and the runs that refute them
+//	subject.go    one side alone, seen from outside
+//	follow.go     whether such a side can be the subject of a dialogue
 //
 // The rules that are no cell are written by hand: credit (WIN-001, WIN-002, WIN-005) and GOAWAY (section 28).
 package model

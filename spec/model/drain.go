@@ -22,14 +22,14 @@ type drain struct{ t Tables }
 
 func (m drain) begin() []drainState { return []drainState{{}} }
 
-func (m drain) steps(s drainState, do func(what string, orderly bool, next drainState, err error)) {
+func (m drain) steps(s drainState, do func(what Event, orderly bool, next drainState, err error)) {
 	try := func(what string, orderly bool, act func(s *drainState) error) {
 		next := s
 		err := act(&next)
 		if errors.Is(err, errFull) || next.lines[server].n > shallow || next.lines[client].n > shallow {
 			return
 		}
-		do(what, orderly, next, err)
+		do(Event{What: what}, orderly, next, err)
 	}
 	of := func(s *drainState, id uint8) actor {
 		return actor{t: m.t, c: &s.conns[id], lines: &s.lines, id: id, many: true}

@@ -8,14 +8,37 @@ import (
 // most is how many states a model may have; more is an error, since nothing was proven then.
 const most = 2_000_000
 
+// An Event is one thing that happens in a run.
+type Event struct {
+	Side  string // to whom it happens, server or client; empty: both, or it is no event of a table
+	What  string // an event of the side's table, or what happens in words
+	Frame bool   // it is a frame that the side gets
+	Limit int    // of a WINDOW
+}
+
+func (e Event) String() string {
+	switch {
+	case e.Frame:
+		return "the " + e.Side + " gets " + e.What
+	case e.Side != "":
+		return e.Side + ": " + e.What
+	}
+	return e.What
+}
+
 // A Refutation is a run that the tables should not allow.
 type Refutation struct {
-	Why string
-	Run []string // what happened, from the beginning; none is shorter
+	Why    string
+	Run    []Event // what happened, from the beginning; none is shorter
+	Window int     // that both HELLOs state, where the model has one
 }
 
 func (r *Refutation) Error() string {
-	return fmt.Sprintf("%s, after:\n\t%s", r.Why, strings.Join(r.Run, "\n\t"))
+	run := make([]string, len(r.Run))
+	for i, e := range r.Run {
+		run[i] = e.String()
+	}
+	return fmt.Sprintf("%s, after:\n\t%s", r.Why, strings.Join(run, "\n\t"))
 }
 
 // A system is a model: its states, and what can happen in each.
@@ -23,7 +46,7 @@ type system[S comparable] interface {
 	// begin lists the states that it begins in.
 	begin() []S
 	// steps calls do with everything that can happen in a state. An orderly step is one that no side does to break off. An error refutes the tables.
-	steps(s S, do func(what string, orderly bool, next S, err error))
+	steps(s S, do func(what Event, orderly bool, next S, err error))
 	// settled says what is wrong with a state in which nothing is under way; nil for any other.
 	settled(s S) error
 	// over reports whether everything has ended.
@@ -34,8 +57,8 @@ type system[S comparable] interface {
 type explorer[S comparable] struct {
 	index  map[S]int32
 	states []S
-	from   []int32  // which state it was reached from first; -1: it is one of the first
-	by     []string // how
+	from   []int32 // which state it was reached from first; -1: it is one of the first
+	by     []Event // how
 	edges  [][2]int32
 }
 
@@ -43,7 +66,7 @@ type explorer[S comparable] struct {
 func explore[S comparable](m system[S]) (int, error) {
 	e := &explorer[S]{index: map[S]int32{}}
 	for _, s := range m.begin() {
-		e.add(s, -1, "")
+		e.add(s, -1, Event{})
 	}
 	var broken error
 	for i := int32(0); int(i) < len(e.states) && broken == nil; i++ {
@@ -51,13 +74,13 @@ func explore[S comparable](m system[S]) (int, error) {
 			return len(e.states), fmt.Errorf("model: more than %d states", most)
 		}
 		if err := m.settled(e.states[i]); err != nil {
-			return len(e.states), &Refutation{err.Error(), e.run(i)}
+			return len(e.states), &Refutation{Why: err.Error(), Run: e.run(i)}
 		}
-		m.steps(e.states[i], func(what string, orderly bool, next S, err error) {
+		m.steps(e.states[i], func(what Event, orderly bool, next S, err error) {
 			switch {
 			case broken != nil:
 			case err != nil:
-				broken = &Refutation{err.Error(), append(e.run(i), what)}
+				broken = &Refutation{Why: err.Error(), Run: append(e.run(i), what)}
 			default:
 				if n := e.add(next, i, what); orderly {
 					e.edges = append(e.edges, [2]int32{i, n})
@@ -72,7 +95,7 @@ func explore[S comparable](m system[S]) (int, error) {
 }
 
 // add is the number of a state, a new one if need be.
-func (e *explorer[S]) add(s S, from int32, by string) int32 {
+func (e *explorer[S]) add(s S, from int32, by Event) int32 {
 	n, ok := e.index[s]
 	if !ok {
 		n = int32(len(e.states))
@@ -83,7 +106,7 @@ func (e *explorer[S]) add(s S, from int32, by string) int32 {
 }
 
 // run is how a state was reached.
-func (e *explorer[S]) run(i int32) []string {
+func (e *explorer[S]) run(i int32) []Event {
 	if e.from[i] < 0 {
 		return nil
 	}
@@ -116,7 +139,7 @@ func (e *explorer[S]) stuck(m system[S]) error {
 	}
 	for i, ok := range ends {
 		if !ok {
-			return &Refutation{"the connection can no longer end in order", e.run(int32(i))}
+			return &Refutation{Why: "the connection can no longer end in order", Run: e.run(int32(i))}
 		}
 	}
 	return nil

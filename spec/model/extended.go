@@ -15,6 +15,12 @@ const (
 	deep   = 8 // frames that wait on a line
 )
 
+// Taken is what a local socket does with what was delivered to it. It is no event of a table.
+const Taken = "the local socket takes a unit"
+
+// unserved is what the tables call an OPEN besides where it is refused without a dial.
+const unserved = " that cannot be served"
+
 // States of a connection, in the order in which the tables print them.
 const (
 	idle    = iota
@@ -57,6 +63,14 @@ var kinds = map[string]uint8{"OPEN": fOpen, "OPENED": fOpened, "Data": fData, "W
 
 // events are what a frame is called in the tables of connections.
 var events = map[uint8]string{fOpen: "OPEN", fOpened: "OPENED", fData: "Data", fWindow: "WINDOW", fFin: "FIN", fReset: "RESET"}
+
+// called is what a frame is called; refused: an OPEN that cannot be served.
+func called(f frame, refused bool) string {
+	if refused {
+		return events[f.kind()] + unserved
+	}
+	return events[f.kind()]
+}
 
 // A frame is its kind, and its limit or the number of its connection.
 type frame uint8
@@ -256,12 +270,8 @@ func (a actor) send(side int, kind uint8) error {
 
 // receive lets a side handle a frame; refused says that an OPEN cannot be served.
 func (a actor) receive(side int, f frame, refused bool) error {
-	event, half := events[f.kind()], ""
+	event, half := called(f, refused), ""
 	switch f.kind() {
-	case fOpen:
-		if refused {
-			event = "OPEN that cannot be served"
-		}
 	case fData: // WIN-002
 		if half = "Data within the limit"; a.c.got[side] == a.c.stated[side] {
 			half = "Data beyond the limit"
@@ -405,8 +415,8 @@ func (m extended) begin() []extState {
 	return []extState{s}
 }
 
-func (m extended) steps(s extState, do func(what string, orderly bool, next extState, err error)) {
-	try := func(what string, orderly bool, act func(a actor) error) {
+func (m extended) steps(s extState, do func(what Event, orderly bool, next extState, err error)) {
+	try := func(what Event, orderly bool, act func(a actor) error) {
 		next := s
 		err := act(actor{t: m.t, c: &next.conn, lines: &next.lines})
 		if errors.Is(err, errFull) {
@@ -423,23 +433,27 @@ func (m extended) steps(s extState, do func(what string, orderly bool, next extS
 			if refused && f.kind() != fOpen {
 				continue
 			}
-			try(fmt.Sprintf("the %s gets %s", sides[side], events[f.kind()]), !refused, func(a actor) error {
+			what := Event{Side: sides[side], What: called(f, refused), Frame: true}
+			if f.kind() == fWindow {
+				what.Limit = int(f.value())
+			}
+			try(what, !refused, func(a actor) error {
 				return a.receive(side, a.lines[side].pop(), refused)
 			})
 		}
 	}
 	if err := m.lost(s); err != nil {
-		do("the tunnel is lost", false, s, err)
+		do(Event{What: "tunnel lost"}, false, s, err)
 	}
 	if s.st[server] == idle {
-		try("visitor accepted", true, func(a actor) error { return a.make(move{server, "visitor accepted", "", true}) })
+		try(Event{Side: sides[server], What: "visitor accepted"}, true, func(a actor) error { return a.make(move{server, "visitor accepted", "", true}) })
 	}
 	actor{t: m.t, c: &s.conn}.moves(func(v move) {
-		try(sides[v.side]+": "+v.event, v.orderly, func(a actor) error { return a.make(v) })
+		try(Event{Side: sides[v.side], What: v.event}, v.orderly, func(a actor) error { return a.make(v) })
 	})
 	for side := range sides {
 		if s.taken[side] < s.got[side] && (s.sock[side] == alive || s.sock[side] == closing) {
-			try(sides[side]+": the local socket takes a unit", true, func(a actor) error {
+			try(Event{Side: sides[side], What: Taken}, true, func(a actor) error {
 				a.c.taken[side]++
 				a.c.close(side)
 				return nil
@@ -457,8 +471,11 @@ func (m extended) lost(s extState) error {
 		if err := a.happen(side, "tunnel lost", "", 0); err != nil {
 			return err
 		}
-		if s.st[side] != idle && s.st[side] != gone || s.lines[1-side].n > 0 {
-			return fmt.Errorf("the tunnel is lost, and the %s is %s, with a frame to send: %v", sides[side], a.state(side), s.lines[1-side].n > 0)
+		if s.st[side] != idle && s.st[side] != gone {
+			return fmt.Errorf("the tunnel is lost, and the %s is %s", sides[side], a.state(side))
+		}
+		if s.lines[1-side].n > 0 {
+			return fmt.Errorf("the tunnel is lost, and the %s has a frame to send", sides[side])
 		}
 		if was != idle && was != gone && (s.sock[side] == alive || s.sock[side] == dialled) {
 			return fmt.Errorf("the tunnel is lost, and the %s leaves its local socket as it was", sides[side]) // LOSS-001

@@ -53,11 +53,11 @@ func (m handshake) begin() []handState {
 	return []handState{s}
 }
 
-func (m handshake) steps(s handState, do func(what string, orderly bool, next handState, err error)) {
+func (m handshake) steps(s handState, do func(what Event, orderly bool, next handState, err error)) {
 	try := func(what string, act func(s *handState) error) {
 		next := s
 		if err := act(&next); err != errFull {
-			do(what, true, next, err)
+			do(Event{What: what}, true, next, err)
 		}
 	}
 	if s.ended {
