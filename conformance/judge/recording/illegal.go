@@ -186,4 +186,21 @@ var Charges = map[string]string{
 	"dialogue_ext_server_window_above":        "client XID-003",
 	"dialogue_ext_server_window_size":         "client FRAME-001",
 	"dialogue_ext_server_window_small":        "client WIN-004",
+
+	// Close is how they see whether a connection is alive.
+	"dialogue_ext_client_model_both_halves_ended_open":      "server XID-005",
+	"dialogue_ext_client_model_dial_failed_dialing":         "server XID-005",
+	"dialogue_ext_client_model_dial_timeout_dialing":        "server XID-005",
+	"dialogue_ext_client_model_reset_open":                  "server XID-005",
+	"dialogue_ext_client_model_service_reset_open":          "server XID-005",
+	"dialogue_ext_client_model_tunnel_lost_dialing":         "server CLOSE-001",
+	"dialogue_ext_client_model_tunnel_lost_open":            "server CLOSE-001",
+	"dialogue_ext_server_model_connect_timeout_opening":     "client XID-005",
+	"dialogue_ext_server_model_local_end_of_stream_flowing": "client XID-005",
+	"dialogue_ext_server_model_reset_open":                  "client XID-005",
+	"dialogue_ext_server_model_reset_opening":               "client XID-005",
+	"dialogue_ext_server_model_tunnel_lost_open":            "client CLOSE-001",
+	"dialogue_ext_server_model_tunnel_lost_opening":         "client CLOSE-001",
+	"dialogue_ext_server_model_visitor_reset_open":          "client XID-005",
+	"dialogue_ext_server_model_visitor_reset_opening":       "client XID-005",
 }

@@ -11,6 +11,7 @@
 //	dialogues_server.go  the subject is a server
 //	dialogues_client.go  the subject is a client
 //	dialogues_ext.go     both, for the Extended profile
+//	dialogues_model.go   those that runs of spec/model become, where none of the others shows what they show
 package main
 
 import (
@@ -57,9 +58,8 @@ func run(out string) error {
 	return nil
 }
 
-// generate returns the content of each file by its name.
-func generate() (map[string][]byte, error) {
-	files := map[string][]byte{}
+// written are the vectors that were thought of, those of the model apart.
+func written() (all []spec.Vector) {
 	for _, list := range []struct {
 		profile string
 		vectors []spec.Vector
@@ -74,19 +74,37 @@ func generate() (map[string][]byte, error) {
 	} {
 		for _, v := range list.vectors {
 			v.Profile = list.profile
-			name := v.ID + ".json"
-			if _, ok := files[name]; ok {
-				return nil, fmt.Errorf("two vectors are named %s", v.ID)
-			}
-			var buf bytes.Buffer
-			enc := json.NewEncoder(&buf)
-			enc.SetEscapeHTML(false)
-			enc.SetIndent("", "  ")
-			if err := enc.Encode(v); err != nil {
-				return nil, err
-			}
-			files[name] = buf.Bytes()
+			all = append(all, v)
 		}
+	}
+	return all
+}
+
+// generate returns the content of each file by its name.
+func generate() (map[string][]byte, error) {
+	all := written()
+	made, _, err := modelDialogues(all)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, made...)
+	if err := twice(all); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, v := range all {
+		name := v.ID + ".json"
+		if _, ok := files[name]; ok {
+			return nil, fmt.Errorf("two vectors are named %s", v.ID)
+		}
+		var buf bytes.Buffer
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(v); err != nil {
+			return nil, err
+		}
+		files[name] = buf.Bytes()
 	}
 	return files, nil
 }

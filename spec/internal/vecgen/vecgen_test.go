@@ -2,9 +2,15 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/adit-tunnel/adit/spec"
+	"github.com/adit-tunnel/adit/spec/model"
 )
 
 const folder = "../../vectors"
@@ -30,6 +36,114 @@ func TestVectorsAreCurrent(t *testing.T) {
 		if err != nil || !bytes.Equal(got, content) {
 			t.Errorf("%s is stale (%v); run go generate ./spec", name, err)
 		}
+	}
+}
+
+// Every broken table is shown by a dialogue of each role that has it, or nothing that a dialogue can do shows it.
+func TestBrokenTablesAreShown(t *testing.T) {
+	hand := written()
+	made, left, err := modelDialogues(hand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken, err := model.Broken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, fails := map[string]int{}, map[string]bool{}
+	for _, c := range broken {
+		tables, err := model.Changed(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, role := range []string{"server", "client"} {
+			if table := spec.States(c.Table); table.Role != role && table.Role != "both" {
+				continue
+			}
+			i := slices.IndexFunc(left, func(u unseen) bool { return u.role == role && u.String() == c.String() })
+			switch {
+			case shown(tables, role, hand):
+				by["hand"]++
+			case shown(tables, role, made):
+				by["model"]++
+			case i < 0:
+				t.Errorf("as a %s: %v: no dialogue shows it, and nothing says why", role, c)
+			default:
+				by[left[i].why]++
+				t.Logf("as a %s: %v: %s", role, c, left[i].why)
+				continue
+			}
+			if i >= 0 {
+				t.Errorf("as a %s: %v: a dialogue shows it, though %s", role, c, left[i].why)
+			}
+			for _, v := range made {
+				fails[v.ID] = fails[v.ID] || shown(tables, role, []spec.Vector{v})
+			}
+		}
+	}
+	want := map[string]int{"hand": 51, "model": 17, accord: 5, granted: 2, ofCore: 34}
+	if !maps.Equal(by, want) {
+		t.Errorf("what shows the broken tables, and why not: %v; want %v", by, want)
+	}
+	for _, v := range made {
+		if !fails[v.ID] {
+			t.Errorf("%s shows no broken table", v.ID)
+		}
+	}
+}
+
+// What a run is in a dialogue is what a subject of the printed tables does, and no more than it has to do.
+func TestTelling(t *testing.T) {
+	gets := func(frame string) model.Event { return model.Event{Side: "server", What: frame, Frame: true} }
+	does := func(what string) model.Event { return model.Event{Side: "server", What: what} }
+	for _, c := range []struct {
+		name  string
+		run   []model.Event
+		probe []string
+		ok    bool
+		cites string
+	}{
+		{"a connection that is open", []model.Event{does("visitor accepted"), gets("OPENED")}, nil, true, "PING-001"},
+		{"FIN", []model.Event{does("visitor accepted"), gets("OPENED")}, []string{"FIN"}, true, "FIN-002"},
+		{"FIN twice, a tunnel error", []model.Event{does("visitor accepted"), gets("OPENED")}, []string{"FIN", "FIN"}, false, ""},
+		{"Close for a connection that is alive, a tunnel error", []model.Event{does("visitor accepted"), gets("OPENED")}, []string{"Close"}, false, ""},
+		{"octets before OPENED, which may wait for it", []model.Event{does("visitor accepted"), does("visitor octets")}, nil, false, ""},
+		{"RESET behind octets that may have been sent", []model.Event{does("visitor accepted"), does("visitor octets"), gets("RESET")}, nil, false, ""},
+		{"WINDOW behind octets that may have been sent", []model.Event{does("visitor accepted"), does("visitor octets"), gets("WINDOW")}, []string{"OPENED"}, false, ""},
+		{"octets before OPENED, and OPENED", []model.Event{does("visitor accepted"), does("visitor octets")}, []string{"OPENED"}, true, "OPEN-020"},
+		{"an end of both halves", []model.Event{does("visitor accepted"), gets("OPENED"), does("visitor end of stream"), gets("FIN")}, []string{"Close"}, true, "FIN-004"},
+		{"an end of one half, and RESET", []model.Event{does("visitor accepted"), gets("OPENED"), does("visitor end of stream"), gets("RESET")}, []string{"Close"}, true, "RESET-002"},
+		{"an end of its own accord", []model.Event{does("visitor accepted"), does("own accord")}, nil, false, ""},
+	} {
+		told, why := begin("server", 3), ""
+		for _, e := range c.run {
+			why += told.tell(e)
+		}
+		v, ok := told.with(c.probe)
+		if ok = ok && why == ""; ok != c.ok || ok && !slices.Contains(v.Requirements, c.cites) {
+			t.Errorf("%s: a dialogue: %v (%s), which cites %v; want %v and %s", c.name, ok, why, v.Requirements, c.ok, c.cites)
+		}
+		if both := strings.Contains(c.name, "both"); ok && both != slices.Contains(v.Requirements, "FIN-004") {
+			t.Errorf("%s: it cites %v", c.name, v.Requirements)
+		}
+	}
+}
+
+// Two dialogues that only cite otherwise are one.
+func TestTwice(t *testing.T) {
+	all := extClientDialogues()
+	if err := twice(all); err != nil {
+		t.Error(err)
+	}
+	again := all[len(all)-1]
+	again.ID, again.Steps = "dialogue_again", slices.Clone(again.Steps)
+	again.Steps[0].Requirements, again.Steps[0].Note = []string{"TUN-001"}, "why"
+	if err := twice(append(all, again)); err == nil {
+		t.Error("twice = nil; want an error for a dialogue with the steps of another")
+	}
+	again.Steps = again.Steps[:len(again.Steps)-1]
+	if err := twice(append(all, again)); err != nil {
+		t.Errorf("twice = %v; want nil for one that is shorter", err)
 	}
 }
 
