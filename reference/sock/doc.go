@@ -3,8 +3,9 @@
 //
 // [NewTCP] makes a socket of a TCP connection: real descriptors, read and written without blocking a thread.
 // [Pipe] makes two connected sockets in memory, for tests under testing/synctest, with writes that can be
-// cut short or fail on demand. Buffers come from a [Pool], carry room in front of their bytes for a
-// header, and are released by whoever holds them last.
+// cut short or fail on demand. [ClientTLS] and [ServerTLS] make sockets that encrypt what passes through
+// another. Buffers come from a [Pool], carry room in front of their bytes for a header, and are released by
+// whoever holds them last.
 //
 // Files:
 //
@@ -16,4 +17,5 @@
 //	sys_linux.go   the system calls, without a word to the scheduler
 //	sys_unix.go    the system calls of other Unix systems
 //	mem.go         Pipe and Mem: sockets in memory
+//	tls.go         TLS: a socket over another one
 package sock

@@ -21,29 +21,59 @@ func both(t *testing.T, test func(t *testing.T, near, far Socket)) {
 		})
 	})
 	t.Run("tcp", func(t *testing.T) {
-		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		a, err := net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := l.AcceptTCP()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ends [2]Socket
-		for i, c := range []*net.TCPConn{a, b} {
-			c.SetDeadline(time.Now().Add(10 * time.Second))
-			if ends[i], err = NewTCP(c); err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-		}
-		test(t, ends[0], ends[1])
+		near, far := loopback(t)
+		defer near.Close()
+		defer far.Close()
+		test(t, near, far)
 	})
+}
+
+// loopback returns two connected sockets of the kernel, that fail rather than hang.
+func loopback(t testing.TB) (near, far Socket) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]Socket
+	for i, c := range []*net.TCPConn{a, b} {
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		if ends[i], err = NewTCP(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ends[0], ends[1]
+}
+
+// everywhere is both, and the same through TLS.
+func everywhere(t *testing.T, test func(t *testing.T, near, far Socket)) {
+	t.Helper()
+	both(t, test)
+	t.Run("tls", func(t *testing.T) {
+		configs() // before the time stands still
+		both(t, func(t *testing.T, near, far Socket) {
+			server, client := encrypted(t, near, far)
+			test(t, server, client)
+		})
+	})
+}
+
+// inMemory reports whether a socket is one in memory, in the end.
+func inMemory(s Socket) bool {
+	if t, ok := s.(*TLS); ok {
+		s = t.under
+	}
+	_, ok := s.(*Mem)
+	return ok
 }
 
 // mustWrite writes all of text.
@@ -59,7 +89,7 @@ func mustWrite(t *testing.T, to Socket, text string) {
 }
 
 func TestAReadLendsWhatIsThereAndThenTheEnd(t *testing.T) {
-	both(t, func(t *testing.T, near, far Socket) {
+	everywhere(t, func(t *testing.T, near, far Socket) {
 		pool := NewPool(3, 4, 16)
 		mustWrite(t, far, "hello")
 		b, err := near.Read(pool, 5)
@@ -95,7 +125,7 @@ func TestAReadLendsWhatIsThereAndThenTheEnd(t *testing.T) {
 }
 
 func TestAResetIsSeenAsOne(t *testing.T) {
-	both(t, func(t *testing.T, near, far Socket) {
+	everywhere(t, func(t *testing.T, near, far Socket) {
 		far.Reset()
 		far.Reset() // a second time does no harm
 		if b, err := near.Read(NewPool(0, 16), 16); b != nil || !errors.Is(err, syscall.ECONNRESET) {
@@ -105,10 +135,10 @@ func TestAResetIsSeenAsOne(t *testing.T) {
 }
 
 func TestCloseMakesPendingCallsReturn(t *testing.T) {
-	both(t, func(t *testing.T, near, _ Socket) {
+	everywhere(t, func(t *testing.T, near, _ Socket) {
 		read := make(chan error, 1)
 		go func() { _, err := near.Read(NewPool(0, 16), 16); read <- err }()
-		if _, ok := near.(*Mem); ok {
+		if inMemory(near) {
 			synctest.Wait()
 		}
 		near.Close()
