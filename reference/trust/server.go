@@ -1,0 +1,65 @@
+package trust
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+)
+
+// protocol is what both ends have to agree on (TLS-002).
+const protocol = "adit/1"
+
+// Server is how a server shows who it is, and which clients it takes.
+type Server struct {
+	pair    *watched[*tls.Certificate]
+	clients *watched[*x509.CertPool] // nil: any
+}
+
+// NewServer reads the server's certificate and its private key, and the authorities of its clients; clientCA empty: any
+// client is taken.
+func NewServer(certFile, keyFile, clientCA string) (*Server, error) {
+	s := &Server{}
+	var err error
+	if s.pair, err = watchPair(certFile, keyFile); err != nil || clientCA == "" {
+		return s, err
+	}
+	s.clients, err = watchPool("client_ca", clientCA)
+	return s, err
+}
+
+// Config is what every handshake begins with. It may be used for any number of them.
+func (s *Server) Config(log *slog.Logger) *tls.Config {
+	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current(log), nil }}
+}
+
+// current is the configuration for the files as they are now.
+func (s *Server) current(log *slog.Logger) *tls.Config {
+	cfg := base()
+	cfg.Certificates = []tls.Certificate{*s.pair.now(log)}
+	cfg.SessionTicketsDisabled = true // TLS-009; without them there is no early data either (TLS-003)
+	if s.clients != nil {             // TLS-005
+		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, s.clients.now(log)
+	}
+	return cfg
+}
+
+// Pin is that of the server's certificate.
+func (s *Server) Pin(log *slog.Logger) Pin { return PinOf(s.pair.now(log).Leaf) }
+
+// base is what both roles have in common.
+func base() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, // TLS-001
+		NextProtos: []string{protocol},
+		// Records of the size of a packet would cost a bulk stream more than a first byte gains by them.
+		DynamicRecordSizingDisabled: true,
+	}
+}
+
+func watchPair(certFile, keyFile string) (*watched[*tls.Certificate], error) {
+	return watch(func() (*tls.Certificate, error) { return readPair(certFile, keyFile) }, certFile, keyFile)
+}
+
+func watchPool(key, file string) (*watched[*x509.CertPool], error) {
+	return watch(func() (*x509.CertPool, error) { return readPool(key, file) }, file)
+}
