@@ -112,6 +112,7 @@ type Tunnel struct {
 	KeepAlive time.Time `json:"last_keepalive,omitzero"` // the last one that came
 
 	Profile    string  `json:"profile"`            // core or extended
+	TLS        bool    `json:"tls"`                // it is encrypted
 	WhyCore    string  `json:"why_core,omitempty"` // where more was wanted
 	Agent      string  `json:"agent,omitempty"`    // what the client says it is
 	Name       string  `json:"name,omitempty"`     // what it calls itself

@@ -9,6 +9,7 @@
 //	server.go    Config, Server: start, ready, graceful stop
 //	listen.go    binding with errors that name the remedy; the accept loop
 //	tunnels.go   tunnels: who may connect, the life of one
+//	tls.go       the handshake of one that is encrypted
 //	registry.go  the live tunnels, and which of them serves a mapping
 //	reserve.go   descriptors kept for tunnels, the API and refusals
 //	port.go      one mapped port, and the sum of its visitors' traffic

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 )
 
 // What tunnels that are not proven may take up, in all and of one address. They cost a descriptor each, and
@@ -13,13 +14,16 @@ import (
 const (
 	mostUnproven       = 64
 	mostUnprovenOfAddr = 8
+	// youth is how long one that is in its TLS handshake keeps its place (AUTH-016): many clients that come back at once from
+	// one address would end each other before any was done.
+	youth = 2 * time.Second
 )
 
 var errMadeRoom = errors.New("it sent no frame, and made room for a newer connection")
 
 // registry holds the live tunnels, and decides which of them serves a mapping (PROTOCOL.md section 18). A tunnel
-// is proven once a frame came through it. Before that it may be a stranger's, or that of a client which is silent
-// for its first 15 s: it serves (TUN-001), but only where no proven one does.
+// is proven once a frame came through it, or its TLS handshake is over (TLS-010). Before that it may be a stranger's, or that of a client which is silent
+// for its first 15 s: it serves (TUN-001), but only where no proven one does, and in its TLS handshake not at all.
 // Safe for use from any number of goroutines.
 type registry struct {
 	mu               sync.Mutex // guards the following fields
@@ -27,18 +31,27 @@ type registry struct {
 }
 
 // add makes t available to visitors, as one that is not proven. It returns the tunnel that has to make room for
-// it, which is forgotten: the oldest of the address that has most of them; nil when there is room.
+// it, which is forgotten; nil when there is room. That is the oldest, of its address if that has too many: without TLS of
+// the address that has most of them, in TLS handshakes (AUTH-016) t itself when no other is old enough.
 func (r *registry) add(t *tunnel) (evicted *tunnel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unproven.add(t)
+	var from []*tunnel
 	switch i := r.unproven.find(t.addr); {
 	case len(r.unproven[i].tunnels) > mostUnprovenOfAddr:
-		evicted = r.unproven[i].tunnels[0]
+		from = r.unproven[i].tunnels
+	case len(r.unproven.all()) > mostUnproven && t.shaking.Load():
+		from = r.unproven.all()
+		slices.SortFunc(from, func(a, b *tunnel) int { return a.accepted.Compare(b.accepted) })
 	case len(r.unproven.all()) > mostUnproven:
-		evicted = slices.MaxFunc(r.unproven, func(a, b group) int { return len(a.tunnels) - len(b.tunnels) }).tunnels[0]
+		from = slices.MaxFunc(r.unproven, func(a, b group) int { return len(a.tunnels) - len(b.tunnels) }).tunnels
 	default:
 		return nil
+	}
+	evicted = t
+	if i := slices.IndexFunc(from, func(o *tunnel) bool { return !o.shaking.Load() || time.Since(o.accepted) >= youth }); i >= 0 {
+		evicted = from[i]
 	}
 	r.unproven.remove(evicted)
 	return evicted
@@ -137,7 +150,7 @@ func (g groups) pick(client netip.Prefix) *tunnel {
 			continue
 		}
 		for _, t := range slices.Backward(of.tunnels) {
-			if !t.draining.Load() {
+			if !t.draining.Load() && !t.shaking.Load() {
 				return t
 			}
 		}

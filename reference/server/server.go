@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/forward"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/trust"
 )
 
 // Config tunes a server. It is copied by Listen and not modified afterwards. In every port 0 means one that
@@ -30,6 +32,7 @@ type Config struct {
 	AllowedClients []netip.Prefix // addresses that tunnels may come from; none: any
 	MaxTunnels     int            // tunnels at once, each of which has a read buffer; 0: no bound
 	Memory         int            // bytes that all tunnels hold of what they received; 0: half of the machine's memory
+	TLS            *trust.Server  // tunnels are encrypted; nil: they are not
 
 	APIHost    string
 	APIPort    int
@@ -64,6 +67,7 @@ type Server struct {
 	direct   forward.TCP
 
 	tunnelListener *net.TCPListener // nil: the tunnel is off
+	tls            *tls.Config      // nil: tunnels are not encrypted
 	apiListener    *net.TCPListener
 	api            *http.Server
 
@@ -85,6 +89,9 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	cfg.Session.Together = session.NewMemory(memory(cfg.Memory))
 	s := &Server{cfg: cfg, log: cfg.Logger}
+	if cfg.TLS != nil {
+		s.tls = cfg.TLS.Config(s.log)
+	}
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
@@ -175,8 +182,12 @@ func (s *Server) logReady() {
 	if s.tunnelListener != nil {
 		tunnel = s.tunnelListener.Addr().String()
 	}
-	s.log.Info("ready", "tunnel", tunnel, "api", s.apiListener.Addr(),
-		"ports", fmt.Sprintf("%d-%d", s.cfg.Rules.PortFrom, s.cfg.Rules.PortEnd), "mappings", len(s.mappings.List()))
+	args := []any{"tunnel", tunnel, "api", s.apiListener.Addr(),
+		"ports", fmt.Sprintf("%d-%d", s.cfg.Rules.PortFrom, s.cfg.Rules.PortEnd), "mappings", len(s.mappings.List())}
+	if s.cfg.TLS != nil {
+		args = append(args, "tls", true, "pin", s.cfg.TLS.Pin(s.log).String())
+	}
+	s.log.Info("ready", args...)
 }
 
 // serveAPI answers HTTP requests. Run starts it; closing the HTTP server ends it.

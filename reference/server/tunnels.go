@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,15 +26,19 @@ type tunnel struct {
 	log     *slog.Logger
 	session *session.Session
 	end     context.CancelCauseFunc
+	secure  *sock.TLS    // nil: it is not encrypted
+	taken   func() error // makes a client of it, the first time that it is called; an error says why not
 
+	accepted time.Time
+	shaking  atomic.Bool // its TLS handshake is not over
 	draining atomic.Bool // it takes no new visitors
 }
 
 // acceptTunnel takes what the tunnel listener accepted, and serves visitors through it at once where no proven
 // tunnel does: a client may be silent for its first 15 s (TUN-001). One that lost its tunnel comes back the same way
-// (LOSS-004).
+// (LOSS-004). A tunnel that is to be encrypted counts as unproven from the start, and serves when its handshake is over.
 func (s *Server) acceptTunnel(conn *net.TCPConn) {
-	t := &tunnel{id: fmt.Sprintf("t%d", s.lastTunnel.Add(1)), remote: addrPort(conn.RemoteAddr())}
+	t := &tunnel{id: fmt.Sprintf("t%d", s.lastTunnel.Add(1)), remote: addrPort(conn.RemoteAddr()), accepted: time.Now()}
 	t.addr = t.remote.Addr()
 	t.log = s.log.With("tunnel", t.id, "remote", t.remote)
 	if !mapping.Allows(s.cfg.AllowedClients, t.addr) { // MULTI-001
@@ -40,31 +46,45 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 		sock.Reset(conn)
 		return
 	}
-	socket, err := sock.NewTCP(conn)
+	plain, err := sock.NewTCP(conn)
 	if err != nil {
 		t.log.Warn("tunnel lost before it began", "error", err)
 		sock.Reset(conn)
 		return
 	}
+	var socket sock.Socket = plain
+	if s.tls != nil {
+		t.secure = sock.ServerTLS(plain, s.tls)
+		t.shaking.Store(true)
+		socket = t.secure
+	}
 	cfg := s.cfg.Session
 	cfg.Role, cfg.Logger, cfg.ShortRequests = session.Server, t.log, s.cfg.Rules.ShortRequests
-	cfg.Proven = func() error { return s.prove(t) }
+	t.taken = sync.OnceValue(func() error { return s.prove(t) })
+	cfg.Proven = t.taken
 	cfg.Draining = func() { t.draining.Store(true) }
 	ctx, end := context.WithCancelCause(s.relaying)
 	t.session, t.end = session.New(socket, cfg), end
-	if evicted := s.registry.add(t); evicted != nil {
+	switch evicted := s.registry.add(t); evicted {
+	case nil:
+	case t:
+		t.log.Warn("tunnel refused", "error", errNoRoom)
+		end(errNoRoom)
+		socket.Reset()
+		return
+	default:
 		evicted.end(errMadeRoom)
 	}
 	t.log.Debug("tunnel accepted")
 	s.tunnels.Go(func() { s.serveTunnel(ctx, t) })
 }
 
-// prove makes a client of whoever is at the other end of t, which sent its first frame; or refuses it by
-// policy (MULTI-001).
+// prove makes a client of whoever is at the other end of t, which sent its first frame, or finished its TLS handshake; or
+// refuses it by policy (MULTI-001).
 func (s *Server) prove(t *tunnel) error {
 	err := s.registry.prove(t, s.cfg.MaxTunnels)
 	if err == nil {
-		t.log.Info("tunnel connected")
+		t.log.Info("tunnel connected", t.secured()...)
 	} else {
 		t.log.Warn("tunnel refused", "error", err)
 	}
@@ -75,11 +95,24 @@ func (s *Server) prove(t *tunnel) error {
 // Close or the end of ctx ends it. Other tunnels never notice (ERR-003).
 func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 	defer t.end(nil)
+	if t.secure != nil {
+		if !s.shakeHands(ctx, t) {
+			return
+		}
+		if err := t.taken(); err != nil { // which is also the answer to its first frame, if one comes
+			late := time.AfterFunc(handshakeTime, func() { t.end(err) })
+			defer late.Stop()
+		}
+	}
 	s.tunnels.Go(func() { // Run goes on for connections that linger
 		<-t.session.Lost()
 		s.registry.remove(t)
-		if t.session.Err() == nil { // else the session has said why
+		err := t.session.Err()
+		if err == nil { // else the session has said why
 			t.log.Info("tunnel closed")
+		}
+		if e, foreign := errors.AsType[*session.ForeignError](err); foreign && e.Speaks == "TLS" {
+			t.log.Warn("the client speaks TLS, and this server does not: set security.tunnel.enable_tls here, or start the client without --tls")
 		}
 	})
 	t.session.Run(ctx)
@@ -117,7 +150,7 @@ func (s *Server) tunnelStats() []api.Tunnel {
 			profile = "extended"
 		}
 		all = append(all, api.Tunnel{
-			Profile: profile, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
+			Profile: profile, TLS: t.secure != nil, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
 			RTT: float64(n.RTT) / float64(time.Millisecond), Grown: n.Grown, Held: n.Held, Queued: n.Queued, OverBudget: n.OverBudget,
 			Connections: connections(t.session),
 			Remote:      t.remote.String(), Since: n.Start, Active: n.Active, Total: n.Opened + n.Failed, Failed: n.Failed,

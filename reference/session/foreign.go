@@ -30,6 +30,14 @@ func (rd *reader) foreign(b []byte, err error) error {
 	return err
 }
 
+// Speaks names the protocol that a stream begins like: adit, or one that people confuse with it; "" when it is none of them.
+func Speaks(begin []byte) string {
+	if len(begin) > 0 && begin[0] == wire.Version {
+		return "adit"
+	}
+	return protocolOf(begin)
+}
+
 // protocolOf names the protocol that a stream begins like; "" when it is none of those that people confuse with
 // a tunnel.
 func protocolOf(b []byte) string {
