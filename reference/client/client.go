@@ -11,6 +11,7 @@ import (
 
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/reference/trust"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -35,6 +36,9 @@ type Config struct {
 	Session session.Config
 	// Logger for everything the client reports; nil discards.
 	Logger *slog.Logger
+
+	// TLS says by what the client knows the server, and encrypts the tunnel; nil: it is not encrypted.
+	TLS *trust.Client
 
 	// DialServer reaches the server; nil: TCP.
 	DialServer func(ctx context.Context, server string) (sock.Socket, error)
@@ -117,7 +121,7 @@ func (c *Client) tunnel(ctx, lingering context.Context) (dialled, lived time.Dur
 	c.log.Info("connecting")
 	start := time.Now()
 	dialCtx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
-	socket, err := c.cfg.DialServer(dialCtx, c.cfg.Server)
+	socket, err := c.dialServer(dialCtx)
 	cancel()
 	connected := time.Now()
 	dialled = connected.Sub(start)
@@ -128,7 +132,7 @@ func (c *Client) tunnel(ctx, lingering context.Context) (dialled, lived time.Dur
 	if foreign, ok := errors.AsType[*session.ForeignError](err); ok {
 		return dialled, 0, notAServer(foreign) // no tunnel, however long it took the other end to say so
 	}
-	return dialled, max(1, time.Since(connected)), err
+	return dialled, max(1, time.Since(connected)), whyRefused(err)
 }
 
 // serve runs the session of one tunnel until that is lost; connections that linger go on, until lingering ends. When
@@ -143,7 +147,7 @@ func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start
 	cfg.Proven = func() error {
 		silent.Stop()
 		c.leave()
-		c.log.Info("connected", "took", time.Since(start).Round(time.Microsecond))
+		c.log.Info("connected", "took", time.Since(start).Round(time.Microsecond), "tls", c.cfg.TLS != nil)
 		return nil
 	}
 	drains := make(chan struct{})
@@ -192,6 +196,9 @@ func (c *Client) leave() {
 func notAServer(e *session.ForeignError) error {
 	if e.Speaks == "" {
 		return fmt.Errorf("this is not an adit server; -server has to name its tunnel port: %w", e.Err)
+	}
+	if e.Speaks == "TLS" {
+		return fmt.Errorf("the server speaks TLS, and this client does not; start it with --tls, and with --ca or --pin if its certificate is not of a public authority: %w", e.Err)
 	}
 	return fmt.Errorf("this is not an adit server (it speaks %s); -server has to name its tunnel port: %w", e.Speaks, e.Err)
 }

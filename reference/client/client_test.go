@@ -235,38 +235,17 @@ func TestStopCutsWhatDoesNotFinishInTime(t *testing.T) {
 	}
 }
 
-// stranger accepts connections and sends what it says, then nothing.
-func stranger(t *testing.T, says string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { defer c.Close(); io.WriteString(c, says); io.Copy(io.Discard, c) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); all.Wait() })
-	return l.Addr().String()
-}
-
 // What accepts a connection is no server yet: only a frame shows one.
 func TestOnlyAFrameMakesAServer(t *testing.T) {
 	for _, c := range []struct{ says, want string }{
 		{"SSH-2.0-OpenSSH_9.2\r\n", "this is not an adit server (it speaks SSH)"},
 		{"HTTP/1.1 400 Bad Request\r\n\r\n", "this is not an adit server (it speaks HTTP)"},
-		{"\x15\x03\x01\x00\x02\x02\x16", "this is not an adit server (it speaks TLS)"},
+		{"\x15\x03\x01\x00\x02\x02\x16", "the server speaks TLS, and this client does not"},
 		{"hello\n", "this is not an adit server;"},
 		{"\x01\x05\x00\x00\x00\x00", "msg=connected"},
 	} {
 		lines := make(chan string, 100)
-		cfg := Config{Server: stranger(t, c.says), ConnectTimeout: soon, RetryFirst: time.Millisecond, RetryMost: time.Millisecond}
+		cfg := Config{Server: serve(t, says(c.says)), ConnectTimeout: soon, RetryFirst: time.Millisecond, RetryMost: time.Millisecond}
 		cfg.Logger = slog.New(slog.NewTextHandler(writerTo(lines), nil))
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
