@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
+	"github.com/adit-tunnel/adit/reference/trust"
 )
 
 // A checker gathers what is wrong with a configuration, and knows where each key was set.
@@ -50,6 +51,27 @@ func (k *checker) field(f field) {
 		if allowed := strings.Fields(list); !slices.Contains(allowed, f.text()) {
 			k.fail(f.key, "%q must be %s", f.text(), strings.Join(allowed, " or "))
 		}
+	}
+}
+
+// A setting is a key of a configuration and its text.
+type setting struct{ key, text string }
+
+// unused records of every key that is set why it must not be.
+func (k *checker) unused(why string, settings ...setting) {
+	for _, s := range settings {
+		if s.text != "" {
+			k.fail(s.key, "%s", why)
+		}
+	}
+}
+
+// files records what is wrong with a file that a key of the section names.
+func (k *checker) files(section string, err error) {
+	if e, ok := errors.AsType[*trust.Error](err); ok {
+		k.fail(section+e.Key, "%v", e.Err)
+	} else if err != nil {
+		panic("config: internal error: an error that names no key: " + err.Error())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
+	"github.com/adit-tunnel/adit/reference/trust"
 	"github.com/adit-tunnel/adit/spec"
 )
 
@@ -14,6 +15,11 @@ type Client struct {
 	Protocol   string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
 	Name       string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
 	Allow      []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
+	TLS        bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, and make sure that it is the right server; one that has enable_tls takes no other clients"`
+	CA         string   `yaml:"ca" help:"with tls: PEM file of the authorities that may vouch for the server; empty: those of the system"`
+	Pin        string   `yaml:"pin" help:"with tls, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
+	CertFile   string   `yaml:"cert_file" help:"with tls: PEM file of this client's certificate, for a server that has client_ca"`
+	KeyFile    string   `yaml:"key_file" help:"PEM file of its private key"`
 	TargetHost string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
 
 	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"10s" range:"1ms 1m" help:"one attempt to reach the server"`
@@ -31,6 +37,28 @@ type Client struct {
 	} `yaml:"timers"`
 	Log      Log      `yaml:"log"`
 	Shutdown Shutdown `yaml:"shutdown"`
+
+	// Trust is what tls is told, read; nil without tls.
+	Trust *trust.Client `yaml:"-"`
+}
+
+// checkTLS reads the files of tls.
+func (c *Client) checkTLS(k *checker) {
+	switch {
+	case !c.TLS:
+		k.unused("without tls the tunnel is not encrypted, and this has no effect; add --tls, or remove this",
+			setting{"ca", c.CA}, setting{"pin", c.Pin}, setting{"cert_file", c.CertFile}, setting{"key_file", c.KeyFile})
+	case c.CA != "" && c.Pin != "":
+		k.fail("pin", "takes the place of an authority, and ca names one; remove either")
+	case c.CertFile != "" && c.KeyFile == "":
+		k.fail("cert_file", "needs key_file; name the PEM file of its private key")
+	case c.CertFile == "" && c.KeyFile != "":
+		k.fail("key_file", "needs cert_file; name the PEM file of the certificate that it belongs to")
+	default:
+		var err error
+		c.Trust, err = trust.NewClient(c.CA, c.Pin, c.CertFile, c.KeyFile)
+		k.files("", err)
+	}
 }
 
 // check refuses what the tags of single keys do not.
@@ -39,6 +67,7 @@ func (c *Client) check(k *checker) {
 	if _, perr := parsePort(port); err != nil || perr != nil || host == "" {
 		k.fail("server", "%q is not HOST:PORT with a port from 1 to 65535; give the server's tunnel port, like example.org:9000", c.Server)
 	}
+	c.checkTLS(k)
 	if c.Name != "" && !mapping.ValidLabel(c.Name) {
 		k.fail("name", "%q is not 1 to 63 of a-z, 0-9 and -", c.Name)
 	}

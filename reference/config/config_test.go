@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/certtest"
 	"github.com/adit-tunnel/adit/reference/config"
 	"github.com/adit-tunnel/adit/reference/mapping"
 )
@@ -197,6 +198,68 @@ func TestATargetHostThatCannotBeDialledIsRefused(t *testing.T) {
 }
 
 func anyRules([]string) error { return nil }
+
+// Nobody is to believe that a tunnel is encrypted, or that it is checked whose the other end is, when it is not.
+func TestKeysOfTLSThatDoNotFitAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	ca := certtest.NewCA()
+	cert, key := ca.Issue(time.Hour, "server.example").Write(dir, "server")
+	_, otherKey := ca.Issue(time.Hour, "other.example").Write(dir, "other")
+	caFile := certtest.File(dir, "ca.crt", ca.PEM)
+	pin := strings.Repeat("0f", 32)
+	const section = "-security.tunnel."
+	for _, c := range []struct {
+		what string
+		args []string // of the server when they begin with its section
+		want string   // how the error begins; "" for none
+		has  string   // the remedy
+	}{
+		{"a server", []string{section + "enable_tls", section + "cert_file", cert, section + "key_file", key}, "", ""},
+		{"a server that wants certificates", []string{section + "enable_tls", section + "cert_file", cert, section + "key_file", key, section + "client_ca", caFile}, "", ""},
+		{"a server without key", []string{section + "enable_tls", section + "cert_file", cert}, "flag --security.tunnel.enable_tls: needs", "security.tunnel.cert_file and security.tunnel.key_file"},
+		{"a server without certificate", []string{section + "enable_tls", section + "key_file", key}, "flag --security.tunnel.enable_tls: needs", "security.tunnel.cert_file and security.tunnel.key_file"},
+		{"a server with a certificate that it does not use", []string{section + "cert_file", cert, section + "key_file", key}, "flag --security.tunnel.cert_file: without security.tunnel.enable_tls", "set that to true"},
+		{"a server with a key that it does not use", []string{section + "key_file", key}, "flag --security.tunnel.key_file: without security.tunnel.enable_tls", "set that to true"},
+		{"a server with an authority that it does not use", []string{section + "client_ca", caFile}, "flag --security.tunnel.client_ca: without security.tunnel.enable_tls", "set that to true"},
+		{"a server with another's key", []string{section + "enable_tls", section + "cert_file", cert, section + "key_file", otherKey}, "flag --security.tunnel.key_file: ", "name the private key"},
+		{"a server without its authority's file", []string{section + "enable_tls", section + "cert_file", cert, section + "key_file", key, section + "client_ca", dir}, "flag --security.tunnel.client_ca: ", "name a PEM file"},
+		{"a client", []string{"-tls"}, "", ""},
+		{"a client with an authority and a certificate", []string{"-tls", "-ca", caFile, "-cert_file", cert, "-key_file", key}, "", ""},
+		{"a client with a pin", []string{"-tls", "-pin", pin}, "", ""},
+		{"a client with a pin and an authority", []string{"-tls", "-pin", pin, "-ca", caFile}, "flag --pin: ", "remove either"},
+		{"a client with a pin that is none", []string{"-tls", "-pin", "0f"}, "flag --pin: ", "64 hexadecimal digits"},
+		{"a client with an authority that it does not use", []string{"-ca", caFile}, "flag --ca: without tls", "add --tls"},
+		{"a client with a pin that it does not use", []string{"-pin", pin}, "flag --pin: without tls", "add --tls"},
+		{"a client with a certificate that it does not use", []string{"-cert_file", cert, "-key_file", key}, "flag --cert_file: without tls", "add --tls"},
+		{"a client with a key that it does not use", []string{"-key_file", key}, "flag --key_file: without tls", "add --tls"},
+		{"a client without key", []string{"-tls", "-cert_file", cert}, "flag --cert_file: needs key_file", "name the PEM file"},
+		{"a client without certificate", []string{"-tls", "-key_file", key}, "flag --key_file: needs cert_file", "name the PEM file"},
+		{"a client without its authority's file", []string{"-tls", "-ca", dir}, "flag --ca: ", "name a PEM file"},
+	} {
+		var err error
+		encrypts := false
+		if strings.HasPrefix(c.args[0], section) {
+			var s config.Server
+			s, err = config.LoadServer(c.args, nil)
+			encrypts = s.TLS != nil
+		} else {
+			var s config.Client
+			s, err = config.LoadClient(c.args, nil, anyRules)
+			encrypts = s.Trust != nil
+		}
+		switch {
+		case c.want == "" && (err != nil || !encrypts):
+			t.Errorf("%s: %v, encrypts: %v; want it accepted", c.what, err, encrypts)
+		case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want) || !strings.Contains(err.Error(), c.has)):
+			t.Errorf("%s: %v; want %s … %s", c.what, err, c.want, c.has)
+		}
+	}
+	s, err := config.LoadServer(nil, nil)
+	c, cerr := config.LoadClient(nil, nil, anyRules)
+	if err != nil || cerr != nil || s.TLS != nil || c.Trust != nil {
+		t.Errorf("the defaults encrypt: %v, %v, %v, %v", s.TLS, c.Trust, err, cerr)
+	}
+}
 
 // What another package says of the rules is told with file and line, like everything else.
 func TestRulesAreRefusedWhereTheyStand(t *testing.T) {

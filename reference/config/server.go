@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
+	"github.com/adit-tunnel/adit/reference/trust"
 )
 
 // Server is the configuration of adit-server.
@@ -59,10 +60,10 @@ type Server struct {
 			AllowedIPs []string `yaml:"allowed_ips" help:"addresses or CIDRs that may use the API; empty: any"`
 		} `yaml:"api"`
 		Tunnel struct {
-			EnableTLS bool   `yaml:"enable_tls" help:"true is refused: there is no TLS; carry the tunnel over a VPN or ssh where the path is not trusted"`
-			CertFile  string `yaml:"cert_file" help:"a value is refused, as enable_tls is"`
-			KeyFile   string `yaml:"key_file" help:"a value is refused, as enable_tls is"`
-			ClientCA  string `yaml:"client_ca" help:"a value is refused, as enable_tls is"`
+			EnableTLS bool   `yaml:"enable_tls" help:"take clients over TLS 1.3 alone (--tls there); needs cert_file and key_file"`
+			CertFile  string `yaml:"cert_file" help:"PEM file of the server's certificate, and of those that lead to its authority; read again when it changes, like the two below"`
+			KeyFile   string `yaml:"key_file" help:"PEM file of its private key"`
+			ClientCA  string `yaml:"client_ca" help:"PEM file of authorities; only clients with a certificate of one of them are served"`
 		} `yaml:"tunnel"`
 		PortRange struct {
 			Blacklist []int `yaml:"blacklist" range:"1 65535" help:"ports that cannot be mapped"`
@@ -73,6 +74,8 @@ type Server struct {
 
 	// Maps is Map, parsed.
 	Maps []mapping.Request `yaml:"-"`
+	// TLS is what security.tunnel names, read; nil without enable_tls.
+	TLS *trust.Server `yaml:"-"`
 }
 
 // Timers is what both roles have in common.
@@ -144,6 +147,23 @@ func (c *Server) AllowedClients() []netip.Prefix { return mustPrefixes(c.Tunnel.
 // AllowedIPs is security.api.allowed_ips, parsed.
 func (c *Server) AllowedIPs() []netip.Prefix { return mustPrefixes(c.Security.API.AllowedIPs) }
 
+// checkTLS reads the files of security.tunnel.
+func (c *Server) checkTLS(k *checker) {
+	const section = "security.tunnel."
+	t := &c.Security.Tunnel
+	switch {
+	case !t.EnableTLS:
+		k.unused("without "+section+"enable_tls tunnels are not encrypted, and this has no effect; set that to true, or remove this",
+			setting{section + "cert_file", t.CertFile}, setting{section + "key_file", t.KeyFile}, setting{section + "client_ca", t.ClientCA})
+	case t.CertFile == "" || t.KeyFile == "":
+		k.fail(section+"enable_tls", "needs %scert_file and %skey_file; name the PEM files of the server's certificate and of its private key", section, section)
+	default:
+		var err error
+		c.TLS, err = trust.NewServer(t.CertFile, t.KeyFile, t.ClientCA)
+		k.files(section, err)
+	}
+}
+
 // check refuses what the tags of single keys do not.
 func (c *Server) check(k *checker) {
 	if c.PortRange.End < c.PortRange.From {
@@ -161,14 +181,7 @@ func (c *Server) check(k *checker) {
 	if s.API.EnableAuth {
 		k.fail("security.api.enable_auth", "is not implemented: there are no API keys; set it to false and limit who reaches the API with security.api.allowed_ips or api.listen_host")
 	}
-	if s.Tunnel.EnableTLS {
-		k.fail("security.tunnel.enable_tls", "is not implemented: there is no TLS; set it to false and carry the tunnel over a VPN or ssh where the path is not trusted")
-	}
-	for key, value := range map[string]string{"cert_file": s.Tunnel.CertFile, "key_file": s.Tunnel.KeyFile, "client_ca": s.Tunnel.ClientCA} {
-		if value != "" {
-			k.fail("security.tunnel."+key, "is not implemented: there is no TLS; remove it, and carry the tunnel over a VPN or ssh where the path is not trusted")
-		}
-	}
+	c.checkTLS(k)
 	seen := map[int]bool{}
 	for _, text := range c.Map {
 		m, err := parseMap(text)

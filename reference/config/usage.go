@@ -31,6 +31,7 @@ const clientUsage = `adit-client keeps a tunnel to a server, and connects its vi
 
   adit-client --server example.org:9000                           services on this machine's loopback
   adit-client --server example.org:9000 --allow 192.168.1.0/24:22   and this as well
+  adit-client --server example.org:9000 --tls --ca server.crt     encrypted, to a server with that certificate
 
 Flags take two dashes or one. Every key of the config file is a flag of the same name. Lists are separated by commas,
 or the flag is repeated.

@@ -4,10 +4,14 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/adit-tunnel/adit/reference/certtest"
 	"github.com/adit-tunnel/adit/reference/client"
 	"github.com/adit-tunnel/adit/reference/cmd/internal/wiring"
+	"github.com/adit-tunnel/adit/reference/trust"
 )
 
 var keys = []wiring.Key{
@@ -43,22 +47,37 @@ var keys = []wiring.Key{
 
 // others are the fields that no key reaches: looked at below, set by the client, or the server's.
 var others = []string{
-	"Policy", "Logger", "DialServer", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
+	"Policy", "Logger", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
 	"Session.Agent", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.ConnectTimeout", "Session.ShortRequests", "Session.FirstID",
 }
 
 func TestEveryKeyReachesTheClient(t *testing.T) {
 	var made client.Config
-	if err := wiring.Check(t.TempDir(), keys, others, func(args ...string) (any, any, error) {
+	dir := t.TempDir()
+	pair := certtest.NewCA().Issue(time.Hour, "client.example")
+	cert, key := pair.Write(dir, "client")
+	loaded := func(args ...string) (any, any, error) {
 		c, err := load(args, io.Discard)
 		if err != nil {
 			return nil, nil, err
 		}
 		made, err = clientConfig(c, c.Log.Logger(io.Discard))
 		return c, made, err
-	}); err != nil {
+	}
+	all := append(slices.Clone(keys), wiring.Key{Name: "tls", Value: true}, wiring.Key{Name: "ca", Value: cert}, wiring.Key{Name: "pin", Value: ""},
+		wiring.Key{Name: "cert_file", Value: cert}, wiring.Key{Name: "key_file", Value: key})
+	if err := wiring.Check(dir, all, others, loaded); err != nil {
 		t.Error(err)
+	}
+	if made.TLS == nil {
+		t.Error("tls does not reach the client")
+	} else if cfg := made.TLS.Config("server.example", made.Logger); cfg.RootCAs == nil || cfg.InsecureSkipVerify || cfg.GetClientCertificate == nil {
+		t.Errorf("ca or cert_file does not reach the client: %+v", cfg)
+	}
+	pin := trust.PinOf(pair.TLS().Leaf).String()
+	if _, _, err := loaded("-tls", "-pin", pin, "-allow", "10.0.0.2:22", "-log.level", "error"); err != nil || made.TLS == nil || !made.TLS.Config("", made.Logger).InsecureSkipVerify {
+		t.Errorf("pin does not reach the client: %v", err)
 	}
 	if want, err := client.ParsePolicy([]string{"10.0.0.2:22"}); err != nil || !reflect.DeepEqual(made.Policy, want) {
 		t.Errorf("allow becomes %v; want %v, %v", made.Policy, want, err)

@@ -40,6 +40,7 @@ func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 	return client.Config{
 		Server:         c.Server,
 		Policy:         policy,
+		TLS:            c.Trust,
 		TargetHost:     c.TargetHost,
 		ConnectTimeout: c.ConnectTimeout,
 		RetryFirst:     c.RedialDelay,

@@ -3,11 +3,15 @@ package main
 import (
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/adit-tunnel/adit/reference/certtest"
 	"github.com/adit-tunnel/adit/reference/cmd/internal/wiring"
 	"github.com/adit-tunnel/adit/reference/config"
 	"github.com/adit-tunnel/adit/reference/server"
+	"github.com/adit-tunnel/adit/reference/trust"
 )
 
 var keys = []wiring.Key{
@@ -47,10 +51,6 @@ var keys = []wiring.Key{
 	{"database.path", "/nowhere/15.db", "", ""},
 	{"security.api.enable_auth", false, "", ""},
 	{"security.api.allowed_ips", []string{"10.13.0.0/16"}, "APIAllowed", "[10.13.0.0/16]"},
-	{"security.tunnel.enable_tls", false, "", ""},
-	{"security.tunnel.cert_file", "", "", ""},
-	{"security.tunnel.key_file", "", "", ""},
-	{"security.tunnel.client_ca", "", "", ""},
 	{"security.port_range.blacklist", []int{11014}, "Rules.Blacklist", "[11014]"},
 	{"log.level", "warn", "", ""},
 	{"log.format", "json", "", ""},
@@ -59,7 +59,7 @@ var keys = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Logger", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Logger", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
@@ -67,7 +67,13 @@ var others = []string{
 func TestEveryKeyReachesTheServer(t *testing.T) {
 	var made server.Config
 	var read config.Server
-	if err := wiring.Check(t.TempDir(), keys, others, func(args ...string) (any, any, error) {
+	dir := t.TempDir()
+	pair := certtest.NewCA().Issue(time.Hour, "server.example")
+	cert, key := pair.Write(dir, "server")
+	all := append(slices.Clone(keys),
+		wiring.Key{Name: "security.tunnel.enable_tls", Value: true}, wiring.Key{Name: "security.tunnel.cert_file", Value: cert},
+		wiring.Key{Name: "security.tunnel.key_file", Value: key}, wiring.Key{Name: "security.tunnel.client_ca", Value: cert})
+	if err := wiring.Check(dir, all, others, func(args ...string) (any, any, error) {
 		c, err := config.LoadServer(args, nil)
 		read, made = c, serverConfig(c, nil, c.Log.Logger(io.Discard))
 		return read, made, err
@@ -82,6 +88,13 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 	}
 	if _, ok := made.Logger.Handler().(*slog.JSONHandler); !ok {
 		t.Errorf("log.format json gives a %T", made.Logger.Handler())
+	}
+	if made.TLS == nil {
+		t.Error("security.tunnel does not reach the server")
+	} else if got, want := made.TLS.Pin(made.Logger), trust.PinOf(pair.TLS().Leaf); got != want {
+		t.Errorf("security.tunnel.cert_file becomes the pin %s; want %s", got, want)
+	} else if cfg, err := made.TLS.Config(made.Logger).GetConfigForClient(nil); err != nil || cfg.ClientCAs == nil {
+		t.Errorf("security.tunnel.client_ca does not reach the server: %v", err)
 	}
 	if len(made.Maps) != 1 || made.Maps[0].Port != 11020 || *made.Maps[0].TargetPort != 22 {
 		t.Errorf("-map becomes %+v", made.Maps)

@@ -51,6 +51,7 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		AllowedClients: c.AllowedClients(),
 		MaxTunnels:     c.Tunnel.MaxTunnels,
 		Memory:         c.Memory,
+		TLS:            c.TLS,
 		APIHost:        c.API.ListenHost,
 		APIPort:        c.API.ListenPort,
 		APIAllowed:     c.AllowedIPs(),
