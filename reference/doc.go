@@ -6,6 +6,7 @@
 //	cmd/adit-server/main.go, server: server.go, listen.go, reserve.go, tunnels.go, registry.go, port.go, visitor.go
 //	session: doc.go, config.go, session.go, conn.go, open.go    the visitor becomes a connection
 //	sock: sock.go, buf.go, tcp.go, tcp_unix.go                  how sockets lend what they read
+//	trust: server.go, client.go; sock: tls.go                   the same where the tunnel is encrypted
 //	session: out.go, writer.go; spec/wire: frame.go, payload.go its bytes become Data frames
 //	cmd/adit-client/main.go, client: client.go                  the other end of the tunnel
 //	session: reader.go, foreign.go, core.go, dial.go; client: dial.go       frames become a connection to the service

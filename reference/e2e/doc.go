@@ -26,4 +26,5 @@
 //	lifecycle_test.go crash_test.go                              kill, restart, graceful stop
 //	hostile_test.go drip_test.go                                 bad bytes against either role
 //	config_test.go api_test.go                                   bad configuration and bad requests
+//	tls_test.go                                                  encrypted tunnels, and who is refused
 package e2e
