@@ -105,7 +105,8 @@ func whyNotTrusted(e *tls.CertificateVerificationError) error {
 	cert := e.UnverifiedCertificates[0]
 	pin := trust.PinOf(cert)
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](e); ok {
-		return fmt.Errorf("nobody whom this client trusts vouches for the server's certificate; name the authority's file by --ca, or if the server logs the same pin when it is ready, start this client with --pin %s: %w", pin, e)
+		return fmt.Errorf("nobody whom this client trusts vouches for the server's certificate; name the authority's file by --ca, "+
+			"or if the server logs the same pin when it is ready, start this client with --pin %s: %w", pin, e)
 	}
 	if _, ok := errors.AsType[x509.HostnameError](e); ok {
 		return fmt.Errorf("the server's certificate is for another name (%s); call the server by that in -server, or start this client with --pin %s if the server logs that pin: %w",

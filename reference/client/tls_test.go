@@ -77,14 +77,20 @@ func TestWhyThereIsNoTLSIsSaidInPlainWords(t *testing.T) {
 		{"TLS 1.2", shakes(with(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })), caFile, "", []string{"does not have TLS 1.3"}},
 		{"an authority that is not known", shakes(good), "", "", []string{"nobody whom this client trusts", "--ca", "--pin " + pin}},
 		{"another pin", shakes(good), "", wrong, []string{"not the server whose key was pinned", "the pin is now " + pin}},
-		{"another name", shakes(with(func(c *tls.Config) {
-			c.Certificates = []tls.Certificate{ca.Issue(time.Hour, "other.example", "192.0.2.7").TLS()}
-		})), caFile, "",
-			[]string{"for another name (other.example, 192.0.2.7)", "-server", "--pin "}},
-		{"a certificate that has expired", shakes(with(func(c *tls.Config) { c.Certificates = []tls.Certificate{ca.Issue(-time.Hour, "127.0.0.1").TLS()} })), caFile, "",
-			[]string{"the server's certificate is valid from", "renew it there"}},
-		{"a server that wants a certificate", shakes(with(func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool() })), caFile, "",
-			[]string{"wants a certificate of this client", "--cert_file and --key_file"}},
+		{
+			"another name", shakes(with(func(c *tls.Config) {
+				c.Certificates = []tls.Certificate{ca.Issue(time.Hour, "other.example", "192.0.2.7").TLS()}
+			})), caFile, "",
+			[]string{"for another name (other.example, 192.0.2.7)", "-server", "--pin "},
+		},
+		{
+			"a certificate that has expired", shakes(with(func(c *tls.Config) { c.Certificates = []tls.Certificate{ca.Issue(-time.Hour, "127.0.0.1").TLS()} })), caFile, "",
+			[]string{"the server's certificate is valid from", "renew it there"},
+		},
+		{
+			"a server that wants a certificate", shakes(with(func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool() })), caFile, "",
+			[]string{"wants a certificate of this client", "--cert_file and --key_file"},
+		},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			known, err := trust.NewClient(c.ca, c.pin, "", "")
@@ -98,8 +104,10 @@ func TestWhyThereIsNoTLSIsSaidInPlainWords(t *testing.T) {
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan struct{})
-			client := New(Config{Server: serve(t, c.server), TLS: known, ConnectTimeout: patience, RetryFirst: time.Millisecond, RetryMost: time.Millisecond,
-				Logger: slog.New(slog.NewTextHandler(writerTo(lines), nil))})
+			client := New(Config{
+				Server: serve(t, c.server), TLS: known, ConnectTimeout: patience, RetryFirst: time.Millisecond, RetryMost: time.Millisecond,
+				Logger: slog.New(slog.NewTextHandler(writerTo(lines), nil)),
+			})
 			go func() { defer close(done); client.Run(ctx) }()
 			defer func() { stop(); <-done }()
 			deadline := time.After(soon)

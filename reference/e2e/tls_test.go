@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -54,9 +55,11 @@ func TestTunnelOverTLS(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			id := newIdentity(t)
 			tun := openServer(t, []string{service(t, echo), service(t, func(c *net.TCPConn) { // both ways at once
-				go io.Copy(c, &source{seed: 92, left: much})
+				var sending sync.WaitGroup
+				sending.Go(func() { io.Copy(c, &source{seed: 92, left: much}) })
 				got := checker{seed: 91}
 				io.Copy(&got, io.LimitReader(c, much))
+				sending.Wait()
 				c.Write([]byte{byte(got.pos >> 24)})
 				io.Copy(io.Discard, c)
 			}), service(t, func(c *net.TCPConn) { // answers when it has seen the end
@@ -115,8 +118,12 @@ func TestWhoIsRefusedOverTLS(t *testing.T) {
 		{"another authority", encrypted, []string{"-tls", "-ca", stranger.caFile}, []string{"tunnel refused", "the client refuses this server"}, []string{"nobody whom this client trusts", "--pin "}},
 		{"another pin", encrypted, []string{"-tls", "-pin", "0000000000000000000000000000000000000000000000000000000000000000"}, []string{"tunnel refused"}, []string{"not the server whose key was pinned"}},
 		{"no certificate of the client", id.serverForClients(), []string{"-tls", "-ca", id.caFile}, []string{"tunnel refused", "certificate"}, []string{"wants a certificate of this client", "--cert_file"}},
-		{"a stranger's certificate", id.serverForClients(), []string{"-tls", "-ca", id.caFile, "-cert_file", stranger.clientCert, "-key_file", stranger.clientKey},
-			[]string{"tunnel refused", "unknown authority"}, []string{"refuses this client's certificate"}},
+		{
+			"a stranger's certificate", id.serverForClients(),
+			[]string{"-tls", "-ca", id.caFile, "-cert_file", stranger.clientCert, "-key_file", stranger.clientKey},
+			[]string{"tunnel refused", "unknown authority"},
+			[]string{"refuses this client's certificate"},
+		},
 		{"a plain client", encrypted, nil, []string{"tunnel refused", "start it with --tls"}, []string{"the server speaks TLS", "--tls"}},
 		{"a plain server", nil, []string{"-tls", "-ca", id.caFile}, []string{"the client speaks TLS"}, []string{"security.tunnel.enable_tls"}},
 	} {

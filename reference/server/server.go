@@ -182,8 +182,10 @@ func (s *Server) logReady() {
 	if s.tunnelListener != nil {
 		tunnel = s.tunnelListener.Addr().String()
 	}
-	args := []any{"tunnel", tunnel, "api", s.apiListener.Addr(),
-		"ports", fmt.Sprintf("%d-%d", s.cfg.Rules.PortFrom, s.cfg.Rules.PortEnd), "mappings", len(s.mappings.List())}
+	args := []any{
+		"tunnel", tunnel, "api", s.apiListener.Addr(),
+		"ports", fmt.Sprintf("%d-%d", s.cfg.Rules.PortFrom, s.cfg.Rules.PortEnd), "mappings", len(s.mappings.List()),
+	}
 	if s.cfg.TLS != nil {
 		args = append(args, "tls", true, "pin", s.cfg.TLS.Pin(s.log).String())
 	}

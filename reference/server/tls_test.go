@@ -29,7 +29,6 @@ import (
 type identity struct {
 	dir string
 	ca  *certtest.CA
-	tls *trust.Server
 }
 
 // encrypted makes cfg that of a server over TLS. With clients set they need certificates of the same authority.
@@ -159,12 +158,21 @@ func TestWhoDoesNotFitATunnelOverTLS(t *testing.T) {
 		known      func(t *testing.T, id identity) *trust.Client
 		logs, says []string // of the server, and the client
 	}{
-		{"a plain client", true, false, func(*testing.T, identity) *trust.Client { return nil },
-			[]string{"tunnel refused", "does not speak TLS", "start it with --tls"}, []string{"the server speaks TLS", "start it with --tls"}},
-		{"a plain server", false, false, func(t *testing.T, id identity) *trust.Client { return id.trusted(t, "") },
-			[]string{"the client speaks TLS", "set security.tunnel.enable_tls"}, []string{"set security.tunnel.enable_tls there"}},
-		{"a client without certificate", true, true, func(t *testing.T, id identity) *trust.Client { return id.trusted(t, "") },
-			[]string{"tunnel refused", "didn't provide a certificate"}, []string{"wants a certificate of this client", "--cert_file"}},
+		{
+			"a plain client", true, false, func(*testing.T, identity) *trust.Client { return nil },
+			[]string{"tunnel refused", "does not speak TLS", "start it with --tls"},
+			[]string{"the server speaks TLS", "start it with --tls"},
+		},
+		{
+			"a plain server", false, false, func(t *testing.T, id identity) *trust.Client { return id.trusted(t, "") },
+			[]string{"the client speaks TLS", "set security.tunnel.enable_tls"},
+			[]string{"set security.tunnel.enable_tls there"},
+		},
+		{
+			"a client without certificate", true, true, func(t *testing.T, id identity) *trust.Client { return id.trusted(t, "") },
+			[]string{"tunnel refused", "didn't provide a certificate"},
+			[]string{"wants a certificate of this client", "--cert_file"},
+		},
 		{"a client with another's certificate", true, true, func(t *testing.T, id identity) *trust.Client {
 			cert, key := certtest.NewCA().Issue(time.Hour, "stranger").Write(id.dir, "stranger")
 			known, err := trust.NewClient(id.caFile(), "", cert, key)

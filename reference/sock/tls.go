@@ -318,6 +318,8 @@ type wire struct {
 	begin []byte // what came first
 	known bool   // the first record was one of TLS
 
+	one [1][]byte // owned by who flushes
+
 	mu   sync.Mutex // guards the following fields
 	out  Queue      // what is encrypted
 	head *Buf       // the first of it, taken from out
@@ -377,7 +379,9 @@ func (w *wire) flush(wait bool) (done bool, err error) {
 	for b := w.next(0); b != nil; {
 		var n int
 		if wait {
-			n, err = w.under.WriteSome([][]byte{b.Bytes()})
+			w.one[0] = b.Bytes()
+			n, err = w.under.WriteSome(w.one[:])
+			w.one[0] = nil
 		} else {
 			n, err = w.under.TryWrite(b.Bytes())
 		}

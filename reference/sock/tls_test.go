@@ -23,8 +23,10 @@ func clientConfig() *tls.Config { _, client := configs(); return client }
 // configs are those of two ends that suit each other. They are made before the first test in which the time stands still.
 var configs = sync.OnceValues(func() (server, client *tls.Config) {
 	ca := certtest.NewCA()
-	server = &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"test/1"}, Certificates: []tls.Certificate{ca.Issue(time.Hour, "server.example").TLS()}, SessionTicketsDisabled: true}
-	client = &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"test/1"}, RootCAs: ca.Pool(), ServerName: "server.example"}
+	base := tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"test/1"}, SessionTicketsDisabled: true}
+	server, client = base.Clone(), base.Clone()
+	server.Certificates = []tls.Certificate{ca.Issue(time.Hour, "server.example").TLS()}
+	client.RootCAs, client.ServerName = ca.Pool(), "server.example"
 	return server, client
 })
 
@@ -160,7 +162,7 @@ func TestTLSPutsSmallFramesIntoOneRecord(t *testing.T) {
 		server.under, server.wire.under = under, under
 		var frames [][]byte
 		for i := range 50 {
-			frames = append(frames, []byte(fmt.Sprintf("frame%c", 'A'+i)))
+			frames = append(frames, fmt.Appendf(nil, "frame%c", 'A'+i))
 		}
 		n, err := server.WriteSome(frames)
 		if n != 300 || err != nil || under.calls != 1 || under.bytes != 300+recordOverhead {
