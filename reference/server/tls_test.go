@@ -274,6 +274,31 @@ func TestAHandshakeHasItsTime(t *testing.T) {
 	})
 }
 
+// One that is not taken has as long again to say HELLO and be told, and no longer.
+func TestOneTooManyDoesNotStay(t *testing.T) {
+	cfg := Config{}
+	id := encrypted(t, &cfg, false)
+	known := id.trusted(t, "")
+	synctest.Test(t, func(t *testing.T) {
+		log := &lines{}
+		s := &Server{log: log.logger(), tls: cfg.TLS.Config(log.logger())}
+		near, far := sock.Pipe(1 << 20)
+		full := errors.New("too many are here")
+		ctx, end := context.WithCancelCause(t.Context())
+		extra := &tunnel{id: "extra", addr: netip.MustParseAddr("192.0.2.1"), secure: sock.ServerTLS(near, s.tls), log: s.log, end: end, taken: func() error { return full }}
+		extra.session = session.New(extra.secure, session.Config{Role: session.Server})
+		begin := time.Now()
+		s.tunnels.Go(func() { s.serveTunnel(ctx, extra) })
+		if err := sock.ClientTLS(far, known.Config("127.0.0.1", s.log)).Handshake(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.tunnels.Wait()
+		if took, err := time.Since(begin), extra.session.Err(); took != 10*time.Second || !errors.Is(err, full) {
+			t.Errorf("it ends after %v with %v; want 10 s, and why", took, err)
+		}
+	})
+}
+
 func TestHandshakesMakeRoomForEachOtherWhenTheyAreSlow(t *testing.T) {
 	var r registry
 	arrive := func(name, addr string, ago time.Duration) (t, evicted *tunnel) {

@@ -225,6 +225,22 @@ func TestACutIsNoEnd(t *testing.T) {
 	}
 }
 
+// What was changed on its way ends the stream, and the peer is told.
+func TestARecordThatWasForgedEndsTheStream(t *testing.T) {
+	inTLS(t, 1<<20, func(t *testing.T, server, client *TLS) {
+		mustWrite(t, client, "good")
+		mustWrite(t, client.under, "\x17\x03\x03\x00\x15forged, of the length")
+		got, end := readAll(server)
+		if string(got) != "good" || end == nil || errors.Is(end, io.EOF) || errors.Is(end, ErrCut) {
+			t.Errorf("%q and %v; want what was before it, and an error", got, end)
+		}
+		server.Close()
+		if _, end := readAll(client); !errors.Is(end, tls.AlertError(20)) {
+			t.Errorf("its peer reads %v; want the alert bad_record_mac", end)
+		}
+	})
+}
+
 // Close does not wait long for a peer that does not read, and not at all where a write waits.
 func TestCloseDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
 	inTLS(t, 30_000, func(t *testing.T, server, client *TLS) {
