@@ -188,7 +188,7 @@ func (c *certification) selects(k engine.Case) bool {
 
 // labels are what --label-filter selects by.
 func labels(c engine.Case) ginkgo.Labels {
-	return ginkgo.Labels{"id: " + c.ID, "level: " + c.Req.Level, "role: " + string(c.Role), "profile: " + c.Req.Profile}
+	return ginkgo.Labels{"id: " + c.ID, "level: " + c.Req.Level, "role: " + string(c.Role), "profile: " + c.Profile()}
 }
 
 // selection says in words what was selected; nothing: everything.

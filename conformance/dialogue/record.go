@@ -154,7 +154,7 @@ func (w *recorder) sent(e engine.Event, s spec.Step) {
 		octets = f.Bytes()
 	}
 	if e.Step != nil {
-		s.Piece, s.Pause = e.Step.Piece, e.Step.Pause
+		s.Piece, s.Pause, s.Times = e.Step.Piece, e.Step.Pause, e.Step.Times
 	}
 	n := len(w.steps) - 1
 	if e.Joined && n >= 0 {

@@ -49,6 +49,8 @@ type Case struct {
 	Also    []string      // other requirements that the case is known to show when broken
 	Run     func(*T)
 
+	OnExtended bool // the requirement is Core's, and this case shows it on an extended tunnel
+
 	Unscored string // why it scores nothing: its result is shown, and changes no verdict
 
 	Req Requirement // filled in by the registry from the catalogue

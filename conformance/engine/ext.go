@@ -341,6 +341,11 @@ func AnyOpen() Matcher {
 	return Matcher{want: "an OPEN", like: []spec.Decoded{decoded(TypeOpen)}, free: []string{"id", "tlvs"}}
 }
 
+// AnyOpened matches an OPENED of any connection.
+func AnyOpened() Matcher {
+	return Matcher{want: "an OPENED", like: []spec.Decoded{decoded(TypeOpened)}, free: []string{"id", "tlvs"}}
+}
+
 // OpenedFor matches OPENED for id.
 func OpenedFor(id uint32) Matcher {
 	return Matcher{want: fmt.Sprintf("OPENED for ID %d", id), like: []spec.Decoded{about(TypeOpened, id)}, free: []string{"tlvs"}}
@@ -398,8 +403,16 @@ func AnyAbout(id uint32) Matcher {
 	return m
 }
 
+// Profile is what a subject has to speak for the case: that of its requirement, or ext where Core's is shown on an extended tunnel.
+func (c Case) Profile() string {
+	if c.OnExtended {
+		return "ext"
+	}
+	return c.Req.Profile
+}
+
 // Extended reports whether the case is about the Extended profile.
-func (c Case) Extended() bool { return c.Req.Profile == "ext" }
+func (c Case) Extended() bool { return c.Profile() == "ext" }
 
 // Addr is an address and port from a TLV of an OPEN; the zero AddrPort for none.
 func Addr(f Frame, t wire.Tag) netip.AddrPort {

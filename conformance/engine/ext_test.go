@@ -155,3 +155,50 @@ func TestWhatAClaimNeedsIsNoPermission(t *testing.T) {
 		t.Errorf("the verdict is %s; want fail", got)
 	}
 }
+
+// A flood is all of its frames on the wire, and one line of the record, which the judge takes for no frame.
+func TestAFloodIsRecordedOnce(t *testing.T) {
+	et, n := inbox()
+	et.Case.Req.Profile = "ext"
+	n.Greet(Greeting{})
+	n.take(wire.Hello())
+	n.queue = nil
+	before := len(n.t.rec.events)
+	const times = 10_000
+	ping := wire.Ping(wire.Mark{7})
+	n.Flood(ping, times)
+	got := lined(n)
+	if len(got) != times || slices.ContainsFunc(got, func(typ Type) bool { return typ != TypePing }) || len(n.queue) > 3 {
+		t.Errorf("%d frames in %d writes; want %d PINGs in a few", len(got), len(n.queue), times)
+	}
+	events := n.t.rec.events[before:]
+	if len(events) != 1 || events[0].Kind != SentRaw || events[0].Size != times*len(ping.Bytes()) || events[0].Step.Times != times {
+		t.Errorf("the record has %v; want one line", events)
+	}
+	n.take(wire.Pong(ping.Mark()))
+	if _, charged := n.t.rec.Events(); len(charged) > 0 {
+		t.Errorf("of an answer to the flood the judge says %v", charged)
+	}
+}
+
+// A requirement of Core that is shown on an extended tunnel needs a subject that speaks the profile.
+func TestACaseOfCoreOnAnExtendedTunnel(t *testing.T) {
+	core := Case{ID: "LOSS-001", Req: Requirement{Profile: "core"}}
+	if core.Extended() || core.Profile() != "core" {
+		t.Errorf("a case of Core has profile %q", core.Profile())
+	}
+	core.OnExtended = true
+	if !core.Extended() || core.Profile() != "ext" {
+		t.Errorf("one on an extended tunnel has profile %q", core.Profile())
+	}
+}
+
+func TestTheLogIsKnownOfWhatTheSuiteStarted(t *testing.T) {
+	for _, owned := range []bool{true, false} {
+		et, _ := inbox()
+		et.running = &runningPeer{p: &peer{s: &peerSubject{owned: owned}, exited: make(chan struct{})}}
+		if lines, ok := et.Log(); ok != owned || (len(lines) > 0) != owned {
+			t.Errorf("started by the suite: %t; the log is %q, %t", owned, lines, ok)
+		}
+	}
+}

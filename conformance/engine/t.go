@@ -183,6 +183,14 @@ func (t *T) Try(do func()) (ok bool) {
 // SetCut hands the octets of the tunnels that are opened from now on to the network in another way.
 func (t *T) SetCut(c Cut) { t.cut = c }
 
+// Log is what the subject has written since the case began, its last lines; false where the suite did not start it.
+func (t *T) Log() (lines []string, ok bool) {
+	if t.running.Exited() == nil {
+		return nil, false
+	}
+	return t.running.LogSince(t.begun, logLines), true
+}
+
 // Memory is how many octets of memory the subject's process holds; false
 // where the suite did not start it, or the system does not say.
 func (t *T) Memory() (octets int64, ok bool) {

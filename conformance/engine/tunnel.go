@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -122,6 +123,22 @@ func (n *Tunnel) SendPieces(b []byte, size int, pause time.Duration) {
 		rest = rest[k:]
 	}
 	n.sentHello(frames)
+}
+
+// Flood sends a frame so many times, some of them in each write. The record has it once, and the judge does not look at the tunnel any more.
+func (n *Tunnel) Flood(f Frame, times int) {
+	b := f.Bytes()
+	each := max(FairPayload/len(b), 1)
+	many := bytes.Repeat(b, each)
+	n.t.rec.mu.Lock()
+	defer n.t.rec.mu.Unlock()
+	n.t.rec.add(Event{
+		Who: n.who, Kind: SentRaw, Tunnel: n.n, Size: times * len(b), Text: fmt.Sprintf("%d times %s", times, f), Payload: b,
+		Step: &spec.Step{Piece: len(many), Times: times},
+	})
+	for ; times > 0; times -= each {
+		n.push(piece{b: many[:min(times, each)*len(b)], asIs: true})
+	}
 }
 
 // Mute stops the KeepAlives and the PONGs that the tunnel sends of its own accord.

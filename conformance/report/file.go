@@ -181,7 +181,7 @@ func (r *Run) File() File {
 	for _, res := range r.Results {
 		c := res.Case
 		e := Entry{
-			Case: c.Name(), ID: c.ID, Variant: c.Variant, Role: c.Role, Level: c.Req.Level, Profile: c.Req.Profile,
+			Case: c.Name(), ID: c.ID, Variant: c.Variant, Role: c.Role, Level: c.Req.Level, Profile: c.Profile(),
 			Title: c.Title, Clause: c.Req.Text, Also: c.Also, Verdict: res.Verdict, Unscored: c.Unscored, Reason: res.Reason,
 			Findings: res.Findings, Notes: res.Notes, Closed: res.Closed, Attempts: res.Attempts,
 			TookMS: res.Took.Milliseconds(), LateMS: res.Late.Milliseconds(), Ports: res.Ports,
