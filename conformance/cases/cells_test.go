@@ -1,55 +1,116 @@
 package cases
 
 import (
+	"encoding/json"
+	"maps"
+	"os"
 	"regexp"
+	"slices"
 	"testing"
+
+	"github.com/adit-tunnel/adit/conformance/dialogue"
+	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/spec"
 )
 
-// Every cell of the text's tables has a case made from it, a written case of
-// the requirement that its excuse names, or a reason.
+func TestEveryTableIsWalked(t *testing.T) {
+	text, err := os.ReadFile("../../spec/states.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	var walked []string
+	for _, b := range tables {
+		walked = append(walked, b.name)
+	}
+	slices.Sort(walked)
+	if want := slices.Sorted(maps.Keys(all)); !slices.Equal(walked, want) {
+		t.Errorf("the tables %q are walked; the text has %q", walked, want)
+	}
+}
+
+// Every cell of the text's tables has a case made from it, a written case that its excuse names, or a reason.
 func TestEveryCellIsShownOrExcused(t *testing.T) {
 	have := map[string]bool{}
 	for _, c := range All(Lookup) {
-		have[c.ID+"/"+string(c.Role)] = true
+		have[c.ID+"/"+string(c.Role)], have[c.Name()] = true, true
 	}
-	id := regexp.MustCompile(`[A-Z]+-\d{3}`)
-	n, made := 0, 0
-	used := map[string]bool{}
+	written := regexp.MustCompile(`\b([A-Z]+-\d{3})(/[a-z0-9-]+)?`)
+	type count struct{ cells, made, shown, excused int }
+	counts, used := map[string]*count{}, map[string]bool{}
+	all := 0
 	eachCell(func(c cell) {
-		n++
-		name := string(c.role) + ", " + c.event + " in " + c.State
-		why, excused := c.excuse()
-		for _, state := range []string{c.State, ""} {
-			if _, ok := excuses[c.event][state]; ok {
-				used[c.event+"/"+state] = true
-				break
-			}
+		n := counts[c.table.name]
+		if n == nil {
+			n = &count{}
+			counts[c.table.name] = n
 		}
-		switch {
+		n.cells++
+		name := c.table.name + " for a " + string(c.role) + ", " + c.event + " in " + c.State
+		why, key, excused := excuses[c.profile()][c.event].of(c)
+		used[c.profile()+"/"+c.event+"/"+key] = excused
+		switch shown := written.FindAllStringSubmatch(why, -1); {
 		case c.generated():
-			made++
+			n.made++
+			all++
 			if _, ok := Lookup(c.requirement()); !ok {
 				t.Errorf("%s belongs to %q, which PROTOCOL.md does not have", name, c.requirement())
 			}
+			v := spec.Vector{
+				Kind: "dialogue", Role: string(c.role), Requirements: []string{c.requirement()}, Steps: slices.Concat(c.reach(), c.happens()),
+			}
+			if err := dialogue.Check(v); err != nil {
+				t.Errorf("%s: its dialogue cannot be played: %v", name, err)
+			}
 		case !excused:
 			t.Errorf("%s (%s): neither a case nor an excuse", name, c.promise())
+		case len(shown) == 0:
+			n.excused++
+			if len(why) < 15 {
+				t.Errorf("%s: %q is no reason", name, why)
+			}
 		default:
-			for _, shows := range id.FindAllString(why, -1) {
-				if !have[shows+"/"+string(c.role)] {
-					t.Errorf("%s is said to be shown by %s, which has no case for the role", name, shows)
+			n.shown++
+			for _, s := range shown {
+				if !have[s[1]+"/"+string(c.role)+s[2]] {
+					t.Errorf("%s is said to be shown by %s, which the role does not have", name, s[0])
 				}
 			}
 		}
 	})
-	for event, row := range excuses {
-		for state := range row {
-			if !used[event+"/"+state] {
-				t.Errorf("an excuse for %s in %q, which is no cell", event, state)
+	for profile, rows := range excuses {
+		for event, row := range rows {
+			for key := range row {
+				if !used[profile+"/"+event+"/"+key] {
+					t.Errorf("an excuse for %s in %q, which is no cell of %s, or one that another excuses", event, key, profile)
+				}
 			}
 		}
 	}
-	if made < 60 {
-		t.Errorf("only %d of %d cells have a case of their own", made, n)
+	if all < 100 {
+		t.Errorf("only %d cells have a case of their own", all)
 	}
-	t.Logf("%d cells: %d cases, %d shown elsewhere or excused", n, made, n-made)
+	for _, b := range tables {
+		n := counts[b.name]
+		t.Logf("%-16s %3d cells: %d generated, %d shown by a written case, %d excused", b.name, n.cells, n.made, n.shown, n.excused)
+	}
+}
+
+// A row says of a cell what its most special key says.
+func TestTheMostSpecialKeyCounts(t *testing.T) {
+	row := cellRow{"server idle": "a", "server": "b", "idle": "c", "": "d"}
+	for _, x := range []struct {
+		role        engine.Role
+		state, want string
+	}{{engine.Server, "idle", "a"}, {engine.Server, "open", "b"}, {engine.Client, "idle", "c"}, {engine.Client, "open", "d"}} {
+		if says, _, ok := row.of(cell{role: x.role, Cell: spec.Cell{State: x.state}}); says != x.want || !ok {
+			t.Errorf("of a %s in %s it says %q; want %q", x.role, x.state, says, x.want)
+		}
+	}
+	if _, _, ok := (cellRow{"open": "x"}).of(cell{Cell: spec.Cell{State: "idle"}}); ok {
+		t.Error("a row says something of a state that it does not have")
+	}
 }

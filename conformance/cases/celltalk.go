@@ -2,9 +2,11 @@ package cases
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/adit-tunnel/adit/conformance/dialogue"
 	. "github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/wire"
 	"github.com/adit-tunnel/adit/spec"
 )
 
@@ -19,12 +21,21 @@ type talk struct {
 	steps []spec.Step
 }
 
-// reach are the steps that bring a connection into the cell's state.
+// reach are the steps that bring a connection into the cell's state, or the tunnel.
 func (c cell) reach() []spec.Step {
 	k := &talk{cell: c}
-	states[c.State].reach(k)
+	if c.up() {
+		k.greet()
+	}
+	states[c.profile()][c.State].reach(k)
 	return k.steps
 }
+
+// greets reports whether the cell is about the HELLOs themselves: the dialogue does not begin with them.
+func (c cell) greets() bool { return strings.HasPrefix(c.name, "handshake-") }
+
+// up reports whether both HELLOs have passed when the event happens.
+func (c cell) up() bool { return c.extended() && !c.greets() }
 
 // happens are the event, what the subject does, and the proof of the state that it goes to.
 func (c cell) happens() []spec.Step {
@@ -46,7 +57,7 @@ func (c cell) happens() []spec.Step {
 		k.barrier()
 	}
 	if !proven {
-		states[c.To].prove(k)
+		states[c.profile()][c.To].prove(k)
 	}
 	return k.steps
 }
@@ -68,6 +79,22 @@ func (c cell) fires() []spec.Step {
 		k.send(Data(cellID, early))
 	case e.Frame == "Close":
 		k.send(Close(cellID))
+	case c.event == "OPEN that cannot be served":
+		k.send(openTo(0))
+	case e.Frame == "OPEN":
+		k.send(openTo(22))
+	case e.Frame == "OPENED":
+		k.send(wire.Opened(cellID))
+	case e.Frame == "RESET":
+		k.send(wire.Reset(cellID, wire.CodeRefused, ""))
+	case c.event == "WINDOW above the limit":
+		k.send(wire.Window(cellID, 2*cellWindow))
+	case e.Frame == "WINDOW":
+		k.send(wire.Window(cellID, cellWindow))
+	case e.Frame == "GOAWAY":
+		k.send(wire.GoAway(wire.CodeGeneral, ""))
+	case e.Any == "extended":
+		k.send(wire.Ping(mark))
 	case e.Cause == "tunnel":
 		k.tunnel("tunnel ends")
 	case e.Local == "sends":
@@ -81,41 +108,74 @@ func (c cell) fires() []spec.Step {
 	return k.steps
 }
 
-// states are the states that the suite can bring about: how, and how to show that a connection is in one.
-var states = map[string]struct{ reach, prove func(*talk) }{
-	"idle":      {func(*talk) {}, (*talk).proveIdle},
-	"requested": {(*talk).request, func(k *talk) { k.send(Response(cellID, Success)); k.works() }},
-	"dialing":   {func(k *talk) { k.request(); k.local("does not answer") }, nil},
-	"abandoned": {
-		func(k *talk) { k.request(); k.local("resets"); k.answers("OPEN-023", "answer", Close(cellID)) },
-		func(k *talk) { k.send(Response(cellID, StatusGeneral)); k.barrier(); k.proveIdle() },
-	},
-	"open":    {(*talk).open, (*talk).works},
-	"closing": {(*talk).closing, func(k *talk) { k.send(Close(cellID)); k.barrier(); k.proveIdle() }},
-	"draining": {(*talk).draining, func(k *talk) {
-		k.local("reads again")
-		k.answers("CLOSE-004", "close-total", Close(cellID))
-		k.proveIdle()
-	}},
-	"lingering": {func(k *talk) {
-		k.open()
-		k.send(Close(cellID))
-		k.see("CLOSE-003", "local-effect", "reads end of stream")
-		k.answers("CLOSE-004", "close-total", Close(cellID))
-	}, (*talk).proveIdle},
-	"retired": {
-		func(k *talk) {
-			k.closing()
-			k.see("CLOSE-005", "close-drain", "is ended")
-			// The timer acts within answer after its time.
-			k.steps = append(k.steps, spec.Step{Event: "time passes", Within: "close-wait"}, spec.Step{Event: "time passes", Within: "answer"})
-			k.barrier()
+// states are the states that the suite can bring about, by profile: how, and how to show that a connection, or the tunnel, is in one.
+var states = map[string]map[string]struct{ reach, prove func(*talk) }{
+	"core": {
+		"idle":      {func(*talk) {}, (*talk).proveIdle},
+		"requested": {(*talk).request, func(k *talk) { k.send(Response(cellID, Success)); k.works() }},
+		"dialing":   {func(k *talk) { k.request(); k.local("does not answer") }, nil},
+		"abandoned": {
+			func(k *talk) { k.request(); k.local("resets"); k.answers("OPEN-023", "answer", Close(cellID)) },
+			func(k *talk) { k.send(Response(cellID, StatusGeneral)); k.barrier(); k.proveIdle() },
 		},
-		func(k *talk) { k.send(Data(cellID, late)); k.barrier() },
+		"open":    {(*talk).open, (*talk).works},
+		"closing": {(*talk).closing, func(k *talk) { k.send(Close(cellID)); k.barrier(); k.proveIdle() }},
+		"draining": {(*talk).draining, func(k *talk) {
+			k.local("reads again")
+			k.answers("CLOSE-004", "close-total", Close(cellID))
+			k.proveIdle()
+		}},
+		"lingering": {func(k *talk) {
+			k.open()
+			k.send(Close(cellID))
+			k.see("CLOSE-003", "local-effect", "reads end of stream")
+			k.answers("CLOSE-004", "close-total", Close(cellID))
+		}, (*talk).proveIdle},
+		"retired": {
+			func(k *talk) {
+				k.closing()
+				k.see("CLOSE-005", "close-drain", "is ended")
+				// The timer acts within answer after its time.
+				k.steps = append(k.steps, spec.Step{Event: "time passes", Within: "close-wait"}, spec.Step{Event: "time passes", Within: "answer"})
+				k.barrier()
+			},
+			func(k *talk) { k.send(Data(cellID, late)); k.barrier() },
+		},
+	},
+	"ext": {
+		"new":     {func(*talk) {}, nil},
+		"offered": {(*talk).offered, nil},
+		"core": {
+			func(k *talk) { k.offered(); k.send(KeepAlive()); k.passes("HELLO-010") },
+			func(k *talk) {
+				k.send(k.hello())
+				k.closed(map[Role]string{Server: "HELLO-003", Client: "HELLO-004"}[k.role])
+			},
+		},
+		"idle":    {func(*talk) {}, nil},
+		"opening": {(*talk).request, nil},
+		"dialing": {func(k *talk) { k.request(); k.local("does not answer") }, nil},
+		"open":    {(*talk).open, (*talk).works},
+		"gone": {
+			func(k *talk) {
+				k.open()
+				k.send(wire.Reset(cellID, wire.CodeReset, ""))
+				k.see("RESET-002", "local-effect", "is reset")
+			},
+			func(k *talk) { k.send(wire.Window(cellID, 2*cellWindow)); k.send(wire.Fin(cellID)); k.barrier() },
+		},
+		"ended": { // the out half: the other goes on
+			func(k *talk) {
+				k.open()
+				k.local("ends its stream")
+				k.answers("FIN-001", "local-effect", wire.Fin(cellID))
+			},
+			func(k *talk) { k.send(Data(cellID, late)); k.sees("reads", late) },
+		},
 	},
 }
 
-// actions are what the cells promise, by the words of section 7.4: the steps
+// actions are what the cells promise, by the words of sections 7.4 and 26: the steps
 // that see it; whether they wait for a frame, as else nothing may come; and whether they show the next state, too.
 var actions = map[string]struct {
 	steps         func(*talk)
@@ -125,9 +185,13 @@ var actions = map[string]struct {
 	"drop":                           {steps: func(*talk) {}},
 	"drop queued":                    {steps: func(*talk) {}},
 	"discard":                        {steps: func(*talk) {}},
+	"skip":                           {steps: func(*talk) {}},
 	"cancel the dial":                {steps: func(*talk) {}},
 	"deliver":                        {steps: func(k *talk) { k.sees("reads", early) }},
 	"end visitor":                    {steps: func(k *talk) { k.sees("is ended") }},
+	"reset visitor":                  {steps: func(k *talk) { k.sees("is reset") }},
+	"end the tunnel":                 {steps: (*talk).leaves, sends: true, proves: true},
+	"as the out half":                {steps: (*talk).early, sends: true, proves: true},
 	"send failure":                   {steps: (*talk).failure, sends: true},
 	"send Close":                     {steps: func(k *talk) { k.expect(Close(cellID)) }, sends: true},
 	"send one more Close":            {steps: func(k *talk) { k.expect(Close(cellID)) }, sends: true},
@@ -171,11 +235,29 @@ func (k *talk) failure() {
 
 // tunnelError is the end of the tunnel, and of the local socket that it had.
 func (k *talk) tunnelError() {
-	k.steps = append(k.steps, k.seen(k.requirement(), "answer", "tunnel is closed"))
+	k.closed(k.requirement())
 	switch k.State {
-	case "requested", "open", "closing":
+	case "requested", "opening", "open", "closing":
 		k.see("ERR-001", "local-effect", "is ended")
 	}
+}
+
+// closed is the end of the tunnel.
+func (k *talk) closed(req string) {
+	k.steps = append(k.steps, k.seen(req, "answer", "tunnel is closed"))
+}
+
+// leaves is the end of the tunnel behind a GOAWAY, for which a side has 5 s, and answer after them (AWAY-010).
+func (k *talk) leaves() {
+	k.steps = append(k.steps, spec.Step{Event: "time passes", Within: "answer"})
+	k.closed(k.requirement())
+}
+
+// early is what a visitor says before OPENED: it comes before or behind that, as the server likes (XOPEN-014).
+func (k *talk) early() {
+	k.send(wire.Opened(cellID))
+	k.expect(Data(cellID, early))
+	k.works()
 }
 
 // hold keeps what the local socket says until the success.
@@ -204,24 +286,72 @@ func (k *talk) proveIdle() {
 	k.barrier()
 }
 
+// cellWindow is what the suite's HELLO lets the subject send on each connection of a cell.
+const cellWindow = 1 << 20
+
+// mark is what the PINGs of a cell carry.
+var mark = wire.Mark([]byte("the cell"))
+
+// hello is the suite's HELLO.
+func (k *talk) hello() Frame {
+	return wire.Hello(wire.Text(wire.TagAgent, "adit-conform"), wire.U32(wire.TagWindow, cellWindow), TLV{Tag: 0x5A5A, Value: []byte{1, 2, 3}})
+}
+
+// greet are both HELLOs.
+func (k *talk) greet() {
+	if k.role == Client {
+		k.offered()
+		k.send(k.hello())
+		return
+	}
+	k.send(k.hello())
+	k.answers("HELLO-002", "answer", wire.Hello(), "tlvs")
+}
+
+// offered is the HELLO with which a client begins; a server waits for it.
+func (k *talk) offered() {
+	if k.role == Client {
+		k.answers("HELLO-001", "answer", wire.Hello(), "tlvs")
+	}
+}
+
+// openTo is an OPEN for a port of the suite's service; 0 is none.
+func openTo(port uint16) Frame {
+	return wire.Open(cellID, wire.U16(wire.TagPort, port), wire.Text(wire.TagHost, "127.0.0.1"))
+}
+
 // request is a connection that was requested and not answered.
 func (k *talk) request() {
 	f := RequestTo(cellID, "127.0.0.1", 22)
-	if k.role == Client {
-		k.send(f)
-		return
+	if k.up() {
+		f = openTo(22)
 	}
-	k.local("connects")
-	k.answers("OPEN-001", "local-effect", f, "id", "form", "host")
+	switch {
+	case k.role == Client:
+		k.send(f)
+	case k.up():
+		k.local("connects")
+		k.answers("XOPEN-001", "local-effect", f, "id", "tlvs")
+	default:
+		k.local("connects")
+		k.answers("OPEN-001", "local-effect", f, "id", "form", "host")
+	}
 }
 
 // open is an open connection, which works.
 func (k *talk) open() {
 	k.request()
-	if k.role == Client {
+	switch {
+	case k.role == Client && k.up():
+		k.local("accepts")
+		k.answers("XOPEN-003", "local-effect", wire.Opened(cellID), "tlvs")
+	case k.role == Client:
 		k.local("accepts")
 		k.answers("OPEN-005", "local-effect", Response(cellID, Success))
-	} else {
+	case k.up():
+		k.send(wire.Opened(cellID))
+		k.passes("PING-001")
+	default:
 		k.send(Response(cellID, Success))
 	}
 	k.works()
@@ -309,9 +439,21 @@ func (k *talk) expect(f Frame, free ...string) {
 	k.last().Note = k.cell.event + " in state " + k.State + ": " + k.promise()
 }
 
-// barrier shows that the subject sent nothing else.
-func (k *talk) barrier() {
-	steps := dialogue.Barrier(k.role)
-	steps[1].Others, steps[1].Optional, steps[1].Requirements = false, false, []string{k.requirement()}
-	k.steps = append(k.steps, steps...)
+// barrier shows that the subject sent nothing else, and goes on.
+func (k *talk) barrier() { k.passes(k.requirement()) }
+
+// passes is barrier for a requirement.
+func (k *talk) passes(req string) {
+	switch {
+	case k.up():
+		k.send(wire.Ping(mark))
+		k.answers(req, "answer", wire.Pong(mark))
+	case k.greets() && k.role == Server: // a KeepAlive would make the tunnel Core's
+		k.request()
+		k.last().Requirements = []string{req}
+	default:
+		steps := dialogue.Barrier(k.role)
+		steps[1].Others, steps[1].Optional, steps[1].Requirements = false, false, []string{req}
+		k.steps = append(k.steps, steps...)
+	}
 }

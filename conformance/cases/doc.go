@@ -33,7 +33,8 @@
 //     a subject that drops everything earns nothing.
 //   - Ending the tunnel passes only where the text says tunnel error: use ExpectClosed there alone.
 //   - A case of the profile ext begins with T.Extended or T.Greet, and does not assume a window: Conn.Send waits for
-//     credit. That nothing more comes for an ID that is gone is Tunnel.Quiet.
+//     credit. That nothing more comes for an ID that is gone is Tunnel.Quiet. A requirement of Core that such a case shows has OnExtended.
+//   - What has to come in numbers that no record should hold is Tunnel.Flood.
 //   - Unknown types are 0x06 to 0x0F and 0x40 to 0xFF. Either form of
 //     ConnectRequest from a server is right. Types 0x10 to 0x3F are EXT-001's alone.
 //   - A requirement that holds in every case (no Data after its own Close, …) is

@@ -7,6 +7,18 @@ import (
 	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
+// queued is a connection whose local peer reads nothing, and what was sent to it: more than a narrow socket takes, as far as the
+// window allows.
+func queued(t *T, n *Tunnel) (c *Conn, octets []byte) {
+	t.Narrow()
+	c, octets = t.Open(), t.Octets(room(n, few))
+	c.Local.Hold()
+	for chunk := range slices.Chunk(octets, FairPayload-4) {
+		c.SendNow(chunk)
+	}
+	return c, octets
+}
+
 // Section 25.3, half-close and reset.
 var extEnds = slices.Concat([]Case{
 	{
@@ -69,13 +81,7 @@ var extEnds = slices.Concat([]Case{
 		ID: "FIN-002", Variant: "slow-reader", Role: Both, Title: "a local peer that reads late gets every octet, then the end",
 		Run: func(t *T) {
 			n := t.Extended()
-			t.Narrow()
-			c := t.Open()
-			c.Local.Hold()
-			last := t.Octets(room(n, few))
-			for chunk := range slices.Chunk(last, FairPayload-4) {
-				c.SendNow(chunk)
-			}
+			c, last := queued(t, n)
 			c.Fin()
 			n.Barrier()
 			t.Meanwhile(Settle, func() bool { return c.Local.Ended() != EndNone })
@@ -121,13 +127,7 @@ var extEnds = slices.Concat([]Case{
 		ID: "FIN-004", Variant: "tunnel-ends", Role: Both, Title: "what is queued is written although the tunnel has ended",
 		Run: func(t *T) {
 			n := t.Extended()
-			t.Narrow()
-			c := t.Open()
-			c.Local.Hold()
-			last := t.Octets(room(n, few))
-			for chunk := range slices.Chunk(last, FairPayload-4) {
-				c.SendNow(chunk)
-			}
+			c, last := queued(t, n)
 			c.Fin()
 			c.Local.Finish()
 			c.ExpectFin("both directions have ended", For("FIN-001"), Within(LocalEffect))
@@ -137,6 +137,22 @@ var extEnds = slices.Concat([]Case{
 			c.Local.Release()
 			c.Local.ExpectOctets("a slow reader gets all of it", last)
 			c.Local.ExpectEOF("and the end of the stream")
+		},
+	},
+	{
+		ID: "FIN-004", Variant: "reset", Role: Both, Title: "a local socket that is reset when both directions have ended: nothing more for that ID",
+		Run: func(t *T) {
+			n := t.Extended()
+			other := t.Working()
+			c, _ := queued(t, n)
+			c.Fin()
+			c.Local.Finish()
+			c.ExpectFin("both directions have ended", For("FIN-001"), Within(LocalEffect))
+			n.Barrier()
+			c.Local.Abort()
+			t.Meanwhile(Settle, c.Gone) // in which the subject sees it
+			n.Quiet("what becomes of the rest is nobody's affair", c.ID)
+			other.Works("the tunnel goes on")
 		},
 	},
 	{
@@ -205,13 +221,7 @@ var extEnds = slices.Concat([]Case{
 		Races: "how much the local socket took before the RESET is a matter of time",
 		Run: func(t *T) {
 			n := t.Extended()
-			t.Narrow()
-			c := t.Open()
-			c.Local.Hold()
-			octets := t.Octets(room(n, few))
-			for chunk := range slices.Chunk(octets, FairPayload-4) {
-				c.SendNow(chunk)
-			}
+			c, _ := queued(t, n)
 			c.Reset(wire.CodeReset)
 			n.Barrier()
 			t.Meanwhile(Settle, func() bool { return c.Local.Ended() != EndNone })
@@ -252,6 +262,11 @@ var extEnds = slices.Concat([]Case{
 		id: "FIN-003", variant: "data", role: Both, title: "Data behind FIN is a tunnel error, WINDOW is not",
 		twin: func(c *Conn) { c.Fin(); c.Grant(1 << 21) },
 		send: func(c *Conn) { c.Fin(); c.SendNow([]byte("x")) },
+	},
+	foul{
+		id: "FIN-003", variant: "empty", role: Both, title: "Data with no octets is nothing, and a tunnel error behind FIN",
+		twin: raw(func(c *Conn) Frame { return Data(c.ID, nil) }),
+		send: func(c *Conn) { c.Fin(); c.SendNow(nil) },
 	},
 	foul{
 		id: "FIN-003", variant: "twice", role: Both, title: "a second FIN is a tunnel error, WINDOW is not",
