@@ -32,7 +32,6 @@ var Exceptions = map[string]string{
 	"WIN-010":          "how much lies under way shows as waiting time; the load generator measures it",
 	"SEC-001":          "what a client's policy allows is not visible on the wire; SEC-002 has a case for the usual one",
 	"SEC-003":          "which address a name was resolved to, and how often, is not visible on the wire",
-	"SEC-005":          "logs are not visible on the wire",
 }
 
 // Excuse is the reason why a requirement has no case for a role ("" for

@@ -1,6 +1,9 @@
 package cases
 
-import . "github.com/adit-tunnel/adit/conformance/engine"
+import (
+	. "github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/wire"
+)
 
 // flood is more than the queue that section 12 allows and all socket buffers on the way can hold.
 const flood = 96 << 20
@@ -97,6 +100,12 @@ var s12 = []Case{
 		},
 	},
 	{
+		ID: "FLOW-005", Variant: "pings", OnExtended: true, Role: Both, Wait: Answer, Also: []string{"FLOW-006"},
+		Title: "PINGs of a peer that reads nothing are read on, or end the tunnel",
+		Races: "how many answers leave before they have to wait is up to the kernel",
+		Run:   pings,
+	},
+	{
 		ID: "FLOW-007", Role: Both, Wait: StallLimit, Title: "a connection is not ended as soon as its queue is full",
 		Races: "how much is taken before a connection is ended is up to the kernel",
 		Run: func(t *T) {
@@ -140,4 +149,28 @@ var s12 = []Case{
 			c.Tun.Expect("Data with no octets comes when the server has sent nothing for 15 s", DataFor(c.ID), Within(PauseSign+Answer))
 		},
 	},
+}
+
+// pings asks on an extended tunnel for more than the kernel can hold, and reads nothing.
+func pings(t *T) {
+	n := t.Extended()
+	t.Working()
+	n.Hold()
+	ping := wire.Ping(wire.Mark{})
+	n.Flood(ping, (32<<20)/len(ping.Bytes()))
+	gone := func() bool { return n.Refused() > 0 }
+	taken := func() bool { return n.Unsent() == 0 || gone() }
+	for left := n.Unsent(); !t.Meanwhile(Answer, taken); left = n.Unsent() {
+		if n.Unsent() == left {
+			t.Fail("", "the subject reads no more, though its tunnel goes on")
+		}
+	}
+	// Behind its GOAWAY a side reads on for 5 s at most; what comes after that is refused.
+	for until := t.Now() + 2*Answer; !gone() && t.Now() < until; t.Meanwhile(Moment, gone) {
+		n.Send(ping)
+	}
+	t.Check(gone(), "FLOW-006", "the tunnel goes on, with answers to 32 MiB of PINGs that nobody reads")
+	n.Abort()
+	t.Extended()
+	t.Open().Works("the next tunnel serves")
 }

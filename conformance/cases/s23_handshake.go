@@ -63,6 +63,28 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
+		ID: "HELLO-003", Variant: "flood", Role: Server, Needs: NeedManyTunnels, Title: "HELLO a thousand times ends that tunnel, and no other",
+		Run: func(t *T) {
+			n := t.Dial() // before the other: a server may keep the newest tunnel alone (MULTI-001)
+			t.Extended()
+			c := t.Working()
+			n.Send(slices.Repeat([]Frame{t.Hello(Greeting{Window: 1})}, 1000)...)
+			n.ExpectClosed("the second HELLO ends the tunnel")
+			c.Works("the other tunnel goes on", For("ERR-003"))
+		},
+	},
+	{
+		ID: "HELLO-004", Variant: "flood", Role: Client, Title: "HELLO a thousand times ends the tunnel, and the next one serves",
+		Run: func(t *T) {
+			n := t.Extended()
+			t.Working()
+			n.Send(slices.Repeat([]Frame{t.Hello(Greeting{Window: 1})}, 1000)...)
+			n.ExpectClosed("the second HELLO ends the tunnel")
+			t.Extended()
+			t.Open().Works("the next tunnel serves")
+		},
+	},
+	{
 		ID: "HELLO-004", Variant: "second", Role: Client, Title: "a second HELLO of the server is a tunnel error",
 		Run: func(t *T) {
 			n := t.Extended()

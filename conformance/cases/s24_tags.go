@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"bytes"
 	"slices"
 
 	. "github.com/adit-tunnel/adit/conformance/engine"
@@ -59,6 +60,11 @@ func curious() []TLV {
 	}
 }
 
+// stuffed is a frame with as many more TLVs as it has room for. They have no value, and no meaning.
+func stuffed(f Frame) Frame {
+	return with(f, bytes.Repeat([]byte{0x01, 0x23, 0, 0}, (wire.MaxTLVs-int(f.Size))/4))
+}
+
 // s24 proves section 24.
 var s24 = slices.Concat(malformedTags(), []Case{
 	{
@@ -95,6 +101,19 @@ var s24 = slices.Concat(malformedTags(), []Case{
 			c := t.Requested()
 			n.Send(wire.Opened(c.ID, curious()...))
 			c.Works("the connection opens")
+		},
+	},
+	{
+		ID: "TLV-002", Variant: "full", Role: Both, Title: "a HELLO, and an OPEN, as full of unknown tags as they can be",
+		Run: func(t *T) {
+			n := hello(t, stuffed(t.Hello(Greeting{Window: 1 << 20})), "")
+			if t.Case.Role == Client {
+				svc := t.Service()
+				open := stuffed(n.OpenFor(svc))
+				n.Send(open)
+				svc.Accept("the client dials the service")
+				n.Expect("and says so", OpenedFor(open.ID()), Within(LocalEffect))
+			}
 		},
 	},
 	{

@@ -65,6 +65,25 @@ var extOpening = slices.Concat([]Case{
 		},
 	},
 	{
+		ID: "XOPEN-003", Variant: "flood", Role: Client, Title: "each of a thousand OPENs at once gets one answer",
+		Run: func(t *T) {
+			n := t.Extended()
+			c := t.Working()
+			svc := t.Refusing()
+			var opens []Frame
+			for range 1000 {
+				opens = append(opens, n.OpenFor(svc))
+			}
+			n.Send(opens...)
+			for _, open := range opens {
+				n.Expect("an OPEN whose service refuses gets RESET, whatever it has to wait for", ResetFor(open.ID()), Within(DialEnds))
+			}
+			n.ExpectNone("and no more than one", AnyReset())
+			c.Works("the other connection goes on")
+			t.Open().Works("and a good OPEN is served")
+		},
+	},
+	{
 		ID: "XOPEN-004", Variant: "host", Role: Client, Title: "the client dials the host and port of OPEN, and then says OPENED",
 		Run: func(t *T) {
 			t.Extended()
@@ -257,6 +276,29 @@ var extOpening = slices.Concat([]Case{
 			d.ExpectOpened("and answered")
 			d.Works("the tunnel goes on")
 			n.Quiet("a dial that was cancelled is not announced", c.ID)
+		},
+	},
+	{
+		ID: "XOPEN-010", Variant: "flood", Role: Client, Needs: NeedTarpit, Title: "OPEN and RESET in turn use nothing up",
+		Races: "an OPEN may be one too many, and be refused before its RESET is read",
+		Run: func(t *T) {
+			n := t.Extended()
+			c := t.Working()
+			svc := t.Tarpit()
+			var frames []Frame
+			for range 500 {
+				open := n.OpenFor(svc)
+				frames = append(frames, open, wire.Reset(open.ID(), wire.CodeCancelled, ""))
+			}
+			n.Send(frames...)
+			n.ExpectNone("nothing was accepted", AnyOpened())
+			c.Works("the other connection goes on")
+			// A dial that was given up may count for as long as a dial lasts (XOPEN-013).
+			served := false
+			for begun := t.Now(); !served && t.Now()-begun < DialEnds; {
+				served = t.Try(func() { t.Open().Works("an OPEN is served") })
+			}
+			t.Check(served, "", "no OPEN is served %s after the last of those that were given up", DialEnds)
 		},
 	},
 	{

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -49,6 +50,61 @@ var s27 = slices.Concat(limited(), []Case{
 			c.Grant(10_000)
 			c.ExpectData("every octet comes", octets)
 			c.ExpectFin("then FIN, without credit left", For("FIN-001"), Within(LocalEffect))
+		},
+	},
+	{
+		ID: "WIN-001", Variant: "octet", Role: Both, Title: "credit for one octet, and one more, and one more",
+		Run: func(t *T) {
+			n := t.Greet(Greeting{})
+			c, other := t.Open(), t.Open()
+			octets := t.Octets(10_000)
+			c.Local.Write(octets)
+			const grants = 500
+			var tiny []Frame
+			for i := range grants {
+				tiny = append(tiny, wire.Window(c.ID, uint64(i+1)))
+			}
+			n.Send(tiny...)
+			c.ExpectData("as many octets come as there is credit for", octets[:grants], For("WIN-003"))
+			n.Barrier()
+			t.Check(c.Moved() == grants, "", "%d octets of Data came with a limit of %d", c.Moved(), grants)
+			other.Grant(1000)
+			other.Works("another connection goes on")
+		},
+	},
+	{
+		ID: "WIN-001", Variant: "never", Role: Both, Title: "local peers that push are not read without credit",
+		Run: func(t *T) {
+			n := t.Greet(Greeting{})
+			other := t.Open()
+			other.Grant(wire.NoLimit)
+			other.Works("a connection with credit echoes")
+			var starved []*Conn
+			const conns, each = 4, 16 << 20
+			for range conns {
+				starved = append(starved, t.Open())
+			}
+			before, known := t.Memory()
+			octets := t.Octets(each)
+			for _, c := range starved {
+				c.Local.Write(octets)
+			}
+			var took int64
+			t.Meanwhile(Stopped, func() bool {
+				now, _ := t.Memory()
+				took = max(took, now-before)
+				return took > conns*each/4
+			})
+			n.Barrier()
+			for _, c := range starved {
+				t.Check(c.Moved() == 0, "", "%d octets of Data came without credit", c.Moved())
+			}
+			if known { // each may be read 64 KiB ahead
+				t.Check(took < conns*each/4, "", "%d MiB more are held of %d that have no credit", took>>20, conns*each>>20)
+			}
+			other.Works("the connection with credit goes on")
+			starved[0].Grant(100_000)
+			starved[0].ExpectData("and what is given credit comes", octets[:100_000], For("WIN-003"))
 		},
 	},
 	{
@@ -220,7 +276,46 @@ var s27 = slices.Concat(limited(), []Case{
 		Races: "how much a local socket takes is up to the kernel",
 		Run:   crowded,
 	},
+	{
+		ID: "WIN-008", Variant: "octets", Role: Both, Title: "Data of one octet, and of none, for a local peer that reads nothing costs no buffers",
+		Races: "how much a local socket takes is up to the kernel",
+		Run:   crumbs,
+	},
 })
+
+// crumbs sends what is in one window octet by octet, and as many Data without any, for a local peer that reads nothing.
+func crumbs(t *T) {
+	n := t.Extended()
+	t.Narrow()
+	healthy, c := t.Working(), t.Open()
+	c.Local.Hold()
+	octets := room(n, 1<<16)
+	n.Flood(Data(c.ID, []byte("x")), octets)
+	n.Flood(Data(c.ID, nil), 1<<16)
+	n.ExpectOpen("the tunnel goes on", Within(OthersGoOn))
+	healthy.Works("a healthy connection goes on")
+	bounded(t)
+	if c.Gone() {
+		return
+	}
+	c.Local.Release()
+	c.Local.ExpectOctets("the local peer gets every octet", bytes.Repeat([]byte("x"), octets))
+}
+
+// claimed is tunnel-memory, as far as a subject says what it is.
+func claimed(t *T) (memory uint64, ok bool) {
+	text, _ := t.Claim("tunnel-memory")
+	memory, err := strconv.ParseUint(text, 10, 64)
+	return memory, err == nil
+}
+
+// bounded looks at the memory of a subject that says what it holds for a tunnel.
+func bounded(t *T) {
+	memory, says := claimed(t)
+	if octets, known := t.Memory(); says && known {
+		t.Check(uint64(octets) < 4*memory, "", "the subject holds %d MiB with a tunnel-memory of %d", octets>>20, memory>>20)
+	}
+}
 
 // patient lets a local peer read nothing for a while, then all.
 func patient(t *T, d time.Duration) {
@@ -242,9 +337,8 @@ func patient(t *T, d time.Duration) {
 
 // crowded fills the tunnel's memory with connections whose local peers read nothing.
 func crowded(t *T) {
-	text, ok := t.Claim("tunnel-memory")
-	memory, _ := strconv.ParseUint(text, 10, 64)
 	const most = 128 << 20
+	memory, ok := claimed(t)
 	if !ok || memory > most {
 		t.NotApplicable("the subject file does not say that tunnel-memory is %d octets or less", most)
 	}
@@ -261,9 +355,7 @@ func crowded(t *T) {
 	f, _ := n.Peek(AnyReset())
 	t.Check(f.Code() == wire.CodeOverBudget, "", "the code is over-budget: %s", f)
 	healthy.Works("a healthy connection goes on")
-	if octets, ok := t.Memory(); ok {
-		t.Check(uint64(octets) < 4*memory, "", "the subject holds %d MiB with a tunnel-memory of %d", octets>>20, memory>>20)
-	}
+	bounded(t)
 }
 
 // overrun expects the tunnel error of WIN-002.
