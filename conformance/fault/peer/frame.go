@@ -122,6 +122,10 @@ func (t *tunnel) readFrame() (frame, error) {
 	if _, err := io.ReadFull(t.in, head[:]); err != nil {
 		return frame{}, err
 	}
+	if head[0] != version && t.bug("SEC-005-frame") {
+		more, _ := t.in.Peek(t.in.Buffered())
+		fmt.Fprintf(os.Stderr, "this is no frame: %s%s\n", head[:], more)
+	}
 	// FRAME-002: a version that is not 0x01 is a tunnel error.
 	if head[0] != version && !t.bug("FRAME-002") {
 		return frame{}, broken("FRAME-002", "version 0x%02x", head[0])

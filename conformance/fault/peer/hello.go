@@ -82,7 +82,7 @@ func (t *tunnel) shake(f frame) (done bool, err error) {
 	case f.typ == typeKeepAlive:
 		t.phase = core // HELLO-010: the server answered what came behind HELLO
 		t.followed()
-	case f.typ == typeGoAway:
+	case f.typ == typeGoAway && !t.bug("HELLO-007-goaway"):
 		return true, t.turnedAway(f)
 	}
 	return false, nil // HELLO-007

@@ -29,7 +29,7 @@ func (c *conn) pump() {
 	}
 	buf := make([]byte, size)
 	for {
-		n, err := c.read(buf)
+		n, err := gather(c.local, buf)
 		if n > 0 {
 			c.fromLocal(buf[:n])
 		}
@@ -40,19 +40,19 @@ func (c *conn) pump() {
 	}
 }
 
-// read is one read of the local socket. Two mutants gather more than that.
-func (c *conn) read(buf []byte) (int, error) {
-	n, err := c.local.Read(buf)
+// gather is one read of a local socket. Some mutants, which have a larger buffer, gather more than that.
+func gather(sock *net.TCPConn, buf []byte) (int, error) {
+	n, err := sock.Read(buf)
 	for err == nil && len(buf) > pieceSize && n >= pieceSize && n < len(buf) {
-		_ = c.local.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		_ = sock.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 		var k int
-		k, err = c.local.Read(buf[n:])
+		k, err = sock.Read(buf[n:])
 		n += k
 		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
-			_ = c.local.SetReadDeadline(time.Time{})
+			_ = sock.SetReadDeadline(time.Time{})
 			return n, nil
 		}
-		_ = c.local.SetReadDeadline(time.Time{})
+		_ = sock.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

@@ -48,6 +48,7 @@ type tags map[uint16][]byte
 // readTLVs reads the TLVs of a payload. Refused is an unknown critical tag (TLV-003), 0: there is none.
 func (t *tunnel) readTLVs(b []byte, where place) (known tags, refused uint16, err error) {
 	known = tags{}
+	unknown := 0
 	for len(b) > 0 {
 		// TLV-001: TLVs end exactly at the payload's end.
 		if t.bug("TLV-001-cut") && (len(b) < 4 || len(b) < 4+int(binary.BigEndian.Uint16(b[2:]))) {
@@ -65,7 +66,10 @@ func (t *tunnel) readTLVs(b []byte, where place) (known tags, refused uint16, er
 			refused = tag
 		case !ok && t.bug("TLV-002"):
 			return nil, 0, broken("TLV-002", "tag 0x%04x", tag)
+		case !ok && unknown > 100 && t.bug("TLV-002-many"):
+			return nil, 0, broken("TLV-002", "more than %d tags that nobody knows", unknown)
 		case !ok: // TLV-002
+			unknown++
 		case twice && !t.bug("TLV-001"):
 			return nil, 0, broken("TLV-001", "tag 0x%04x twice", tag)
 		case sizes != nil && !slices.Contains(sizes, len(value)) && t.bug("TLV-001-size"):

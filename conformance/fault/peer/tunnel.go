@@ -206,6 +206,11 @@ func (t *tunnel) reader() error {
 				t.changed.Wait()
 			}
 		}
+		if t.bug("FLOW-005-owed") {
+			for t.owed > owedMax/2 && !t.lost {
+				t.changed.Wait()
+			}
+		}
 		err = t.handle(f)
 		lost := t.lost
 		t.mu.Unlock()
@@ -445,7 +450,9 @@ func (t *tunnel) endAll(isError bool) {
 	}
 	clear(t.conns)
 	for _, c := range t.xconns {
-		c.end(true)
+		if !t.bug("LOSS-001-extended") {
+			c.end(true)
+		}
 		c.forget()
 	}
 }

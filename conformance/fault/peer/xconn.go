@@ -3,7 +3,9 @@ package peer
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"net"
+	"os"
 	"slices"
 	"time"
 )
@@ -78,7 +80,7 @@ func (c *xconn) handle(f frame) error {
 	case typeWindow:
 		return c.raise(binary.BigEndian.Uint64(f.rest()))
 	case typeReset:
-		return c.resetByPeer(code(binary.BigEndian.Uint16(f.rest())))
+		return c.resetByPeer(code(binary.BigEndian.Uint16(f.rest())), string(f.rest()[2:]))
 	default:
 		if c.t.bug("XID-005") {
 			return nil
@@ -109,9 +111,11 @@ func (c *xconn) raise(limit uint64) error {
 }
 
 // resetByPeer is RESET: no answer, whatever the code (RESET-002, RESET-003).
-func (c *xconn) resetByPeer(no code) error {
+func (c *xconn) resetByPeer(no code, text string) error {
 	t := c.t
 	switch {
+	case t.bug("SEC-005"):
+		fmt.Fprintf(os.Stderr, "the peer resets a connection: %s\n", text)
 	case t.bug("RESET-003") && no > 0x25:
 		return broken("RESET-003", "code 0x%04x", uint16(no))
 	case t.bug("XOPEN-010") && c.state == opening && t.role == Client:
@@ -129,6 +133,9 @@ func (c *xconn) resetByPeer(no code) error {
 // openedByPeer is OPENED: the service has accepted.
 func (c *xconn) openedByPeer() error {
 	if c.state != opening {
+		if c.t.bug("XOPEN-016-twice") {
+			return nil
+		}
 		return broken("XOPEN-016", "OPENED twice")
 	}
 	c.timer.Stop()
@@ -195,6 +202,11 @@ func (c *xconn) disorder(octets []byte) []byte {
 
 // keep queues octets for the local socket, in buffers that are filled one after the other.
 func (c *xconn) keep(octets []byte) {
+	if c.t.bug("WIN-008-octets") && len(octets) > 0 { // a buffer for each Data, which counts as nothing
+		c.queue = append(c.queue, append(make([]byte, 0, chunkSize/8), octets...))
+		c.t.changed.Broadcast()
+		return
+	}
 	for len(octets) > 0 {
 		n := len(c.queue)
 		if n == 0 || len(c.queue[n-1]) == cap(c.queue[n-1]) {
@@ -225,7 +237,7 @@ func (c *xconn) finByPeer() error {
 	case c.inEnded:
 		return broken("FIN-003", "FIN twice")
 	case c.t.bug("FIN-002"):
-		return c.resetByPeer(codeGeneral)
+		return c.resetByPeer(codeGeneral, "")
 	}
 	c.inEnded = true
 	c.t.changed.Broadcast()
@@ -338,6 +350,9 @@ func (c *xconn) failed() {
 	switch {
 	case c.state == gone:
 		c.end(true)
+		if c.t.bug("FIN-004-reset") {
+			c.t.send(frame{typeReset, coded(binary.BigEndian.AppendUint32(nil, c.id), codeReset, "")})
+		}
 	case c.state == opening && c.t.bug("XOPEN-009"):
 		c.end(true)
 	case c.state == opened && c.t.bug("RESET-001"):

@@ -93,6 +93,10 @@ func (t *tunnel) open(f frame) error {
 		}
 		return t.owe(frame{typeReset, coded(binary.BigEndian.AppendUint32(nil, f.id()), no, why)})
 	}
+	if t.bug("XOPEN-003-many") && f.id()%100 == 99 {
+		t.highest = int64(f.id())
+		return nil
+	}
 	c := t.newXconn(f.id(), nil)
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	c.cancel = cancel
@@ -119,7 +123,9 @@ func (c *xconn) connect(ctx context.Context, w wanted) {
 	defer t.mu.Unlock()
 	switch {
 	case c.closed: // XOPEN-010: the late result is dropped
-		delete(t.xlocals, c)
+		if !t.bug("XOPEN-010-seat") {
+			delete(t.xlocals, c)
+		}
 		if sock != nil {
 			closeLocal(sock, true)
 		}
@@ -152,9 +158,13 @@ func (c *xconn) serve() {
 // pump carries octets from the local socket to the tunnel. serve starts it; when the local stream has ended it looks
 // for a reset, until the connection is gone.
 func (c *xconn) pump() {
-	buf := make([]byte, pieceSize)
+	size := pieceSize
+	if c.t.bug("WIN-001-ahead") {
+		size = 32 << 20
+	}
+	buf := make([]byte, size)
 	for {
-		n, err := c.local.Read(buf)
+		n, err := gather(c.local, buf)
 		if !c.fromLocal(buf[:n]) {
 			return
 		}
@@ -172,6 +182,9 @@ func (c *xconn) fromLocal(b []byte) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer c.readAhead(0)
+	if c.early() && t.bug("DATA-007-early") {
+		return true
+	}
 	for len(b) > 0 && c.state != gone {
 		c.readAhead(len(b))
 		n := min(uint64(len(b)), c.limit-c.sent)
