@@ -283,15 +283,19 @@ var s27 = slices.Concat(limited(), []Case{
 	},
 })
 
-// crumbs sends what is in one window octet by octet, and as many Data without any, for a local peer that reads nothing.
+// crumbs sends more than a narrow socket takes octet by octet, as far as there is credit, and as many Data without any.
 func crumbs(t *T) {
 	n := t.Extended()
 	t.Narrow()
 	healthy, c := t.Working(), t.Open()
 	c.Local.Hold()
-	octets := room(n, 1<<16)
-	n.Flood(Data(c.ID, []byte("x")), octets)
-	n.Flood(Data(c.ID, nil), 1<<16)
+	for c.Spent < few && c.Credit() > 0 && !c.Gone() {
+		k := min(c.Credit(), few-c.Spent)
+		c.Spent += k
+		n.Flood(Data(c.ID, []byte("x")), int(k))
+		n.ExpectOpen("the tunnel goes on", Within(OthersGoOn))
+	}
+	n.Flood(Data(c.ID, nil), few)
 	n.ExpectOpen("the tunnel goes on", Within(OthersGoOn))
 	healthy.Works("a healthy connection goes on")
 	bounded(t)
@@ -299,7 +303,7 @@ func crumbs(t *T) {
 		return
 	}
 	c.Local.Release()
-	c.Local.ExpectOctets("the local peer gets every octet", bytes.Repeat([]byte("x"), octets))
+	c.Local.ExpectOctets("the local peer gets every octet", bytes.Repeat([]byte("x"), int(c.Spent)))
 }
 
 // claimed is tunnel-memory, as far as a subject says what it is.

@@ -203,7 +203,7 @@ func (c *xconn) disorder(octets []byte) []byte {
 // keep queues octets for the local socket, in buffers that are filled one after the other.
 func (c *xconn) keep(octets []byte) {
 	if c.t.bug("WIN-008-octets") && len(octets) > 0 { // a buffer for each Data, which counts as nothing
-		c.queue = append(c.queue, append(make([]byte, 0, chunkSize/8), octets...))
+		c.queue = append(c.queue, append(make([]byte, 0, chunkSize/32), octets...))
 		c.t.changed.Broadcast()
 		return
 	}
