@@ -137,6 +137,11 @@ class ClientTunnel(ExtendedTunnel):
         self.add(c)
         self.dials += 1
         c.task = self.loop.create_task(self.dial(c, host, frame.port))        # OPEN-013
+        c.task.add_done_callback(self.dial_over)
+
+    def dial_over(self, _):
+        """Called for each dial: a task that is cancelled before it began never runs."""
+        self.dials -= 1
 
     async def dial(self, c, host, port):
         try:
@@ -148,8 +153,6 @@ class ClientTunnel(ExtendedTunnel):
                 log("%s: cannot dial %r port %d: %r" % (self.name, host, port, e))
                 self.refuse(c, status_of(e))              # OPEN-006, OPEN-007
             return
-        finally:
-            self.dials -= 1
         if c.state != DIALING or self.lost:               # cancelled at the last moment
             return engine.reset(sock)
         c.task = None
@@ -171,6 +174,12 @@ class ClientTunnel(ExtendedTunnel):
         c = self.add_ext(frame.id, None)
         self.dials += 1
         c.task = self.loop.create_task(self.dial_ext(c, tags.get(frames.HOST, b"127.0.0.1"), int.from_bytes(tags[frames.PORT], "big")))
+        c.task.add_done_callback(lambda _: self.ext_dial_over(c))
+
+    def ext_dial_over(self, c):
+        self.dials -= 1
+        if c.sock is None and (c.state == GONE or self.lost):
+            self.xlocals.discard(c)                       # XOPEN-013: the dial has really ended
 
     def refusal(self, tags, critical):
         """XOPEN-005, XOPEN-012; 0 for an OPEN that can be served."""
@@ -198,10 +207,8 @@ class ClientTunnel(ExtendedTunnel):
         except Exception as e:
             code = status_of(e)
             log("%s: cannot dial %r port %d: %r" % (self.name, host, port, e))
-        self.dials -= 1
         c.task = None
         if c.state == GONE or self.lost:
-            self.xlocals.discard(c)                       # XOPEN-013: the dial has really ended
             if sock:
                 engine.reset(sock)
             return
