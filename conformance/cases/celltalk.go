@@ -448,7 +448,8 @@ func (k *talk) passes(req string) {
 	case k.up():
 		k.send(wire.Ping(mark))
 		k.answers(req, "answer", wire.Pong(mark))
-	case k.greets() && k.role == Server: // a KeepAlive would make the tunnel Core's
+	case k.greets() && k.role == Server: // a KeepAlive would make the tunnel Core's: a visitor asks, when all before was handled
+		k.steps = append(k.steps, spec.Step{Event: "time passes", Within: Time(Settle)})
 		k.request()
 		k.last().Requirements = []string{req}
 	default:
