@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/adit-tunnel/adit/conformance/dialogue"
@@ -96,6 +97,26 @@ func TestEveryCellIsShownOrExcused(t *testing.T) {
 	for _, b := range tables {
 		n := counts[b.name]
 		t.Logf("%-16s %3d cells: %d generated, %d shown by a written case, %d excused", b.name, n.cells, n.made, n.shown, n.excused)
+	}
+}
+
+// Whatever requirement a cell of the Extended profile belongs to, its case needs a subject that speaks the profile.
+func TestCellsOfTheProfileAreItsCases(t *testing.T) {
+	n := 0
+	for _, c := range All(Lookup) {
+		if !strings.HasPrefix(c.Variant, "cell-") {
+			continue
+		}
+		extended := strings.HasPrefix(c.Variant, "cell-ext-")
+		if extended {
+			n++
+		}
+		if c.Extended() != extended {
+			t.Errorf("%s: a case of the Extended profile: %t; want %t", c.Name(), c.Extended(), extended)
+		}
+	}
+	if n < 30 {
+		t.Errorf("only %d cells of the Extended profile have a case", n)
 	}
 }
 

@@ -160,7 +160,7 @@ var states = map[string]map[string]struct{ reach, prove func(*talk) }{
 			func(k *talk) {
 				k.open()
 				k.send(wire.Reset(cellID, wire.CodeReset, ""))
-				k.see("RESET-002", "local-effect", "is reset")
+				k.see("RESET-002", "local-effect", "is ended")
 			},
 			func(k *talk) { k.send(wire.Window(cellID, 2*cellWindow)); k.send(wire.Fin(cellID)); k.barrier() },
 		},

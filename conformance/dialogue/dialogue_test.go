@@ -151,6 +151,7 @@ func TestRecord(t *testing.T) {
 		{Who: "tunnel 1", Kind: engine.Sent, Tunnel: 1, Frame: data, Payload: data.Payload},
 		{Who: "tunnel 1", Kind: engine.Sent, Tunnel: 1, Frame: engine.Close(9), Payload: engine.Close(9).Payload},
 		{Who: "tunnel 1", Kind: engine.Sent, Tunnel: 1, Frame: engine.KeepAlive(), Joined: true},
+		{Who: "tunnel 1", Kind: engine.SentRaw, Tunnel: 1, Payload: engine.KeepAlive().Bytes(), Step: &spec.Step{Piece: 60, Times: 7}},
 		{Who: visitor, Kind: engine.Awaited, Step: &spec.Step{Expect: "reads", Within: "5s", Requirements: []string{"DATA-001"}}, Payload: chunk},
 		{Who: visitor, Kind: engine.Finished, Text: "write side shut down"},
 		{Who: "tunnel 1", Kind: engine.Awaited, Step: &spec.Step{From: "server", Frame: Decode(engine.Close(9)), Others: true, Within: "30s", Requirements: []string{"CLOSE-004"}}},
@@ -177,7 +178,7 @@ func TestRecord(t *testing.T) {
 	}
 	want := []string{
 		"visitor connects (at 1)", "the server sends ConnectRequest (within 5s)", "the client sends ConnectResponse id=9 status=0x00",
-		"the client sends Data id=9", "the client sends", "the visitor reads", "visitor ends its stream (at 1)", "the server sends Close id=9 (within 30s)",
+		"the client sends Data id=9", "the client sends", "the client sends 010500000000, 7 times", "the visitor reads", "visitor ends its stream (at 1)", "the server sends Close id=9 (within 30s)",
 	}
 	for i := range want {
 		if i >= len(got) || !strings.HasPrefix(got[i], want[i]) {

@@ -210,6 +210,35 @@ func TestPlayer(t *testing.T) {
 	}
 }
 
+// A flood comes whole, and is one step of the record that comes of it.
+func TestAFloodIsPlayedAsOne(t *testing.T) {
+	const times = 5000
+	flood := from("client", wire.KeepAlive())
+	flood.Times, flood.Piece = times, 1<<10
+	came := 0
+	steps := []spec.Step{flood, from("client", wire.Data(9, []byte("x"))), from("server", wire.Close(8))}
+	v := spec.Vector{Kind: "dialogue", Role: "server", Requirements: []string{"DATA-001"}, Steps: steps}
+	o, err := Replay(t.Context(), v, &stub{answers: func(f wire.Frame) []wire.Frame {
+		if f.Type == wire.TypeKeepAlive {
+			came++
+			return nil
+		}
+		return []wire.Frame{wire.Close(9)}
+	}}, engine.Server)
+	if err != nil || o.Answer != Reproduced || came != times {
+		t.Fatalf("%d KeepAlives came, and it says %v: %s, %v; want %d, and a Close of another ID", came, o.Answer, o.Why, err, times)
+	}
+	sent := 0
+	for _, e := range o.Result.Trace {
+		if e.Kind == engine.Sent || e.Kind == engine.SentRaw {
+			sent++
+		}
+	}
+	if sent != 2 {
+		t.Errorf("the record has %d lines of what was sent; want one for the flood, one for the Data", sent)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	for name, want := range map[string][2]time.Duration{
 		"answer":           {5 * time.Second, 5 * time.Second},
