@@ -66,6 +66,7 @@ var extOpening = slices.Concat([]Case{
 	},
 	{
 		ID: "XOPEN-003", Variant: "flood", Role: Client, Title: "each of a thousand OPENs at once gets one answer",
+		Races: "which of them are too many, as the dials of others still run, is a matter of time",
 		Run: func(t *T) {
 			n := t.Extended()
 			c := t.Working()
