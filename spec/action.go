@@ -42,7 +42,7 @@ var (
 	actions = sync.OnceValue(func() []Action { return load[[]Action]("actions.json") })
 )
 
-// Events walks the events of sections 7.3 and 26.
+// Events walks the events of sections 7.3, 26 and 30.3.
 func Events() iter.Seq[Event] { return slices.Values(events()) }
 
 // EventOf returns the event of a name.
@@ -54,7 +54,7 @@ func EventOf(name string) (Event, bool) {
 	return events()[i], true
 }
 
-// Actions walks the actions of sections 7.4 and 26.
+// Actions walks the actions of sections 7.4, 26 and 30.3.
 func Actions() iter.Seq[Action] { return slices.Values(actions()) }
 
 // ActionOf returns the action of a name as it is done in a state.

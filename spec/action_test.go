@@ -20,6 +20,8 @@ func TestEvents(t *testing.T) {
 		{Name: "WINDOW above the limit", Role: "both", Cause: "frame", Frame: "WINDOW"},
 		{Name: "both halves ended", Role: "both", Cause: "connection"},
 		{Name: "linger", Role: "both", Cause: "timer", Timer: "linger"},
+		{Name: "AUTH that is right", Role: "both", Cause: "frame", Frame: "AUTH"},
+		{Name: "handshake over", Role: "both", Cause: "timer", Timer: "handshake"},
 	} {
 		got, ok := spec.EventOf(want.Name)
 		if want.Meaning = got.Meaning; !ok || got != want || got.Meaning == "" {
@@ -33,8 +35,8 @@ func TestEvents(t *testing.T) {
 	for range spec.Events() {
 		n++
 	}
-	if n != 26+25 {
-		t.Errorf("%d events; want the 26 of section 7.3 and the 25 of section 26", n)
+	if n != 26+25+6 {
+		t.Errorf("%d events; want the 26 of section 7.3, the 25 of section 26 and the 6 of section 30.3", n)
 	}
 }
 
@@ -64,6 +66,8 @@ func TestActions(t *testing.T) {
 		{"tunnel error", "dialing", nil, "reset", "drop", "tunnel error"},
 		{"send RESET timed-out", "opening", []spec.Sent{{Frame: "RESET", Code: "timed-out"}}, "", "drop", ""},
 		{"shut down when written", "flowing", nil, "shut down", "", ""},
+		{"send the server's proof", "new", []spec.Sent{{Frame: "AUTH"}}, "", "", ""},
+		{"send GOAWAY denied", "greeted", []spec.Sent{{Frame: "GOAWAY", Code: "denied"}}, "", "", ""},
 	} {
 		a, ok := spec.ActionOf(c.name, c.state)
 		if !ok || a.Name != c.name || !slices.Equal(a.Sends, c.sends) || a.Local != c.local || a.Queue != c.queue || a.Scope != c.scope || a.Meaning == "" {
@@ -100,6 +104,10 @@ func TestWhatCellsSend(t *testing.T) {
 		{"server", "queued octets all written", "closing", nil},
 		{"client", "Close", "dialing", []string{"ConnectResponse"}},
 		{"client", "Data", "dialing", []string{"ConnectResponse", "Close"}},
+		{"auth-server", "HELLO with auth", "new", []string{"HELLO", "AUTH"}}, // AUTH-003
+		{"auth-server", "AUTH that is wrong", "greeted", []string{"GOAWAY"}},
+		{"auth-client", "AUTH that is right", "greeted", []string{"AUTH"}},
+		{"auth-client", "AUTH that is wrong", "greeted", nil}, // AUTH-004
 	} {
 		if got := sends(c.role, c.event, c.state); !slices.Equal(got, c.want) {
 			t.Errorf("%s, %s in %s sends %q; want %q", c.role, c.event, c.state, got, c.want)

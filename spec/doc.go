@@ -5,6 +5,7 @@
 //
 //	requirement.go      Requirement, Requirements, Lookup   requirements.json
 //	frame.go            Frame, Frames, ExtFrames, FrameOf   frames.json
+//	                    AuthFrames
 //	state.go            StateTable, States                  states.json
 //	action.go           Event, EventOf, Action, ActionOf    events.json actions.json
 //	limit.go            Limit, Limits, LimitOf              limits.json

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// A Frame is the shape of a frame type: one or more rows of the tables of sections 6 and 24.
+// A Frame is the shape of a frame type: one or more rows of the tables of sections 6, 24 and 30.
 type Frame struct {
 	Type    uint8  `json:"type"`
 	Name    string `json:"name"`
 	From    string `json:"from"`    // who sends it: server, client or both
 	Scope   string `json:"scope"`   // what it is about: connection or tunnel; one about a connection begins with its ID
-	Profile string `json:"profile"` // core or ext
+	Profile string `json:"profile"` // core, ext or auth
 	Forms   []Form `json:"forms"`   // no two of them allow the same size
 }
 
@@ -40,6 +40,9 @@ func Frames() iter.Seq[Frame] { return framesOf("core") }
 // ExtFrames walks the frames of section 24, those that the Extended profile has beside Core's, by their types.
 func ExtFrames() iter.Seq[Frame] { return framesOf("ext") }
 
+// AuthFrames walks the frames of section 30, those that the option auth has beside the base's.
+func AuthFrames() iter.Seq[Frame] { return framesOf("auth") }
+
 func framesOf(profile string) iter.Seq[Frame] {
 	return func(yield func(Frame) bool) {
 		for _, f := range frames() {
@@ -50,12 +53,13 @@ func framesOf(profile string) iter.Seq[Frame] {
 	}
 }
 
-// FrameOf returns the frame of a type; ok is false for one that neither section 6 nor section 24 has.
+// FrameOf returns the frame of a type of Core or of the Extended profile's base; ok is false for one that neither
+// section 6 nor section 24 has, as those of options.
 func FrameOf(typ uint8) (f Frame, ok bool) {
-	return findFrame(func(f Frame) bool { return f.Type == typ })
+	return findFrame(func(f Frame) bool { return f.Type == typ && (f.Profile == "core" || f.Profile == "ext") })
 }
 
-// FrameNamed returns the frame of a name, like "Data".
+// FrameNamed returns the frame of a name, like "Data"; those of options are among them.
 func FrameNamed(name string) (f Frame, ok bool) {
 	return findFrame(func(f Frame) bool { return f.Name == name })
 }

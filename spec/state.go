@@ -7,7 +7,7 @@ import (
 
 // A StateTable is every event in every state: of a connection, of a half of one, or of the handshake.
 type StateTable struct {
-	Profile string     `json:"profile"` // core or ext
+	Profile string     `json:"profile"` // core, ext or auth
 	Role    string     `json:"role"`    // server, client, or both for the halves
 	States  []string   `json:"states"`  // the first is where it begins
 	Events  []StateRow `json:"events"`
@@ -51,7 +51,7 @@ var states = sync.OnceValue(func() map[string]StateTable { return load[map[strin
 
 // States returns a table by its name: server and client are those of a Core connection (section 7), ext-server and
 // ext-client of an extended one, ext-out and ext-in of its halves (section 26), handshake-server and handshake-client
-// of the tunnel (section 23).
+// of the tunnel (section 23), auth-server and auth-client of one on which a side asks for auth (section 30).
 func States(name string) StateTable {
 	t, ok := states()[name]
 	if !ok {

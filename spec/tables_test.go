@@ -33,6 +33,8 @@ func TestStateTables(t *testing.T) {
 		"client":           {"idle", "dialing", "open", "closing", "draining", "lingering", "retired"},
 		"handshake-server": {"new", "core", "up"},
 		"handshake-client": {"offered", "core", "up"},
+		"auth-server":      {"new", "greeted", "up"},
+		"auth-client":      {"offered", "greeted", "proving", "up"},
 		"ext-server":       {"idle", "opening", "open", "gone"},
 		"ext-client":       {"idle", "dialing", "open", "gone"},
 		"ext-out":          {"flowing", "ended"},
@@ -40,7 +42,9 @@ func TestStateTables(t *testing.T) {
 	} {
 		table := spec.States(name)
 		role, profile := strings.TrimPrefix(strings.TrimPrefix(name, "ext-"), "handshake-"), "ext"
-		switch {
+		switch of, side, _ := strings.Cut(name, "-"); {
+		case of == "auth":
+			role, profile = side, "auth"
 		case role == name:
 			profile = "core"
 		case role == "out" || role == "in":
@@ -82,6 +86,9 @@ func TestStateTables(t *testing.T) {
 		{"ext-client", "Data", "dialing", "as the in half", "dialing"},
 		{"ext-out", "local end of stream", "flowing", "send FIN", "ended"},
 		{"handshake-client", "HELLO", "offered", "", "up"},
+		{"auth-server", "HELLO with auth", "new", "send HELLO, send the server's proof", "greeted"},
+		{"auth-server", "AUTH that is wrong", "greeted", "send GOAWAY denied, end the tunnel", "greeted"},
+		{"auth-client", "AUTH without octets", "proving", "", "up"},
 	} {
 		if got, ok := spec.States(c.role).Cell(c.event, c.state); !ok || got.To != c.to || got.Does() != c.does || len(got.Actions()) != len(got.Do) {
 			t.Errorf("%s, %s in %s = %+v, %v; want %q, to %q", c.role, c.event, c.state, got, ok, c.does, c.to)
@@ -101,6 +108,7 @@ func TestLimits(t *testing.T) {
 		{"dial-timeout", 8 * time.Second, 0, 0},
 		{"linger", 300 * time.Second, 30 * time.Second, 0},
 		{"over-budget-after", 300 * time.Second, 300 * time.Second, 0},
+		{"handshake", 10 * time.Second, 5 * time.Second, 30 * time.Second},
 	} {
 		l := spec.LimitOf(c.name)
 		if l.Time() != c.def || l.MinTime() != c.min || l.MaxTime() != c.max {
@@ -116,6 +124,7 @@ func TestLimits(t *testing.T) {
 		{Name: "window-max", Unit: "octets", Default: 64 << 20, Min: 4 << 10, Max: 1 << 30, Allowed: "range"},
 		{Name: "tunnel-memory", Unit: "octets", Default: 512 << 20, Min: 16 << 20, Allowed: "at least"},
 		{Name: "max-connections", Unit: "connections", Default: 16384, Allowed: "any"},
+		{Name: "seats", Unit: "tunnels", Default: 256, Max: 256, Allowed: "at most"},
 	} {
 		if l := spec.LimitOf(want.Name); l.Unit != want.Unit || l.Default != want.Default || l.Min != want.Min || l.Max != want.Max || l.Allowed != want.Allowed {
 			t.Errorf("%s = %+v; want %+v", want.Name, l, want)
@@ -146,6 +155,7 @@ func TestCodesAndTags(t *testing.T) {
 	}
 	want := map[string]spec.Tag{
 		"instance": {Tag: 3, Sizes: []int{16}, In: []spec.Use{{Frame: "HELLO", From: "client"}}},
+		"auth":     {Tag: 0x10, In: []spec.Use{{Frame: "HELLO", From: "both"}}},
 		"udp":      {Tag: 0x11},
 		"origin":   {Tag: 0x24, Sizes: []int{6, 18}, In: []spec.Use{{Frame: "OPEN", From: "server"}}},
 	}

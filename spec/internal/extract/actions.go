@@ -28,10 +28,10 @@ func (t *text) checkUse(events []spec.Event, actions []spec.Action, states map[s
 	return nil
 }
 
-// wordTables are the two tables of words, of Core and of the Extended profile, as one list.
-func wordTables(kind string) []string { return []string{kind, "ext-" + kind} }
+// wordTables are the tables of words, of Core, of the Extended profile and of its option auth, as one list.
+func wordTables(kind string) []string { return []string{kind, "ext-" + kind, "auth-" + kind} }
 
-// wordAt is the table, and the row in it, of a word in the list of both tables.
+// wordAt is the table, and the row in it, of a word in the list of all tables.
 func (t *text) wordAt(kind string, i int) (table, int) {
 	for _, name := range wordTables(kind) {
 		if i < len(t.tables[name].rows) {
@@ -80,7 +80,7 @@ var localEvents = []string{"connects", "sends", "ends its stream", "resets", "ac
 // anyFrames are the events of several frames: those of Core, and those of the Extended profile with all that nobody knows.
 var anyFrames = map[string]string{"any of Core": "core", "any extended or unknown": "extended"}
 
-// events reads the tables of sections 7.3 and 26.
+// events reads the tables of sections 7.3, 26 and 30.3.
 func (t *text) events(frames []spec.Frame, limits []spec.Limit) ([]spec.Event, error) {
 	var all []spec.Event
 	for _, name := range wordTables("events") {
@@ -170,7 +170,7 @@ func readSent(s string, frames []spec.Frame, codes []spec.Code) (spec.Sent, erro
 
 var actionRE = regexp.MustCompile(`^([^()]+?)(?: \(([a-z]+)\))?$`)
 
-// actions reads the tables of sections 7.4 and 26.
+// actions reads the tables of sections 7.4, 26 and 30.3.
 func (t *text) actions(frames []spec.Frame, codes []spec.Code, scopes []spec.Scope) ([]spec.Action, error) {
 	var all []spec.Action
 	for _, name := range wordTables("actions") {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,16 @@ func TestTracesAreTheVectors(t *testing.T) {
 
 func checkTrace(t *testing.T, table, vector string) {
 	t.Helper()
+	v, ok := spec.VectorOf(vector)
+	if !ok {
+		t.Fatalf("no vector %s", vector)
+	}
+	checkSteps(t, table, v.Steps)
+}
+
+// checkSteps compares a trace of the text with what the sides of a dialogue send.
+func checkSteps(t *testing.T, table string, steps []spec.Step) {
+	t.Helper()
 	text, err := parse(protocol(t))
 	if err != nil {
 		t.Fatal(err)
@@ -60,13 +71,9 @@ func checkTrace(t *testing.T, table, vector string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, ok := spec.VectorOf(vector)
-	if !ok {
-		t.Fatalf("no vector %s", vector)
-	}
 	from := map[string]string{"S": "server", "C": "client"}
 	rows := trace.rows
-	for i, s := range v.Steps {
+	for i, s := range steps {
 		if s.From == "" {
 			continue
 		}
@@ -82,6 +89,35 @@ func checkTrace(t *testing.T, table, vector string) {
 	}
 	if len(rows) > 0 {
 		t.Errorf("row %s of the trace and later are not in the vector", rows[0][0])
+	}
+}
+
+// The example of section 30 is the vector of its proofs.
+func TestTheAuthTraceIsTheVector(t *testing.T) {
+	v, ok := spec.VectorOf("proof_binding_0")
+	if !ok || v.Proofs == nil {
+		t.Fatal("no vector proof_binding_0")
+	}
+	p := v.Proofs
+	checkSteps(t, "auth-session", []spec.Step{
+		{From: "client", Octets: p.ClientHello},
+		{From: "server", Octets: p.ServerHello},
+		{From: "server", Octets: "01 19 00000020 " + p.Server},
+		{From: "client", Octets: "01 19 00000020 " + p.Client},
+		{From: "server", Octets: "01 19 00000000"},
+	})
+	var groups []string
+	for group := range slices.Chunk([]byte(p.T), 8) {
+		groups = append(groups, string(group))
+	}
+	key, ok := spec.VectorOf("key_home")
+	if !ok || key.Line == nil || *key.Key != p.Key {
+		t.Fatal("no vector key_home of the same key")
+	}
+	for _, want := range []string{"T is " + strings.Join(groups, " ") + ".", "The key is `" + *key.Line + "`"} {
+		if !strings.Contains(protocol(t), want) {
+			t.Errorf("the example of section 30 does not say %q", want)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // directions are the words of the type registry for who sends a frame.
 var directions = map[string]string{"server": "server to client", "client": "client to server", "both": "both ways"}
 
-// frames reads the tables of sections 6 and 24: one row for each form of each frame of the type registry.
+// frames reads the tables of sections 6, 24 and 30: one row for each form of each frame of the type registry.
 func (t *text) frames(types []spec.Type, limits []spec.Limit) ([]spec.Frame, error) {
 	i := slices.IndexFunc(limits, func(l spec.Limit) bool { return l.Name == "max-payload" })
 	if i < 0 {
@@ -22,15 +22,18 @@ func (t *text) frames(types []spec.Type, limits []spec.Limit) ([]spec.Frame, err
 	}
 	limit, uses := int(limits[i].Default), typesInUse(types)
 	var all []spec.Frame
-	for _, name := range []string{"frames", "ext-frames"} {
+	for _, name := range []string{"frames", "ext-frames", "auth-frames"} {
 		tab, err := t.table(name, "type", "name", "form", "sent by", "scope", "profile", "payload", "size")
 		if err != nil {
 			return nil, err
 		}
-		if all, err = addFrames(all, tab, uses, limit); err != nil {
+		frames, err := readFrames(tab, uses, limit)
+		if err != nil {
 			return nil, err
 		}
+		all = append(all, frames...)
 	}
+	slices.SortFunc(all, func(a, b spec.Frame) int { return int(a.Type) - int(b.Type) })
 	for typ, use := range uses {
 		if !slices.ContainsFunc(all, func(f spec.Frame) bool { return f.Type == typ }) {
 			return nil, t.tables["types"].errorf("no row for type 0x%02X, %s, in a table of frames; it is in use here", typ, use.Name)
@@ -39,8 +42,8 @@ func (t *text) frames(types []spec.Type, limits []spec.Limit) ([]spec.Frame, err
 	return all, nil
 }
 
-// addFrames appends the frames of a table.
-func addFrames(all []spec.Frame, tab table, uses map[uint8]spec.Type, limit int) (_ []spec.Frame, err error) {
+// readFrames reads the frames of a table.
+func readFrames(tab table, uses map[uint8]spec.Type, limit int) (all []spec.Frame, err error) {
 	for i, row := range tab.rows {
 		f := spec.Frame{Name: row[1], From: row[3], Scope: row[4], Profile: row[5]}
 		if f.Type, err = octet(row[0]); err != nil {

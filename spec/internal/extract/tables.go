@@ -54,6 +54,8 @@ var stateTables = []stateTable{
 	{"client", "core", "client", true},
 	{"handshake-server", "ext", "server", false},
 	{"handshake-client", "ext", "client", false},
+	{"auth-server", "auth", "server", false},
+	{"auth-client", "auth", "client", false},
 	{"ext-server", "ext", "server", true},
 	{"ext-client", "ext", "client", true},
 	{"ext-out", "ext", "both", false},
@@ -134,13 +136,13 @@ func readCell(state, s string, states []string, actions []spec.Action) (spec.Cel
 	return c, nil
 }
 
-var quantityRE = regexp.MustCompile(`^(\d+|\d{1,3}(?:,\d{3})+) (s|octets|KiB|MiB|GiB|connections)$`)
+var quantityRE = regexp.MustCompile(`^(\d+|\d{1,3}(?:,\d{3})+) (s|octets|KiB|MiB|GiB|connections|tunnels)$`)
 
-// quantity reads "10 s", "1 MiB" or "16,384 connections" as a number of seconds, octets or connections.
+// quantity reads "10 s", "1 MiB" or "16,384 connections" as a number of seconds, octets, connections or tunnels.
 func quantity(s string) (n int64, unit string, err error) {
 	m := quantityRE.FindStringSubmatch(s)
 	if m == nil {
-		return 0, "", fmt.Errorf("%q is not a number with s, octets, KiB, MiB, GiB or connections", s)
+		return 0, "", fmt.Errorf("%q is not a number with s, octets, KiB, MiB, GiB, connections or tunnels", s)
 	}
 	n, err = strconv.ParseInt(strings.ReplaceAll(m[1], ",", ""), 10, 32)
 	switch m[2] {
