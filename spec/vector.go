@@ -21,7 +21,7 @@ var vectorFiles embed.FS
 // A Vector is one golden scenario. Kind says which of the later fields it has.
 type Vector struct {
 	ID           string   `json:"id"`   // the file's name
-	Kind         string   `json:"kind"` // frame, stream or dialogue
+	Kind         string   `json:"kind"` // frame, stream, dialogue, key or proof
 	Title        string   `json:"title"`
 	Requirements []string `json:"requirements"`
 	Profile      string   `json:"profile"`
@@ -32,15 +32,41 @@ type Vector struct {
 	// Kinds frame and stream; a dialogue has Error alone.
 	Octets Octets    `json:"octets,omitempty"` // frame: the frame, or as much of it as the receiver needs to see
 	Chunks []Octets  `json:"chunks,omitempty"` // stream: what each read returns
-	Expect string    `json:"expect,omitempty"` // accept, skip (frame only) or reject
+	Expect string    `json:"expect,omitempty"` // accept, skip (frame only) or reject; of a key, too
 	Frame  *Decoded  `json:"frame,omitempty"`  // frame: decoded; absent when rejected below the payload
 	Frames []Decoded `json:"frames,omitempty"` // stream: whole frames, in order, before the end or the error
 	Rest   int       `json:"rest,omitempty"`   // stream: octets of an incomplete frame at its end
 	Error  *Failure  `json:"error,omitempty"`  // of reject and skip, and of a dialogue whose peer is at fault
 
+	// Kind key.
+	Line *string `json:"line,omitempty"` // a key as text, or what is not one
+	Key  *Key    `json:"key,omitempty"`  // what the line says; absent when rejected
+
+	// Kind proof.
+	Proofs *Proofs `json:"proofs,omitempty"`
+
 	// Kind dialogue.
 	Steps []Step `json:"steps,omitempty"`
 	Found *Found `json:"found,omitempty"` // what a run saw when it wrote the dialogue; no golden vector has it
+}
+
+// A Key is what a client and its server have in common (section 30).
+type Key struct {
+	ID     string `json:"id"`
+	Secret Octets `json:"secret"`
+}
+
+// Proofs are those of both sides in a handshake with auth, and what they are made of.
+type Proofs struct {
+	Key         Key    `json:"key"`
+	Binding     uint8  `json:"binding"`
+	Certificate Octets `json:"certificate,omitempty"` // of binding 2: the server's, in DER
+	CB          Octets `json:"cb"`
+	ClientHello Octets `json:"client_hello"` // the whole frame
+	ServerHello Octets `json:"server_hello"`
+	T           Octets `json:"t"`
+	Server      Octets `json:"server_proof"`
+	Client      Octets `json:"client_proof"`
 }
 
 // A Found is a failure that a dialogue repeats: its last step is what failed.
@@ -62,10 +88,10 @@ type Found struct {
 
 // A Decoded is one frame as values. Fields that its type does not have are nil.
 type Decoded struct {
-	Type   string  `json:"type"` // a name of section 6 or 24, or 0xNN
+	Type   string  `json:"type"` // a name of section 6, 24 or 30, or 0xNN
 	ID     *uint32 `json:"id,omitempty"`
 	Port   *uint16 `json:"port,omitempty"`
-	Form   string  `json:"form,omitempty"`   // of ConnectRequest: short or addressed
+	Form   string  `json:"form,omitempty"`   // of ConnectRequest: short or addressed; of AUTH: empty or proof
 	Host   *string `json:"host,omitempty"`   // of the addressed form, ASCII
 	Status *uint8  `json:"status,omitempty"` // of ConnectResponse
 	Octets *Octets `json:"octets,omitempty"` // of Data: after the ID; of an unknown type: the payload
@@ -74,6 +100,7 @@ type Decoded struct {
 	Code  *uint16      `json:"code,omitempty"`  // of RESET and GOAWAY
 	Text  *Octets      `json:"text,omitempty"`  // of RESET and GOAWAY: any octets
 	Mark  *Octets      `json:"mark,omitempty"`  // of PING and PONG
+	Proof *Octets      `json:"proof,omitempty"` // of AUTH
 	TLVs  []DecodedTLV `json:"tlvs,omitzero"`   // of HELLO, OPEN and OPENED
 }
 
@@ -171,6 +198,9 @@ func Vectors(kind string) iter.Seq[Vector] { return vectorsOf("core", kind) }
 
 // ExtVectors walks the vectors of a kind that are about the Extended profile, or all of those for "".
 func ExtVectors(kind string) iter.Seq[Vector] { return vectorsOf("ext", kind) }
+
+// AuthVectors walks the vectors of a kind that are about the option auth, or all of those for "".
+func AuthVectors(kind string) iter.Seq[Vector] { return vectorsOf("auth", kind) }
 
 func vectorsOf(profile, kind string) iter.Seq[Vector] {
 	return func(yield func(Vector) bool) {

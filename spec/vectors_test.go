@@ -53,6 +53,7 @@ func TestVectorsFollowTheSchema(t *testing.T) {
 func TestSchemaRefuses(t *testing.T) {
 	s := schema(t)
 	head := `{"id": "frame_x", "kind": "frame", "title": "x", "requirements": ["DATA-001"], "profile": "core", "role": "both", "notes": "", `
+	key := `{"id": "key_x", "kind": "key", "title": "x", "requirements": ["AUTH-023"], "profile": "auth", "role": "both", "notes": "", `
 	step := `{"id": "dialogue_x", "kind": "dialogue", "title": "x", "requirements": ["DATA-001"], "profile": "core", "role": "both", "notes": "", "steps": [`
 	for _, c := range []struct{ name, doc string }{
 		{"an unknown key", head + `"octets": "00", "expect": "accept", "frame": {"type": "KeepAlive"}, "comment": ""}`},
@@ -64,6 +65,10 @@ func TestSchemaRefuses(t *testing.T) {
 		{"steps in a frame", head + `"octets": "00", "expect": "accept", "frame": {"type": "KeepAlive"}, "steps": []}`},
 		{"an event outside of the vocabulary", step + `{"event": "visitor sings"}]}`},
 		{"a step of two kinds", step + `{"event": "visitor connects", "from": "server", "octets": "00"}]}`},
+		{"a line that is a key and says none", key + `"line": "adit1:a:b", "expect": "accept"}`},
+		{"a line that is none and says one", key + `"line": "a", "expect": "reject", "twin": "key_y", "error": {"layer": "content", "dies": "nothing", "requirement": "AUTH-023"}, "key": {"id": "a", "secret": "00"}}`},
+		{"a key of another ID than keys have", key + `"line": "adit1:a:b", "expect": "accept", "key": {"id": "a b", "secret": "00"}}`},
+		{"proofs that are not there", `{"id": "proof_x", "kind": "proof", "title": "x", "requirements": ["AUTH-002"], "profile": "auth", "role": "both", "notes": ""}`},
 		{"a step of no kind", step + `{"note": "x"}]}`},
 		{"an expectation without requirement", step + `{"expect": "visitor is ended", "within": "answer"}]}`},
 		{"an expectation without deadline", step + `{"expect": "visitor is ended", "requirements": ["OPEN-014"]}]}`},
@@ -79,13 +84,19 @@ func TestSchemaRefuses(t *testing.T) {
 }
 
 func TestVectorsAreSound(t *testing.T) {
-	all := slices.Concat(slices.Collect(spec.Vectors("")), slices.Collect(spec.ExtVectors("")))
+	all := slices.Concat(slices.Collect(spec.Vectors("")), slices.Collect(spec.ExtVectors("")), slices.Collect(spec.AuthVectors("")))
 	if files := len(vectorFiles(t)); len(all) != files {
 		t.Fatalf("%d vectors embedded, %d files", len(all), files)
 	}
 	for _, v := range all {
 		ids := slices.Clone(v.Requirements)
 		all := append([]spec.Octets{v.Octets}, v.Chunks...)
+		if p := v.Proofs; p != nil {
+			all = append(all, p.Key.Secret, p.Certificate, p.CB, p.ClientHello, p.ServerHello, p.T, p.Server, p.Client)
+		}
+		if v.Key != nil {
+			all = append(all, v.Key.Secret)
+		}
 		if v.Error != nil {
 			ids = append(ids, v.Error.Requirement)
 			if !slices.Contains(v.Requirements, v.Error.Requirement) {
@@ -106,7 +117,7 @@ func TestVectorsAreSound(t *testing.T) {
 			r, ok := spec.Lookup(id)
 			if !ok {
 				t.Errorf("%s cites %s, which PROTOCOL.md does not have", v.ID, id)
-			} else if r.Profile != v.Profile && r.Profile != "core" { // what the Extended profile has from Core stays Core's
+			} else if !builtOn(v.Profile, r.Profile) {
 				t.Errorf("%s of profile %s cites %s of profile %s", v.ID, v.Profile, id, r.Profile)
 			}
 		}
@@ -122,6 +133,11 @@ func TestVectorsAreSound(t *testing.T) {
 			t.Errorf("%s: the twin %s is no valid vector of the same kind", v.ID, v.Twin)
 		}
 	}
+}
+
+// builtOn reports whether a profile has requirements from another: what it takes over stays that one's.
+func builtOn(profile, other string) bool {
+	return other == profile || other == "core" || profile == "auth" && other == "ext"
 }
 
 // A dialogue binds its subject by what it cites: each expectation of a role cites a requirement of that role.

@@ -14,6 +14,7 @@ const (
 	tagInstance  = 0x0003
 	tagWindow    = 0x0004
 	tagMaxConns  = 0x0005
+	tagAuth      = 0x0010
 	tagUDP       = 0x0011
 	tagNetwork   = 0x0020
 	tagHost      = 0x0021

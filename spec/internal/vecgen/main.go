@@ -6,6 +6,8 @@
 //	build.go             octets, and frames from frames.json
 //	frames.go            one frame each
 //	frames_ext.go        the same for the Extended profile
+//	frames_auth.go       the same for the option auth
+//	keys.go              keys as text, and the proofs that they make
 //	streams.go           frames cut and joined
 //	dialogues.go         words of the dialogues
 //	dialogues_server.go  the subject is a server
@@ -71,6 +73,9 @@ func written() (all []spec.Vector) {
 		{"ext", extFrames()},
 		{"ext", extServerDialogues()},
 		{"ext", extClientDialogues()},
+		{"auth", authFrames()},
+		{"auth", keys()},
+		{"auth", proofs()},
 	} {
 		for _, v := range list.vectors {
 			v.Profile = list.profile

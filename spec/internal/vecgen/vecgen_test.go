@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,15 @@ import (
 
 	"github.com/adit-tunnel/adit/spec"
 	"github.com/adit-tunnel/adit/spec/model"
+)
+	"strings"
+	"testing"
+
+	"github.com/adit-tunnel/adit/spec"
+<<<<<<< HEAD
+	"github.com/adit-tunnel/adit/spec/model"
+=======
+>>>>>>> b3196b0 (spec: vectors of the option auth)
 )
 
 const folder = "../../vectors"
@@ -160,10 +170,42 @@ func TestBuilder(t *testing.T) {
 		{"data", data(1, str("x")).octets.Bytes(), "\x01\x03\x00\x00\x00\x05\x00\x00\x00\x01x"},
 		{"closing", closing(1).octets.Bytes(), "\x01\x04\x00\x00\x00\x04\x00\x00\x00\x01"},
 		{"keepAlive", keepAlive().octets.Bytes(), "\x01\x05\x00\x00\x00\x00"},
+		{"a client's auth", hello(authTLV(2, "00*32", "k")).octets.Bytes(), "\x01\x10\x00\x00\x00\x27\x00\x10\x00\x23\x01\x02" + strings.Repeat("\x00", 32) + "k"},
+		{"authEmpty", authEmpty().octets.Bytes(), "\x01\x19\x00\x00\x00\x00"},
+		{"authProof", authProof("07*32").octets.Bytes(), "\x01\x19\x00\x00\x00\x20" + strings.Repeat("\x07", 32)},
 		{"raw, a lie", raw(2, 0x80, 1<<32-1, "00").Bytes(), "\x02\x80\xff\xff\xff\xff\x00"},
 	} {
 		if string(c.got) != c.want {
 			t.Errorf("%s = %x; want %x", c.name, c.got, c.want)
 		}
+	}
+}
+
+// The proofs of section 30 were computed apart from this generator, by another program in another language.
+func TestProofs(t *testing.T) {
+	want := map[string][3]spec.Octets{
+		"proof_binding_0": {
+			"00afab9b91b736e6f47436f8f86d186e65dadcd308c9c2588be7bd6b181dbf33",
+			"56e78f231ad13037074d817c8ab03c6c019985cd7f0a4b2e3d42bc4926daa376", "8c5e1881f3bf27540ac329ec4fc3e7ba04da9a636e3a38f5ff570c19967273e4",
+		},
+		"proof_binding_1": {
+			"60ca851f434cca2449971bf2cdd84471c7ed82951744258e3d2404a35cca1307",
+			"33b2f1176d334f4d6190140e081e36cb8f89568231af20f14d4e0e5c71ad3668", "cabd334025feeb1331a9fbcab5197dbd37e1e2d61c10d7ad0f53fbecfc309893",
+		},
+	}
+	for _, v := range proofs() {
+		if w, ok := want[v.ID]; ok && [3]spec.Octets{v.Proofs.T, v.Proofs.Server, v.Proofs.Client} != w {
+			t.Errorf("%s: %s, %s, %s; want %s", v.ID, v.Proofs.T, v.Proofs.Server, v.Proofs.Client, w)
+		}
+		delete(want, v.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("not there: %v", want)
+	}
+	if line := keyLine(homeID, homeSecret); line != "adit1:home:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" {
+		t.Errorf("the key is %s", line)
+	}
+	if _, err := x509.ParseCertificate(certificate.Bytes()); err != nil {
+		t.Errorf("the certificate of binding 2: %v", err)
 	}
 }
