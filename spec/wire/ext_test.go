@@ -15,8 +15,8 @@ import (
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
-// readExt is read for a frame of section 24, on a tunnel that is up, HELLO apart.
-func readExt(b []byte, role string) (f spec.Decoded, again []byte, short bool, err error) {
+// readExt is read for a frame of section 24, on a tunnel that is up, HELLO apart, and for a side with these options.
+func readExt(b []byte, role string, options ...wire.Tag) (f spec.Decoded, again []byte, short bool, err error) {
 	h, err := wire.ParseHeader(b)
 	if errors.Is(err, wire.ErrShort) {
 		return f, nil, true, nil
@@ -30,20 +30,20 @@ func readExt(b []byte, role string) (f spec.Decoded, again []byte, short bool, e
 	if len(b) < wire.HeaderLen+int(h.Length) {
 		return f, nil, true, nil
 	}
-	f, again, err = decodeExt(h.Type, b[wire.HeaderLen:], role)
+	f, again, err = decodeExt(h.Type, b[wire.HeaderLen:], role, options...)
 	return f, again, false, err
 }
 
 // decodeExt is a payload as values, and the frame of those values.
-func decodeExt(typ wire.Type, p []byte, role string) (f spec.Decoded, again []byte, err error) {
+func decodeExt(typ wire.Type, p []byte, role string, options ...wire.Tag) (f spec.Decoded, again []byte, err error) {
 	f.Type = typ.String()
 	switch typ {
 	case wire.TypeHello:
 		if role != "client" {
-			_, err = wire.ParseHello(p, true)
+			_, err = wire.ParseHello(p, true, options...)
 		}
 		if role != "server" && err == nil {
-			_, err = wire.ParseHello(p, false)
+			_, err = wire.ParseHello(p, false, options...)
 		}
 		f.TLVs, again = tlvs(typ, p, 0)
 	case wire.TypeOpen:
@@ -104,7 +104,7 @@ func equalExt(a, b spec.Decoded) bool {
 	sameBytes := func(a, b *spec.Octets) bool {
 		return a == nil && b == nil || a != nil && b != nil && bytes.Equal(a.Bytes(), b.Bytes())
 	}
-	return a.Type == b.Type && same(a.ID, b.ID) && same(a.Limit, b.Limit) && same(a.Code, b.Code) &&
+	return a.Type == b.Type && a.Form == b.Form && sameBytes(a.Proof, b.Proof) && same(a.ID, b.ID) && same(a.Limit, b.Limit) && same(a.Code, b.Code) &&
 		sameBytes(a.Text, b.Text) && sameBytes(a.Mark, b.Mark) && sameBytes(a.Octets, b.Octets) &&
 		slices.EqualFunc(a.TLVs, b.TLVs, func(a, b spec.DecodedTLV) bool { return a.Tag == b.Tag && sameBytes(&a.Value, &b.Value) })
 }
@@ -158,9 +158,15 @@ func TestExtSizesAreThoseOfTheTable(t *testing.T) {
 
 // A tag is known where the table says, and has the sizes of the table there.
 func TestTagsAreThoseOfTheTable(t *testing.T) {
+	var options []wire.Tag
+	for tag := range spec.Tags() {
+		if wire.Tag(tag.Tag).Option() {
+			options = append(options, wire.Tag(tag.Tag))
+		}
+	}
 	parse := map[spec.Use]func(p []byte) error{
-		{Frame: "HELLO", From: "client"}:  func(p []byte) error { _, err := wire.ParseHello(p, true); return err },
-		{Frame: "HELLO", From: "server"}:  func(p []byte) error { _, err := wire.ParseHello(p, false); return err },
+		{Frame: "HELLO", From: "client"}:  func(p []byte) error { _, err := wire.ParseHello(p, true, options...); return err },
+		{Frame: "HELLO", From: "server"}:  func(p []byte) error { _, err := wire.ParseHello(p, false, options...); return err },
 		{Frame: "OPEN", From: "server"}:   func(p []byte) error { _, err := wire.ParseOpen(append(make([]byte, 4), p...)); return err },
 		{Frame: "OPENED", From: "client"}: func(p []byte) error { _, err := wire.ParseOpened(append(make([]byte, 4), p...)); return err },
 	}
@@ -168,10 +174,10 @@ func TestTagsAreThoseOfTheTable(t *testing.T) {
 	for tag := range spec.Tags() {
 		for use, parse := range parse {
 			known := slices.ContainsFunc(tag.In, func(u spec.Use) bool { return u.Frame == use.Frame && (u.From == use.From || u.From == "both") })
-			if option := tag.Tag >= 0x10 && tag.Tag < 0x20; option && use == (spec.Use{Frame: "HELLO", From: "server"}) {
-				continue // HELLO-005
-			}
 			for size := range 20 {
+				if known && wire.Tag(tag.Tag) == wire.TagAuth && size == 0 {
+					continue // AUTH-013
+				}
 				n++
 				one := wire.AppendTLV(nil, wire.Tag(tag.Tag), make([]byte, size))
 				fits := !known || len(tag.Sizes) == 0 || slices.Contains(tag.Sizes, size)
@@ -317,8 +323,9 @@ func TestRefusal(t *testing.T) {
 }
 
 func FuzzParseTLVs(f *testing.F) {
-	for v := range spec.ExtVectors("frame") {
+	for _, v := range slices.AppendSeq(slices.Collect(spec.ExtVectors("frame")), spec.AuthVectors("frame")) {
 		f.Add(v.Octets.Bytes())
+		f.Add(v.Octets.Bytes()[wire.HeaderLen:])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		all, err := wire.ParseTLVs(b)
@@ -334,9 +341,13 @@ func FuzzParseTLVs(f *testing.F) {
 		}
 		// Whatever was accepted has to be found by the parsers of the frames too, or be against a rule of theirs.
 		for _, client := range []bool{true, false} {
-			if _, err := wire.ParseHello(b, client); err != nil && len(b) <= wire.MaxTLVs {
-				if v, ok := errors.AsType[*wire.Violation](err); !ok || !slices.Contains([]string{"TLV-001", "TLV-003", "HELLO-005"}, v.Req) {
-					t.Errorf("ParseHello(%x) = %v", b, err)
+			for _, options := range [][]wire.Tag{nil, {wire.TagAuth}} {
+				h, err := wire.ParseHello(b, client, options...)
+				if v, ok := errors.AsType[*wire.Violation](err); err != nil && len(b) <= wire.MaxTLVs && (!ok || !slices.Contains([]string{"TLV-001", "TLV-003", "HELLO-005", "AUTH-013"}, v.Req)) {
+					t.Errorf("ParseHello(%x, options %v) = %v", b, options, err)
+				}
+				if h.Auth != nil && options == nil {
+					t.Errorf("ParseHello(%x) without the option = %+v", b, h.Auth)
 				}
 			}
 		}

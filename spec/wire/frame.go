@@ -42,6 +42,9 @@ func (t Type) String() string {
 	if name, ok := extNames[t]; ok {
 		return name
 	}
+	if t == TypeAuth {
+		return "AUTH"
+	}
 	return fmt.Sprintf("type 0x%02X", uint8(t))
 }
 

@@ -35,6 +35,9 @@ func (t Tag) Critical() bool { return t >= 0x8000 }
 // GreaseTag reports whether t is one of those that never get a meaning.
 func (t Tag) GreaseTag() bool { return t&0x0F0F == 0x0A0A && t>>8 == t&0xFF && t>>12 <= 6 }
 
+// Option reports whether t in a HELLO offers an option, or agrees to it (HELLO-005).
+func (t Tag) Option() bool { return t >= TagAuth && t <= TagResume }
+
 // place is where a tag may have a meaning.
 type place uint8
 
@@ -45,7 +48,8 @@ const (
 	inHello = inClientHello | inServerHello
 )
 
-// known lists where each tag has a meaning, and the sizes that it may have there.
+// known lists where each tag has a meaning, and the sizes that it may have there. That of an option has one to a side
+// with the option alone.
 var known = map[Tag]struct {
 	in    place
 	sizes []int // nil: any
@@ -55,6 +59,7 @@ var known = map[Tag]struct {
 	TagInstance:       {inClientHello, []int{InstanceLen}},
 	TagWindow:         {inHello, []int{4}},
 	TagMaxConnections: {inClientHello, []int{4}},
+	TagAuth:           {in: inHello}, // AUTH-013
 	TagNetwork:        {inOpen, []int{1}},
 	TagHost:           {in: inOpen},
 	TagPort:           {inOpen, []int{2}},
@@ -93,11 +98,11 @@ func ParseTLVs(p []byte) ([]TLV, error) {
 type tags struct {
 	values   map[Tag][]byte
 	critical Tag // an unknown one that has to be refused; 0: none
-	option   Tag // one that agrees to an option; 0: none
+	option   Tag // one of an option that the reader does not have; 0: none
 }
 
-// parseTags reads the TLVs of a payload by the rules of section 24.
-func parseTags(p []byte, in place) (tags, error) {
+// parseTags reads the TLVs of a payload by the rules of section 24, for a reader with these options.
+func parseTags(p []byte, in place, options ...Tag) (tags, error) {
 	all, err := ParseTLVs(p)
 	if err != nil {
 		return tags{}, err
@@ -105,11 +110,12 @@ func parseTags(p []byte, in place) (tags, error) {
 	t := tags{values: make(map[Tag][]byte, len(all))}
 	for _, v := range all {
 		k, ok := known[v.Tag]
-		if !ok || k.in&in == 0 {
+		lacks := v.Tag.Option() && !slices.Contains(options, v.Tag)
+		if !ok || k.in&in == 0 || lacks {
 			if v.Tag.Critical() && t.critical == 0 {
 				t.critical = v.Tag
 			}
-			if v.Tag >= TagAuth && v.Tag <= TagResume {
+			if lacks {
 				t.option = v.Tag
 			}
 			continue // TLV-002
@@ -148,11 +154,12 @@ type Hello struct {
 	Instance       []byte // InstanceLen bytes, of a client; nil: not stated
 	Window         uint32 // how much the peer may send on each new connection before the first WINDOW
 	MaxConnections uint32 // that a client takes at a time
+	Auth           *Auth  // nil: not stated, or read without the option
 }
 
 // ParseHello parses the payload of a HELLO, the client's or the server's. A text that breaks the table's rules counts
-// as not stated (TLV-005).
-func ParseHello(p []byte, client bool) (Hello, error) {
+// as not stated (TLV-005). Options are the tags of those that the reader has; of a client, that it offered.
+func ParseHello(p []byte, client bool, options ...Tag) (Hello, error) {
 	if err := checkExtSize(TypeHello, len(p)); err != nil {
 		return Hello{}, err
 	}
@@ -160,7 +167,7 @@ func ParseHello(p []byte, client bool) (Hello, error) {
 	if client {
 		in = inClientHello
 	}
-	t, err := parseTags(p, in)
+	t, err := parseTags(p, in, options...)
 	if err != nil {
 		return Hello{}, err
 	}
@@ -176,6 +183,11 @@ func ParseHello(p []byte, client bool) (Hello, error) {
 	}
 	if n := string(t.values[TagName]); ValidLabel(n) {
 		h.Name = n
+	}
+	if v, ok := t.values[TagAuth]; ok {
+		if h.Auth, err = parseAuth(v, client); err != nil {
+			return Hello{}, err
+		}
 	}
 	return h, nil
 }
@@ -195,6 +207,9 @@ func AppendHello(b []byte, h Hello, client bool, extra ...TLV) []byte {
 			p = AppendTLV(p, TagInstance, h.Instance)
 		}
 		p = AppendTLV(p, TagMaxConnections, binary.BigEndian.AppendUint32(nil, h.MaxConnections))
+	}
+	if h.Auth != nil {
+		p = AppendTLV(p, TagAuth, h.Auth.value(client))
 	}
 	for _, v := range extra {
 		p = AppendTLV(p, v.Tag, v.Value)
