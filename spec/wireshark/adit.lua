@@ -1,4 +1,4 @@
--- A Wireshark dissector of the adit tunnel protocol (PROTOCOL.md, sections 4 to 6 and 24).
+-- A Wireshark dissector of the adit tunnel protocol (PROTOCOL.md, sections 4 to 6, 24 and 30).
 --
 -- It is asked for TCP port 9000 (a preference), for TLS with ALPN adit/1, by
 -- "Decode As", and by a heuristic. Filters: adit.type == "Data", adit.id == 7,
@@ -52,10 +52,13 @@ local frames = {
   [0x1D] = { name = "OPENED", from = "client", ext = true, forms = {
     { min = 4, max = 4096, { "id", 4 }, { "tlvs" } },
   } },
+  [0x19] = { name = "AUTH", from = "both", ext = true, option = "auth", forms = {
+    { min = 0, max = 0 },
+    { min = 32, max = 32, { "proof", 32 } },
+  } },
 }
 local options = {
   [0x15] = "DATAGRAM",
-  [0x19] = "AUTH",
   [0x1A] = "BIND",
   [0x1B] = "BOUND",
   [0x1C] = "UNBIND",
@@ -127,7 +130,7 @@ for t, frame in pairs(frames) do
 end
 
 local adit = Proto("adit", "adit tunnel protocol")
--- Fields of a payload stand here under their names in sections 6 and 24.
+-- Fields of a payload stand here under their names in sections 6, 24 and 30.
 local f = {
   version = ProtoField.uint8("adit.version", "Version", base.HEX),
   type = ProtoField.uint8("adit.type", "Type", base.HEX, types),
@@ -142,6 +145,7 @@ local f = {
   code = ProtoField.uint16("adit.code", "Code", base.HEX, codes),
   text = ProtoField.string("adit.text", "Text", base.ASCII),
   mark = ProtoField.bytes("adit.mark", "Mark"),
+  proof = ProtoField.bytes("adit.proof", "Proof"),
   tag = ProtoField.uint16("adit.tag", "Tag", base.HEX, tags),
   value = ProtoField.bytes("adit.value", "Value"),
   payload = ProtoField.bytes("adit.payload", "Payload"),
@@ -179,7 +183,7 @@ adit.prefs.port = Pref.uint("TCP port", 9000, "The port on which the server acce
 
 -- What is remembered of a capture: the packet in which each direction of a
 -- tunnel broke a rule, or was lost since the capture lacks bytes, and the
--- packets in which connections were requested, and in which each direction said HELLO.
+-- packets in which connections were requested, and in which each direction said HELLO, with its tags.
 local dead, lost, requests, hellos
 function adit.init()
   dead, lost, requests, hellos = {}, {}, {}, {}
@@ -236,11 +240,11 @@ local function tlvs(tvb, at, n)
   return all
 end
 
--- extended reports whether both sides have said HELLO by this packet.
-local function extended(pinfo)
+-- extended reports whether both sides have said HELLO by this packet; with the name of an option's tag, whether both have agreed to it.
+local function extended(pinfo, option)
   local directions = 0
-  for _, packet in pairs(hellos[tunnel()] or {}) do
-    if packet <= pinfo.number then
+  for _, hello in pairs(hellos[tunnel()] or {}) do
+    if hello.packet <= pinfo.number and (not option or hello.tags[option]) then
       directions = directions + 1
     end
   end
@@ -266,7 +270,7 @@ local function violation(tvb, offset, pinfo)
     return "FRAME-002", HEADER
   elseif n > MAX_PAYLOAD then
     return "FRAME-004", HEADER
-  elseif options[type] and extended(pinfo) then
+  elseif (options[type] or frames[type] and frames[type].option and not extended(pinfo, frames[type].option)) and extended(pinfo) then
     return "HELLO-006", HEADER
   elseif not frames[type] then
     return nil, HEADER
@@ -467,8 +471,12 @@ function adit.dissector(tvb, pinfo, root)
     if types[type] == "HELLO" then
       local said = hellos[tunnel()] or {}
       hellos[tunnel()] = said
-      said[direction] = said[direction] or pinfo.number
-      if not tlvs(tvb, offset + HEADER, n) then -- a Core peer skips it all the same
+      local hello, all = { packet = pinfo.number, tags = {} }, tlvs(tvb, offset + HEADER, n)
+      for _, tlv in ipairs(all or {}) do
+        hello.tags[tags[tlv.tag] or tlv.tag] = true
+      end
+      said[direction] = said[direction] or hello
+      if not all then -- a Core peer skips it all the same
         charge(item, length, "TLV-001")
       end
     end

@@ -304,14 +304,14 @@ func TestFrameVectors(t *testing.T) {
 	s.check(t, "-d", fmt.Sprintf("tcp.port==%d,adit", decodedAs))
 }
 
-// greet makes a connection's tunnel an extended one.
-func (s *scene) greet(conn *tcp, want *wanted) {
-	v, ok := spec.VectorOf("frame_hello_empty")
-	if !ok {
-		panic("no frame_hello_empty")
-	}
-	for _, from := range []string{"client", "server"} {
-		conn.send(from, v.Octets.Bytes())
+// greet makes a connection's tunnel an extended one: the HELLOs are those of two vectors.
+func (s *scene) greet(conn *tcp, want *wanted, client, server string) {
+	for i, id := range []string{client, server} {
+		v, ok := spec.VectorOf(id)
+		if !ok {
+			panic("no " + id)
+		}
+		conn.send([]string{"client", "server"}[i], v.Octets.Bytes())
 		want.frame(*v.Frame, v.Octets.Bytes())
 	}
 }
@@ -328,7 +328,7 @@ func TestExtFrameVectors(t *testing.T) {
 		for _, size := range pieces(len(data)) {
 			conn, want := s.connection(fmt.Sprintf("%s in pieces of %d", v.ID, size), port)
 			if data[1] != 0x10 {
-				s.greet(conn, want)
+				s.greet(conn, want, "frame_hello_empty", "frame_hello_empty")
 			}
 			switch {
 			case v.Expect != "reject":
@@ -344,6 +344,54 @@ func TestExtFrameVectors(t *testing.T) {
 			}
 			for _, b := range cut(slices.Concat(data, keepAlive), size) {
 				conn.send(from, b)
+			}
+		}
+	}
+	s.check(t, "-d", fmt.Sprintf("tcp.port==%d,adit", decodedAs))
+}
+
+// AUTH is a frame of a tunnel whose HELLOs both have the tag auth; of every other one it is against HELLO-006.
+func TestAuthFrameVectors(t *testing.T) {
+	s := scene{capture: newCapture()}
+	for v := range spec.AuthVectors("frame") {
+		data := v.Octets.Bytes()
+		port, from := receives(v)
+		if v.Error != nil && (v.Error.Layer == "type" || v.Error.Requirement == "AUTH-013" || v.ID == "frame_hello_auth_twice") {
+			continue // what a tag may say is not the dissector's business, nor how far a handshake has come
+		}
+		if data[1] == 0x10 {
+			conn, want := s.connection(v.ID, port)
+			if want.header(data); v.Error != nil {
+				want.fields["adit.requirement"] = []string{v.Error.Requirement}
+			} else {
+				for _, tlv := range v.Frame.TLVs {
+					want.fields["adit.tag"] = append(want.fields["adit.tag"], strings.ToLower(tlv.Tag))
+				}
+			}
+			want.fields["_ws.col.Info"] = []string{"HELLO"}
+			conn.send(from, data)
+			continue
+		}
+		for _, agreed := range []bool{true, false} {
+			for _, size := range pieces(len(data)) {
+				conn, want := s.connection(fmt.Sprintf("%s in pieces of %d, auth agreed: %v", v.ID, size, agreed), port)
+				if agreed {
+					s.greet(conn, want, "frame_hello_auth_client", "frame_hello_auth_server")
+				} else {
+					s.greet(conn, want, "frame_hello_auth_client", "frame_hello_empty")
+				}
+				switch {
+				case !agreed:
+					want.fault(&spec.Failure{Requirement: "HELLO-006"}, data)
+				case v.Expect == "reject":
+					want.fault(v.Error, data)
+				default:
+					want.frame(*v.Frame, data)
+					want.frame(spec.Decoded{Type: "KeepAlive"}, keepAlive)
+				}
+				for _, b := range cut(slices.Concat(data, keepAlive), size) {
+					conn.send(from, b)
+				}
 			}
 		}
 	}

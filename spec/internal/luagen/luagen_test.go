@@ -42,6 +42,9 @@ func TestTables(t *testing.T) {
 		`    { min = 4, max = 1048576, { "id", 4 }, { "octets" } },`,
 		`    { min = 0, max = 0 },`,
 		`  [0x03] = "timed-out",`,
+		`  [0x19] = { name = "AUTH", from = "both", ext = true, option = "auth", forms = {`,
+		`    { min = 32, max = 32, { "proof", 32 } },`,
+		`  [0x1A] = "BIND",`,
 	} {
 		if !strings.Contains(tables(), line+"\n") {
 			t.Errorf("no line %s in\n%s", line, tables())

@@ -57,8 +57,12 @@ func tables() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "local MAX_PAYLOAD = %d\n", spec.LimitOf("max-payload").Default)
 	fmt.Fprint(&b, "local frames = {\n")
-	for _, f := range slices.Concat(slices.Collect(spec.Frames()), slices.Collect(spec.ExtFrames())) {
-		fmt.Fprintf(&b, "  [0x%02X] = { name = %q, from = %q, ext = %v, forms = {\n", f.Type, f.Name, f.From, f.Profile == "ext")
+	for _, f := range slices.Concat(slices.Collect(spec.Frames()), slices.Collect(spec.ExtFrames()), slices.Collect(spec.AuthFrames())) {
+		option := ""
+		if f.Profile == "auth" {
+			option = fmt.Sprintf("option = %q, ", f.Profile)
+		}
+		fmt.Fprintf(&b, "  [0x%02X] = { name = %q, from = %q, ext = %v, %sforms = {\n", f.Type, f.Name, f.From, f.Profile != "core", option)
 		for _, m := range f.Forms {
 			fmt.Fprintf(&b, "    { min = %d, max = %d%s },\n", m.Min, m.Max, fields(m))
 		}
