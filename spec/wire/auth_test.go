@@ -193,14 +193,16 @@ var sayings = regexp.MustCompile(`^(a key begins with adit1:` +
 func TestWhatIsWrongWithAKey(t *testing.T) {
 	secret := strings.Repeat("A", 43)
 	for line, want := range map[string]string{
-		"":                               "begins with adit1:",
-		"adit1:" + secret:                "two colons",
-		"adit1:" + secret + ":home":      "the secret has 4 characters; want 43",
-		"adit1:ho me:" + secret:          "character 3 of the key ID",
-		"adit1::" + secret:               "the key ID has 0 characters",
-		"adit1:home:" + secret[1:]:       "the secret has 42 characters",
-		"adit1:home:" + secret[1:] + "+": "character 43 of the secret",
-		"adit1:home:" + secret[1:] + "B": "the last character of the secret",
+		"":                                "begins with adit1:",
+		"adit1:" + secret:                 "two colons",
+		"adit1:" + secret + ":home":       "the secret has 4 characters; want 43",
+		"adit1:ho me:" + secret:           "character 3 of the key ID",
+		"adit1:ho:me:" + secret:           "two colons",
+		"adit1:home:" + secret[1:] + "\n": "character 43 of the secret",
+		"adit1::" + secret:                "the key ID has 0 characters",
+		"adit1:home:" + secret[1:]:        "the secret has 42 characters",
+		"adit1:home:" + secret[1:] + "+":  "character 43 of the secret",
+		"adit1:home:" + secret[1:] + "B":  "the last character of the secret",
 	} {
 		if _, err := wire.ParseKey(line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseKey(%q) = %v; want %q", line, err, want)

@@ -241,6 +241,12 @@ func TestExtImages(t *testing.T) {
 			Agent: "a", Name: "home", Instance: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, Window: 65536, MaxConnections: 2,
 		}, true)},
 		{"a server's HELLO with grease", "01 10 0000000c 0004 0004 00000000 1a1a 0000", wire.AppendHello(nil, wire.Hello{Name: "not said", MaxConnections: 1}, false, wire.TLV{Tag: 0x1A1A})},
+		{"a client's HELLO with auth", "01 10 00000037 0004 0004 00000001 0005 0004 00000002 0010 0023 01 02 " + strings.Repeat("c0", 32) + " 6b", wire.AppendHello(nil, wire.Hello{
+			Window: 1, MaxConnections: 2, Auth: &wire.Auth{Scheme: 1, Binding: 2, Nonce: [32]byte(bytes.Repeat([]byte{0xC0}, 32)), KeyID: "k"},
+		}, true)},
+		{"a server's HELLO with auth", "01 10 0000002e 0004 0004 00000001 0010 0022 01 00 " + strings.Repeat("50", 32), wire.AppendHello(nil, wire.Hello{
+			Window: 1, Auth: &wire.Auth{Scheme: 1, Nonce: [32]byte(bytes.Repeat([]byte{0x50}, 32)), KeyID: "not said"},
+		}, false)},
 		{"OPEN", "01 14 00000021 00000001 0021 0009 3132372e302e302e31 0022 0002 0016 0024 0006 c0000207d431", wire.AppendOpen(nil, wire.Open{ID: 1, Host: "127.0.0.1", HasHost: true, Port: 22, HasPort: true, Origin: origin})},
 		{"OPEN of a service", "01 14 0000000b 00000002 0023 0003 737368", wire.AppendOpen(nil, wire.Open{ID: 2, Service: "ssh", HasService: true})},
 		{"OPENED", "01 1d 00000004 00000001", wire.AppendOpened(nil, 1)},

@@ -56,7 +56,8 @@ func keys() []spec.Vector {
 		reject("secret_padded", "a secret with padding", "home", home+"=", ""),
 		reject("secret_base64", "a secret in the alphabet of base64", "ones", strings.ReplaceAll(ones, "_", "/"), ""),
 		reject("secret_bits", "a secret whose last character has bits behind the last octet", "home", cut+"9", "It would be a second spelling of the same key."),
-		reject("secret_break", "a secret with a line break in the place of a character", "home", cut+"\n", "Some decoders of base64 pass over it."),
+		reject("secret_break", "a secret with a line break in the place of its last character", "home", "adit1:home:"+strings.Repeat("A", 42)+"\n", "Some decoders of base64 pass over it, and find 31 octets."),
+		reject("secret_folded", "a secret with a line break in its middle", "home", home[:30]+"\n"+home[30:], "Some decoders of base64 pass over it."),
 		reject("line_break", "a key with a line break behind it", "home", home+"\n", "Whoever reads lines takes it off before."),
 		reject("space", "a key with a space in front", "home", " "+home, ""),
 	}
