@@ -183,7 +183,7 @@ func TestKeyVectors(t *testing.T) {
 }
 
 // sayings are what ParseKey says of a line, numbers apart.
-var sayings = regexp.MustCompile(`^(a key begins with adit1:` +
+var sayings = regexp.MustCompile(`^(a key has adit1: in front` +
 	`|a key has two colons: adit1:<key ID>:<secret>` +
 	`|character N of the (key ID|secret) is none of A to Z, a to z, N to N, (dot, underscore and hyphen|hyphen and underscore)` +
 	`|the (key ID|secret) has N characters; want N( to N)?` +
@@ -193,7 +193,7 @@ var sayings = regexp.MustCompile(`^(a key begins with adit1:` +
 func TestWhatIsWrongWithAKey(t *testing.T) {
 	secret := strings.Repeat("A", 43)
 	for line, want := range map[string]string{
-		"":                                "begins with adit1:",
+		"":                                "adit1: in front",
 		"adit1:" + secret:                 "two colons",
 		"adit1:" + secret + ":home":       "the secret has 4 characters; want 43",
 		"adit1:ho me:" + secret:           "character 3 of the key ID",

@@ -43,7 +43,7 @@ func (k Key) Line() string {
 func ParseKey(line string) (Key, error) {
 	rest, ok := strings.CutPrefix(line, keyPrefix)
 	if !ok {
-		return Key{}, errors.New("a key begins with adit1:")
+		return Key{}, errors.New("a key has adit1: in front")
 	}
 	id, text, _ := strings.Cut(rest, ":")
 	if strings.Count(rest, ":") != 1 {
