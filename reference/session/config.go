@@ -98,15 +98,24 @@ type Config struct {
 	// Dial connects to services. Required for a client, unused by a server.
 	Dial DialFunc
 	// Proven is called once, by the reader, when the peer's first frame is complete: it is known to speak this
-	// protocol. An error says that there are too many of them: it ends the tunnel with the frame unanswered, but for the
+	// protocol. With auth it is called when the tunnel is up. An error says that there are too many of them: it ends the tunnel with the frame unanswered, but for the
 	// GOAWAY too-many that answers a HELLO, and has the error's text. nil: nobody is told.
 	Proven func() error
 	// Greet makes a client send its first KeepAlive at once instead of after KeepAliveInterval, so that the server
 	// knows it from the start.
 	Greet bool
 
-	// Protocol says which profiles this end speaks.
+	// Protocol says which profiles this end speaks. With auth it is not CoreOnly.
 	Protocol Protocol
+	// Key makes a client ask for auth (section 30): it proves that it has the key, and goes on only if the server does too.
+	// nil: it does not ask.
+	Key *wire.Key
+	// Keys makes a server ask for auth: it finds the secret of a key by its ID. It does not block, and takes a time that does
+	// not depend on how much of an ID is right (AUTH-008). nil: the server does not ask.
+	Keys func(id string) (wire.Secret, bool)
+	// Binding is the CB of a binding of the tunnel's transport, which is ready when it is called; false: it has none of that
+	// number. nil: the transport is not encrypted (AUTH-010).
+	Binding func(binding uint8) (wire.CB, bool)
 	// Agent, Name and Instance are what a HELLO says of this end; those that are empty are not stated.
 	Agent, Name string
 	Instance    []byte

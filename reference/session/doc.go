@@ -1,5 +1,5 @@
 // Package session is the engine of one tunnel, for both roles: it turns the bytes of a tunnel into
-// connections between local sockets, as sections 3 to 17 and 23 to 29 of PROTOCOL.md say.
+// connections between local sockets, as sections 3 to 17 and 23 to 30 of PROTOCOL.md say.
 //
 // A server hands every visitor to [Session.Open]; a client gives a Dial function in its [Config]. The
 // caller of [Session.Run] reads the tunnel; Run returns when the tunnel and every local socket of it
@@ -30,6 +30,7 @@
 //	reader.go      the tunnel's bytes into frames, in place; the rows of frame types
 //	foreign.go     peers that speak another protocol
 //	hello.go       the handshake of the Extended profile, and the fallback to Core
+//	auth.go        its option auth: the proofs
 //	core.go        Core's state tables
 //	ext.go         those of the Extended profile
 //	dial.go        dialling on the client, and the status of a failure

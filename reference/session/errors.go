@@ -19,6 +19,18 @@ var (
 	ErrTooMany = errors.New("session: too many connections")
 	// ErrCoreOnly: the peer speaks Core only, and Config.Protocol wants more.
 	ErrCoreOnly = errors.New("session: the other end speaks the Core profile only; tell both ends to speak more (protocol auto), or this one to do with Core")
+	// ErrNotUp: the client has not proven to have a key.
+	ErrNotUp = errors.New("session: the client has not proven its key yet")
+	// ErrNoAuth: the server does not ask for auth, and this client has a key.
+	ErrNoAuth = errors.New("session: the server does not prove that it has this client's key, as it speaks the Core profile only or has no keys; give it keys (adit-server keygen), or start this client without one")
+	// ErrWrongServer: the server's proof is wrong.
+	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server")
+	// ErrDenied: the client's proof is wrong, or it has no key.
+	ErrDenied = errors.New("session: the client was denied")
+	// ErrRevoked: the client's key was taken away.
+	ErrRevoked = errors.New("session: the client's key was taken away")
+	// errTooLate: the handshake took too long (AUTH-009).
+	errTooLate = fmt.Errorf("session: no proof in time: %w", os.ErrDeadlineExceeded)
 	// errAnswered is what a client knows and its answer does not say.
 	errAnswered = errors.New("session: the client's answer; its log says more")
 	// ErrDrainTimeout is the cause for the ctx of a Close that has waited long enough.

@@ -31,8 +31,8 @@ func hello(role Role, window uint32) []byte {
 	return wire.AppendHello(nil, wire.Hello{Window: window, MaxConnections: 16384}, role == Client)
 }
 
-// greeted runs a test on an extended tunnel whose HELLOs have passed.
-func greeted(t *testing.T, cfg Config, test func(r *rig)) {
+// onExtended runs a test on an extended tunnel whose HELLOs have passed.
+func onExtended(t *testing.T, cfg Config, test func(r *rig)) {
 	t.Helper()
 	inMemory(t, cfg, func(r *rig) {
 		r.greet(peerWindow)
@@ -140,13 +140,13 @@ func (r *rig) wantPart(sentence, req string) {
 
 func TestHandshake(t *testing.T) {
 	t.Run("server", func(t *testing.T) {
-		greeted(t, extended(Server), func(r *rig) {
+		onExtended(t, extended(Server), func(r *rig) {
 			r.send(hello(Client, 1))
 			r.wantPart("a second HELLO", "HELLO-003")
 		})
 	})
 	t.Run("client", func(t *testing.T) {
-		greeted(t, extended(Client), func(r *rig) {
+		onExtended(t, extended(Client), func(r *rig) {
 			r.send(hello(Server, 1))
 			r.wantPart("a second HELLO", "HELLO-004")
 		})
@@ -231,7 +231,7 @@ func TestConnectionsOfBothKinds(t *testing.T) {
 }
 
 func TestServerCarriesAnExtendedConnection(t *testing.T) {
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		near, visitor := r.visitorEnds()
 		origin, local := netip.MustParseAddrPort("192.0.2.7:4000"), netip.MustParseAddrPort("[2001:db8::1]:22")
 		if err := r.s.Open(Visitor{Socket: near, Target: Target{Port: 22}, Origin: origin, Local: local}); err != nil {
@@ -259,7 +259,7 @@ func (r *rig) visitorEnds() (near *sock.Mem, visitor sock.Stream) {
 }
 
 func TestClientKeepsEarlyData(t *testing.T) {
-	greeted(t, extended(Client), func(r *rig) {
+	onExtended(t, extended(Client), func(r *rig) {
 		r.send(openFrame(1), data(1, "early"), fin(1))
 		call := r.dialled()
 		synctest.Wait()
@@ -277,7 +277,7 @@ func TestClientKeepsEarlyData(t *testing.T) {
 func TestRefusedOpens(t *testing.T) {
 	cfg := extended(Client)
 	cfg.MaxConnections = 1
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		bad := []struct {
 			open  wire.Open
 			extra []wire.TLV
@@ -333,7 +333,7 @@ func TestTunnelErrorsOfExtendedConnections(t *testing.T) {
 		{"a tag cut off", "TLV-001", Client, [][]byte{append(wire.AppendHeader(nil, wire.TypeOpen, 7), 0, 0, 0, 2, 0, 1, 0)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			greeted(t, extended(c.role), func(r *rig) {
+			onExtended(t, extended(c.role), func(r *rig) {
 				r.limit = 10 // so that what comes is not all taken
 				local := r.extOpened()
 				r.send(c.frames...)
@@ -351,7 +351,7 @@ func TestTunnelErrorsOfExtendedConnections(t *testing.T) {
 			})
 		})
 	}
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		r.visit(home)
 		r.want("OPEN", openFrame(1))
 		r.send(data(1, "x"))
@@ -362,7 +362,7 @@ func TestTunnelErrorsOfExtendedConnections(t *testing.T) {
 // WIN-001: no byte beyond the limit, whatever the local peer pushes; the end and a reset need no credit.
 func TestNothingIsSentWithoutCredit(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			local := r.extOpened()
 			local.Write(make([]byte, 1000))
 			r.wantAnswer("as much as the HELLO allows", data(1, string(make([]byte, peerWindow))))
@@ -375,7 +375,7 @@ func TestNothingIsSentWithoutCredit(t *testing.T) {
 			local.CloseWrite()
 			r.wantAnswer("the end", fin(1))
 		})
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			local := r.extOpened()
 			r.send(windowFrame(1, 0))
 			local.Write(make([]byte, peerWindow))
@@ -391,7 +391,7 @@ func TestCreditFollowsTheLocalSocket(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
 		cfg := extended(role)
 		cfg.Window = 8000
-		greeted(t, cfg, func(r *rig) {
+		onExtended(t, cfg, func(r *rig) {
 			r.limit = 1000
 			local := r.extOpened()
 			r.send(data(1, strings.Repeat("x", 8000)))
@@ -411,7 +411,7 @@ func TestCreditFollowsTheLocalSocket(t *testing.T) {
 	}
 	cfg := extended(Server)
 	cfg.Window = -1
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		r.visit(home)
 		r.want("OPEN", openFrame(1))
 		r.send(wire.AppendOpened(nil, 1))
@@ -422,7 +422,7 @@ func TestCreditFollowsTheLocalSocket(t *testing.T) {
 // WIN-006: the tunnel is read whatever one local socket does.
 func TestNobodyWaitsForAStalledConnection(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			r.limit = 10
 			local := r.extOpened()
 			r.send(data(1, strings.Repeat("x", 1000)))
@@ -437,7 +437,7 @@ func TestNobodyWaitsForAStalledConnection(t *testing.T) {
 
 func TestResets(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			local := r.extOpened()
 			r.send(data(1, "before"), wire.AppendReset(nil, 1, 0x7777, "\xff"))
 			r.wantBytes(local, "before")
@@ -446,7 +446,7 @@ func TestResets(t *testing.T) {
 			r.send(data(1, "x"), resetFrame(1, wire.CodeReset), windowFrame(1, 1), fin(1))
 			r.wantAnswer("nor what comes late")
 		})
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			local := r.extOpened()
 			local.Write([]byte("last"))
 			synctest.Wait()
@@ -456,7 +456,7 @@ func TestResets(t *testing.T) {
 			r.wantAnswer("which crosses the peer's")
 		})
 		// RESET-005
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			local := r.extOpened()
 			local.CloseWrite()
 			r.wantAnswer("half closed", fin(1))
@@ -467,14 +467,14 @@ func TestResets(t *testing.T) {
 			r.wantAnswer("a reset behind the end is seen", resetFrame(1, wire.CodeReset))
 		})
 	}
-	greeted(t, extended(Client), func(r *rig) {
+	onExtended(t, extended(Client), func(r *rig) {
 		r.send(openFrame(1))
 		call := r.dialled()
 		r.send(resetFrame(1, wire.CodeCancelled))
 		r.wantLocal(call.far, reset)
 		r.wantAnswer("a dial that was cancelled says nothing")
 	})
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		_, visitor := r.visitFrom(home)
 		r.want("OPEN", openFrame(1))
 		visitor.Reset()
@@ -490,7 +490,7 @@ func TestResets(t *testing.T) {
 
 // A service that answers early and closes: what it said arrives, and then the reset.
 func TestAnEarlyAnswerComesBeforeTheReset(t *testing.T) {
-	greeted(t, extended(Client), func(r *rig) {
+	onExtended(t, extended(Client), func(r *rig) {
 		r.limit = 100
 		local := r.extOpened()
 		local.Write([]byte("no"))
@@ -508,7 +508,7 @@ func TestAConnectionOutlivesItsTunnelToTheLastByte(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
 		cfg := extended(role)
 		cfg.Linger = 300 * time.Second
-		greeted(t, cfg, func(r *rig) {
+		onExtended(t, cfg, func(r *rig) {
 			r.limit = 10
 			local := r.extOpened()
 			r.send(data(1, strings.Repeat("x", 100)), fin(1))
@@ -521,7 +521,7 @@ func TestAConnectionOutlivesItsTunnelToTheLastByte(t *testing.T) {
 			r.wantSome(local, strings.Repeat("x", 90))
 			r.wantLocal(local, eof)
 		})
-		greeted(t, cfg, func(r *rig) {
+		onExtended(t, cfg, func(r *rig) {
 			r.limit = 10
 			local := r.extOpened()
 			r.send(data(1, strings.Repeat("x", 100)), fin(1))
@@ -538,7 +538,7 @@ func TestAConnectionOutlivesItsTunnelToTheLastByte(t *testing.T) {
 func TestTheTunnelHoldsNoMoreThanItMay(t *testing.T) {
 	cfg := extended(Server)
 	cfg.Memory, cfg.Window = 10*small, 1<<20
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		r.limit = 1
 		var ended [][]byte
 		for id := range uint32(12) {
@@ -580,7 +580,7 @@ func TestSeats(t *testing.T) {
 	})
 	cfg = extended(Client)
 	cfg.MaxConnections = 1
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		release := make(chan struct{})
 		r.s.cfg.Dial = func(context.Context, Target) (sock.Socket, error) { <-release; return nil, errors.New("late") }
 		r.send(openFrame(1))

@@ -71,3 +71,38 @@ func feed(peer sock.Stream, bytes []byte, step int) {
 	}
 	peer.CloseWrite()
 }
+
+// FuzzStranger is FuzzPeer for a side that asks for auth: whatever somebody says who has no key, the tunnel is never up.
+func FuzzStranger(f *testing.F) {
+	for _, server := range []bool{true, false} {
+		auth := &wire.Auth{Scheme: wire.SchemeHMAC, KeyID: "home"}
+		greeting := wire.AppendHello(nil, wire.Hello{Auth: auth}, server)
+		for _, seed := range [][]byte{
+			nil,
+			greeting,
+			wire.AppendAuth(slices.Clone(greeting), wire.Proof{}),
+			wire.AppendAuthEmpty(slices.Clone(greeting)),
+			slices.Concat(greeting, greeting),
+			slices.Concat(greeting, goAway(wire.CodeDrain), keepAlive()),
+			slices.Concat(hello(Client, 1), request(1, 22, "h")),
+			slices.Concat(keepAlive(), openFrame(1), data(1, "x")),
+		} {
+			f.Add(server, uint8(3), seed)
+		}
+	}
+	f.Fuzz(func(t *testing.T, server bool, step uint8, bytes []byte) {
+		cfg, proven := withAuth(Client), false
+		if server {
+			cfg = withAuth(Server)
+		}
+		cfg.Dial = dialMemory
+		cfg.Proven = func() error { proven = true; return nil }
+		near, peer := sock.Pipe(1 << 20)
+		s := New(near, cfg)
+		go feed(peer.Stream(), bytes, int(step)+1)
+		err := s.Run(context.Background())
+		if _, up := s.Key(); up || proven || s.Stats().Opened+s.Stats().Failed > 0 || len(s.ids.conns) > 0 {
+			t.Fatalf("the tunnel was up, or something was opened; Run = %v", err)
+		}
+	})
+}

@@ -32,6 +32,9 @@ func (e *GoAwayError) Error() string {
 // (AWAY-009): its transport goes on until that is written and the peer has closed, or the time for it is over. Somebody
 // has to call startWriteLocked.
 func (s *Session) partLocked(err error, code wire.Code, text string) {
+	if s.guarded() {
+		s.startWriteLocked() // HELLO and proof leave in any case (AUTH-003)
+	}
 	if s.ended || !s.mayPart {
 		s.endLocked(err)
 		return
@@ -75,7 +78,7 @@ func (s *Session) rejectLocked(err error) bool {
 // discard reads the tunnel to its end.
 func (s *Session) discard() {
 	for {
-		buf, err := s.tunnel.Read(tunnelPool, tunnelRead)
+		buf, err := s.readTunnel()
 		if err != nil {
 			return
 		}
@@ -83,11 +86,14 @@ func (s *Session) discard() {
 	}
 }
 
-// onGoAwayLocked: section 6 of the Extended profile.
+// onGoAwayLocked: section 28.
 func (s *Session) onGoAwayLocked(_ wire.Header, payload []byte) error {
 	code, text, err := wire.ParseGoAway(payload)
 	if err != nil {
 		return err
+	}
+	if s.guarded() && s.cfg.Role == Server && s.phase == greeting {
+		return violation("AUTH-007", "GOAWAY before HELLO")
 	}
 	if code == wire.CodeDrain && s.phase == up {
 		s.peerDrainsLocked(text)
@@ -98,6 +104,10 @@ func (s *Session) onGoAwayLocked(_ wire.Header, payload []byte) error {
 		s.loseLocked(nil)
 	} else {
 		s.loseLocked(&GoAwayError{Code: code, Text: text})
+	}
+	if s.guarded() {
+		s.endLocked(s.err) // nothing is under way, and a stranger is not waited for
+		return ErrEnded
 	}
 	s.partWithinLocked(patience)
 	return ErrEnded

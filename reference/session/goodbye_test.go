@@ -37,7 +37,7 @@ func (r *rig) wantEOF(sentence string) {
 }
 
 func TestServerDrains(t *testing.T) {
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		visitor := r.extOpened()
 		result := r.closing(time.Hour)
 		r.wantAnswer("the client is told", goAway(wire.CodeDrain))
@@ -58,7 +58,7 @@ func TestServerDrains(t *testing.T) {
 		}
 	})
 	// AWAY-006: the client does not say so.
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		result := r.closing(time.Hour)
 		r.wantAnswer("the client is told", goAway(wire.CodeDrain))
 		r.sleep(patience - 2*coarse)
@@ -71,7 +71,7 @@ func TestServerDrains(t *testing.T) {
 		}
 	})
 	// The time is over.
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		visitor := r.extOpened()
 		result := r.closing(time.Minute)
 		r.wantAnswer("the client is told", goAway(wire.CodeDrain))
@@ -88,7 +88,7 @@ func TestServerDrains(t *testing.T) {
 }
 
 func TestClientDrains(t *testing.T) {
-	greeted(t, extended(Client), func(r *rig) {
+	onExtended(t, extended(Client), func(r *rig) {
 		result := r.closing(time.Hour)
 		r.want("the server is asked", goAway(wire.CodeDrain))
 		r.send(openFrame(1))
@@ -106,7 +106,7 @@ func TestClientDrains(t *testing.T) {
 			t.Errorf("Close = %v", err)
 		}
 	})
-	greeted(t, extended(Client), func(r *rig) {
+	onExtended(t, extended(Client), func(r *rig) {
 		r.send(goAway(wire.CodeDrain), openFrame(1))
 		r.wantPart("OPEN behind GOAWAY", "AWAY-001")
 	})
@@ -114,7 +114,7 @@ func TestClientDrains(t *testing.T) {
 
 // Everything that the local socket has not taken yet is written before Close returns.
 func TestADrainLosesNothing(t *testing.T) {
-	greeted(t, extended(Client), func(r *rig) {
+	onExtended(t, extended(Client), func(r *rig) {
 		r.limit = 10
 		local := r.extOpened()
 		result := r.closing(time.Hour)
@@ -142,7 +142,7 @@ func TestAClientLeavesWhenItMay(t *testing.T) {
 	cfg := extended(Client)
 	told := 0
 	cfg.Draining = func() { told++ }
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		r.send(goAway(wire.CodeDrain), goAway(wire.CodeDrain))
 		r.wantAnswer("it waits for the next tunnel")
 		if told != 1 {
@@ -162,7 +162,7 @@ func TestServerAnswersAClientsDrain(t *testing.T) {
 	cfg := extended(Server)
 	told := 0
 	cfg.Draining = func() { told++ }
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		r.visit(home)
 		r.want("OPEN", openFrame(1))
 		r.send(goAway(wire.CodeDrain))
@@ -179,7 +179,7 @@ func TestServerAnswersAClientsDrain(t *testing.T) {
 // AWAY-010
 func TestAGoAwayEndsTheTunnel(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			local := r.extOpened()
 			r.send(wire.AppendGoAway(nil, wire.CodeReplaced, "\x1b[31m"))
 			r.wantLocal(local, reset)
@@ -192,7 +192,7 @@ func TestAGoAwayEndsTheTunnel(t *testing.T) {
 		})
 	}
 	// The peer does not close.
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		r.send(goAway(wire.CodeDone))
 		start := time.Now()
 		err := <-r.ended
@@ -214,11 +214,11 @@ func TestAGoAwayEndsTheTunnel(t *testing.T) {
 
 // AWAY-009: the words are not lost with bytes that nobody read, and a peer that reads nothing does not keep the tunnel.
 func TestLastWords(t *testing.T) {
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		r.send(fin(7), make([]byte, 100<<10))
 		r.wantPart("a broken rule", "XID-003")
 	})
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		r.near.(*sock.Mem).SetLimit(1)
 		r.send(fin(7))
 		start := time.Now()
@@ -234,7 +234,7 @@ func TestLastWords(t *testing.T) {
 func TestATunnelWithoutIDsDrains(t *testing.T) {
 	cfg := extended(Server)
 	cfg.FirstID = 1<<32 - 1
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		r.visit(home)
 		r.want("the last one", openFrame(1<<32-1))
 		near, _ := r.pipe(1)

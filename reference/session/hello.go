@@ -3,8 +3,8 @@ package session
 import (
 	"log/slog"
 	"math/rand/v2"
-	"time"
 
+	"github.com/adit-tunnel/adit/spec"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -13,38 +13,66 @@ type phase uint8
 
 const (
 	greeting phase = iota // server: no frame has come; client: its HELLO has no answer
+	greeted               // with auth: both HELLOs have passed
+	proving               // with auth, a client: its proof is sent
 	core                  // the peer speaks Core, or this side does
-	up                    // both HELLOs have passed
+	up                    // both HELLOs have passed, and both proofs where this side asks for auth
 )
 
-// handshake is how long a client that needs the profile waits for it.
-const handshake = 10 * time.Second
+// handshake is how long a tunnel may take to be up where this side does not do with Core.
+var handshake = spec.LimitOf("handshake").Time()
 
-// offerLocked sends the client's HELLO, before everything else (HELLO-001). The KeepAlive that tick sends right behind
-// it is the barrier of HELLO-011.
-func (s *Session) offerLocked() {
+// timedLocked reports whether the handshake goes on, and its time is bounded.
+func (s *Session) timedLocked() bool {
+	return s.phase < core && (s.asks() || s.cfg.Role == Client && s.cfg.Protocol == ExtendedOnly)
+}
+
+// greetLocked begins the handshake: a client sends its HELLO, before everything else (HELLO-001). The KeepAlive that tick
+// sends right behind it is the barrier of HELLO-011; with auth there is none.
+func (s *Session) greetLocked() {
+	if s.timedLocked() {
+		s.noteDueLocked(handshake)
+	}
 	if s.cfg.Role == Server || s.phase != greeting {
 		return
 	}
-	s.queueLocked(s.helloLocked(), false)
-	if s.cfg.Protocol == ExtendedOnly {
-		s.noteDueLocked(handshake)
+	if s.asks() {
+		s.offerAuthLocked()
+	}
+	s.proofs.hello = s.helloLocked()
+	s.queueLocked(s.proofs.hello, false)
+	if s.asks() {
+		s.startWriteLocked() // no KeepAlive comes
 	}
 }
 
 // helloLocked is this side's HELLO.
 func (s *Session) helloLocked() []byte {
-	h := wire.Hello{Agent: s.cfg.Agent, Name: s.cfg.Name, Instance: s.cfg.Instance, Window: uint32(s.cfg.Window), MaxConnections: uint32(s.cfg.MaxConnections)}
+	h := wire.Hello{
+		Agent: s.cfg.Agent, Name: s.cfg.Name, Instance: s.cfg.Instance, Window: uint32(s.cfg.Window), MaxConnections: uint32(s.cfg.MaxConnections),
+		Auth: s.proofs.own,
+	}
 	return s.greaseTags(wire.AppendHello(nil, h, s.cfg.Role == Client), 0)
 }
 
-func (s *Session) onHelloLocked(_ wire.Header, payload []byte) error {
+func (s *Session) onHelloLocked(h wire.Header, payload []byte) error {
 	s.mayPart = true // good or bad, it is agreement to GOAWAY
 	if s.phase != greeting {
 		if s.cfg.Role == Server {
 			return violation("HELLO-003", "HELLO after another frame")
 		}
 		return violation("HELLO-004", "HELLO that answers none, or a second one")
+	}
+	if s.asks() {
+		peer, err := wire.ParseHello(payload, s.cfg.Role == Server, wire.TagAuth)
+		if err != nil {
+			return err
+		}
+		frame := append(wire.AppendHeader(nil, h.Type, len(payload)), payload...) // as it was sent: a header has one form
+		if s.cfg.Role == Server {
+			return s.onClientHelloLocked(peer, frame)
+		}
+		return s.onServerHelloLocked(peer, frame)
 	}
 	peer, err := wire.ParseHello(payload, s.cfg.Role == Server)
 	if err != nil {
@@ -53,16 +81,31 @@ func (s *Session) onHelloLocked(_ wire.Header, payload []byte) error {
 	if s.cfg.Role == Server {
 		s.queueLocked(s.helloLocked(), true) // HELLO-002
 	}
-	s.peer, s.phase = peer, up
-	s.limitUnsentLocked(s.now())
+	s.peer = peer
+	s.upLocked()
+	return nil
+}
+
+// upLocked ends the handshake.
+func (s *Session) upLocked() {
+	s.phase = up
+	now := s.now()
+	s.limitUnsentLocked(now)
 	if s.greases() {
 		s.queueLocked(greaseFrame(), false)
 	}
 	if s.refusing {
 		s.drainLocked(false)
 	}
-	s.logLocked(slog.LevelInfo, "extended tunnel", "agent", peer.Agent, "name", peer.Name, "window", peer.Window, "max", peer.MaxConnections)
-	return nil
+	if s.asks() && s.cfg.Role == Client { // the times of section 13 count from here
+		s.aliveAt = now + s.cfg.KeepAliveInterval
+		s.rearmLocked()
+	}
+	args := []any{"agent", s.peer.Agent, "name", s.peer.Name, "window", s.peer.Window, "max", s.peer.MaxConnections}
+	if s.asks() {
+		args = append(args, "key", s.proofs.key.ID)
+	}
+	s.logLocked(slog.LevelInfo, "extended tunnel", args...)
 }
 
 // chosen notes that a client whose first frame was no HELLO speaks Core.
@@ -97,7 +140,9 @@ func (s *Session) fallBackLocked(why string) error {
 // reader.
 func (s *Session) skips(t wire.Type) bool {
 	switch {
-	case s.phase == up:
+	case t == wire.TypeAuth:
+		return !s.asks()
+	case s.phase == up || s.guarded():
 		return false
 	case t == wire.TypeHello:
 		return s.cfg.Protocol == CoreOnly

@@ -30,14 +30,14 @@ func (r *rig) flood(frame []byte, bytes int) {
 // FLOW-006: whoever asks and does not read loses the tunnel, whatever is asked.
 func TestAFloodThatAsksForAnswersEndsTheTunnel(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			r.flood(pingFrame("12345678"), maxOwed+2<<20)
 			r.wantEnd("PINGs", "FLOW-006")
 		})
 	}
 	cfg := extended(Client)
 	cfg.MaxConnections = 10
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		for id := range uint32(maxOwed) {
 			if _, err := r.tunnel.Write(openFrame(id + 1)); err != nil {
 				break
@@ -64,7 +64,7 @@ func TestFloodsThatCostNothing(t *testing.T) {
 		"frames without meaning": append(wire.AppendHeader(nil, 0x2A, 64), make([]byte, 64)...),
 	} {
 		t.Run(name, func(t *testing.T) {
-			greeted(t, extended(Client), func(r *rig) {
+			onExtended(t, extended(Client), func(r *rig) {
 				r.extOpened()
 				r.send(resetFrame(1, wire.CodeReset))
 				before := heap()
@@ -94,7 +94,7 @@ func heap() int64 {
 func TestRapidReset(t *testing.T) {
 	cfg := extended(Client)
 	cfg.MaxConnections = 20
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		release, running := make(chan struct{}), make(chan struct{}, 1000)
 		r.s.cfg.Dial = func(context.Context, Target) (sock.Socket, error) {
 			running <- struct{}{}
@@ -117,7 +117,7 @@ func TestRapidReset(t *testing.T) {
 // A peer that gives a byte of credit at a time, or none, holds up its own connections, each at what was read ahead.
 func TestTinyCredit(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			r.limit = 1 << 20
 			local := r.extOpened()
 			local.Write(make([]byte, 1<<20))
@@ -141,7 +141,7 @@ func TestTinyCredit(t *testing.T) {
 func TestFramesOfOneByte(t *testing.T) {
 	cfg := extended(Server)
 	cfg.Window = 256 << 10
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		r.limit = 1
 		r.extOpened()
 		r.flood(data(1, "x"), 200<<10*(headRoom+1))
@@ -156,7 +156,7 @@ func TestFramesOfOneByte(t *testing.T) {
 
 // What is urgent leaves before the Data that was in line before it (section 27).
 func TestUrgentFramesLeaveFirst(t *testing.T) {
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		var visitors [2]far
 		for i := range visitors {
 			id := uint32(i + 1)

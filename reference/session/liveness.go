@@ -40,7 +40,7 @@ func (s *Session) startTimer() {
 	s.mu.Lock()
 	defer s.unlock()
 	if !s.ended {
-		s.offerLocked()
+		s.greetLocked()
 		s.timer = time.AfterFunc(time.Hour, s.tick)
 		s.wakeAt = time.Hour
 		s.rearmLocked()
@@ -130,12 +130,12 @@ func (s *Session) tick() {
 	}
 	if s.nextDue > 0 && now >= s.nextDue {
 		s.nextDue = 0
-		if s.cfg.Role == Client && s.cfg.Protocol == ExtendedOnly && s.phase == greeting {
+		if s.timedLocked() && !s.ended {
 			if now >= handshake {
-				s.endLocked(ErrCoreOnly) // HELLO-010
-				return
+				s.tooLateLocked()
+			} else {
+				s.noteDueLocked(handshake)
 			}
-			s.noteDueLocked(handshake)
 		}
 		s.checkFinishedLocked()
 		for _, c := range s.ids.conns {

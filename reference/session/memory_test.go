@@ -11,7 +11,7 @@ import (
 func TestTheRuleChoosesAmongAllTunnels(t *testing.T) {
 	cfg := extended(Server)
 	cfg.Together = NewMemory(4 * small)
-	greeted(t, cfg, func(first *rig) {
+	onExtended(t, cfg, func(first *rig) {
 		runRig(t, cfg, true, func(second *rig) {
 			second.greet(peerWindow)
 			// Each holds one byte, in a buffer of its own, for a visitor who takes nothing.
@@ -66,7 +66,7 @@ func TestNothingIsReadAheadWhileMemoryIsScarce(t *testing.T) {
 	cfg := extended(Server)
 	cfg.Together = NewMemory(4 * small)
 	cfg.Together.held.Store(2*small + 1) // another tunnel's
-	greeted(t, cfg, func(r *rig) {
+	onExtended(t, cfg, func(r *rig) {
 		visitor := r.extOpened()
 		visitor.Write(make([]byte, peerWindow))
 		r.answer()

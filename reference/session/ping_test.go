@@ -11,7 +11,7 @@ import (
 // While Data flows, and only then, the round trip is measured once a second.
 func TestTheRoundTripIsMeasuredWhileDataFlows(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
-		greeted(t, extended(role), func(r *rig) {
+		onExtended(t, extended(role), func(r *rig) {
 			r.pings = true
 			local := r.extOpened()
 			r.wantIdle("no Data, no PING")
@@ -46,7 +46,7 @@ func TestTheRoundTripIsMeasuredWhileDataFlows(t *testing.T) {
 
 // The bound falls below what is on its way behind the last PING: without another nothing would say that it has come.
 func TestSomebodyAsksWhenTheBoundFalls(t *testing.T) {
-	greeted(t, extended(Server), func(r *rig) {
+	onExtended(t, extended(Server), func(r *rig) {
 		r.pings = true
 		visitor := r.extOpened()
 		r.s.mu.Lock()

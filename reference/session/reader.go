@@ -43,17 +43,28 @@ var rows = [256]row{
 	wire.TypeGoAway: {ext: true, act: (*Session).onGoAwayLocked},
 	wire.TypePing:   {ext: true, act: (*Session).onPingLocked},
 	wire.TypePong:   {ext: true, act: (*Session).onPongLocked},
+	wire.TypeAuth:   {ext: true, act: (*Session).onAuthLocked},
 }
 
 const (
 	// tunnelRead is how much of the tunnel is read at once.
 	tunnelRead = 512 << 10
+	// guardedRead is how much is before the proofs (AUTH-017).
+	guardedRead = 4 << 10
 	// maxPart is longer than any part of a frame that is kept for the next read: a whole HELLO.
 	maxPart = wire.HeaderLen + wire.IDLen + wire.MaxTLVs
 )
 
 // tunnelPool lends the buffers of tunnel reads, with room in front for the part of a frame that came before.
-var tunnelPool = sock.NewPool(maxPart, tunnelRead)
+var tunnelPool = sock.NewPool(maxPart, guardedRead, tunnelRead)
+
+// readTunnel waits for bytes of the tunnel.
+func (s *Session) readTunnel() (*sock.Buf, error) {
+	if s.guarded() {
+		return s.tunnel.Read(tunnelPool, guardedRead)
+	}
+	return s.tunnel.Read(tunnelPool, tunnelRead)
+}
 
 // reader turns bytes into frames, in place. It is owned by the caller of Run, and holds a buffer only while
 // there is something in it.
@@ -67,6 +78,7 @@ type reader struct {
 	to     *conn // takes the bytes of Data; nil: dropped
 	answer bool  // Data for an ID without connection: Close may follow
 
+	proven bool   // the peer is one of this protocol, and has the key where this side asks for auth
 	frames uint64 // complete frames
 	marked uint64 // value of frames when frameSince was set
 }
@@ -89,7 +101,7 @@ func (s *Session) read() error {
 	rd := &s.reader
 	rd.part = make([]byte, 0, maxPart)
 	for {
-		buf, err := s.tunnel.Read(tunnelPool, tunnelRead)
+		buf, err := s.readTunnel()
 		if err != nil {
 			return err // TUN-002
 		}
@@ -178,6 +190,11 @@ func (s *Session) begin(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if s.guarded() {
+		if err := s.admit(h); err != nil {
+			return 0, err
+		}
+	}
 	r := &rows[h.Type]
 	if r.act == nil || r.ext && s.skips(h.Type) {
 		if s.phase == up && notAgreed(h.Type) {
@@ -241,7 +258,9 @@ func (s *Session) onDataLocked(h wire.Header, payload []byte) error {
 // finish ends the frame that was begun last.
 func (s *Session) finish() error {
 	rd := &s.reader
-	if rd.frames++; rd.frames == 1 {
+	rd.frames++
+	if !rd.proven && !s.guarded() {
+		rd.proven = true
 		if err := s.first(); err != nil {
 			s.turnAway(err) // before parsed writes what the frame asked for
 			return err
@@ -263,7 +282,7 @@ func (s *Session) finish() error {
 	return nil
 }
 
-// first acts on the peer's first frame as such.
+// first acts on the peer's first frame as such, where this side asks for auth on the first after which the tunnel is up.
 func (s *Session) first() error {
 	if err := s.chosen(); err != nil || s.cfg.Proven == nil {
 		return err
@@ -275,6 +294,9 @@ func (s *Session) first() error {
 func (s *Session) turnAway(err error) {
 	s.mu.Lock()
 	defer s.unlock()
+	if s.asks() {
+		s.startWriteLocked() // a right proof has its answer in any case (AUTH-005)
+	}
 	s.partLocked(err, wire.CodeTooMany, err.Error())
 }
 

@@ -48,6 +48,7 @@ type Session struct {
 	phase   phase         // of the handshake; written by the reader only
 	mayPart bool          // the peer sent a HELLO: it knows GOAWAY
 	peer    wire.Hello    // what the peer's HELLO says
+	proofs  proofs        // of a handshake with auth
 	why     string        // why it is Core on a tunnel that might have been more
 	held    int           // memory of received bytes, and of those that were read ahead of their credit (WIN-008)
 	grown   int64         // what windows have grown by, in all
@@ -95,6 +96,9 @@ func New(tunnel sock.Socket, cfg Config) *Session {
 	if cfg.Role == Client && cfg.Dial == nil {
 		panic("session: internal error: a client needs Config.Dial")
 	}
+	if cfg.Protocol == CoreOnly && (cfg.Key != nil || cfg.Keys != nil) {
+		panic("session: internal error: Core has no auth")
+	}
 	cfg = cfg.withDefaults()
 	s := &Session{
 		tunnel:   tunnel,
@@ -112,7 +116,10 @@ func New(tunnel sock.Socket, cfg Config) *Session {
 		meter:    newStallMeter(cfg.StallWindow),
 		ping:     newPinger(),
 	}
-	if cfg.Greet || cfg.Protocol != CoreOnly { // HELLO-011
+	switch {
+	case s.asks():
+		s.aliveAt = never // AUTH-007
+	case cfg.Greet || cfg.Protocol != CoreOnly: // HELLO-011
 		s.aliveAt = 0
 	}
 	if cfg.Protocol == CoreOnly {
@@ -277,6 +284,7 @@ func (s *Session) loseLocked(err error) {
 		return
 	}
 	s.ended, s.err = true, err
+	s.noteUnprovenLocked(err)
 	s.cancel()
 	for c := range s.live {
 		c.kind.tunnelLostLocked()

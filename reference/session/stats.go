@@ -24,6 +24,8 @@ type Stats struct {
 	Why      string
 	// Agent and Name are what the peer's HELLO says.
 	Agent, Name string
+	// Key is the ID of the key that both ends have proven to have; "": none.
+	Key string
 	// RTT is the smallest round trip of the last minute; 0: none is known.
 	RTT time.Duration
 	// Grown is what the windows of connections have grown by, in all.
@@ -53,7 +55,9 @@ func (s *Session) Stats() Stats {
 	st.Agent, st.Name, st.RTT, st.Why = s.peer.Agent, s.peer.Name, s.ping.path.trip, s.why
 	switch {
 	case s.phase == up:
-		st.Protocol = ExtendedOnly
+		st.Protocol, st.Key = ExtendedOnly, s.proofs.key.ID
+	case s.guarded():
+		st.Why = "no proof of a key yet"
 	case s.phase == greeting:
 		st.Why = "no answer to the greeting yet"
 	}

@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -51,6 +52,7 @@ var cipherPool = NewPool(0, 1<<10, mostSealed+1<<10)
 type TLS struct {
 	under  Socket
 	server bool
+	own    []byte    // a server's certificate, in DER
 	conn   *tls.Conn // over wire
 	wire   wire
 	most   atomic.Int64 // bytes that are encrypted at once
@@ -91,10 +93,17 @@ func ServerTLS(under Socket, cfg *tls.Config) *TLS {
 			t.wire.lastWords(alertNoApplicationProtocol)
 			return nil, ErrNoProtocol
 		}
+		var chosen *tls.Config // nil: cfg
 		if cfg.GetConfigForClient != nil {
-			return cfg.GetConfigForClient(hello)
+			var err error
+			if chosen, err = cfg.GetConfigForClient(hello); err != nil {
+				return nil, err
+			}
 		}
-		return nil, nil
+		if all := cmp.Or(chosen, cfg).Certificates; len(all) == 1 { // of several the library chooses
+			t.own = all[0].Certificate[0]
+		}
+		return chosen, nil
 	}
 	t.conn = tls.Server(&t.wire, strict)
 	return t
@@ -149,6 +158,23 @@ func (t *TLS) part() {
 		b.Release()
 	}
 	t.under.Close()
+}
+
+// Export returns n bytes that both ends of this connection can make, and nobody between them (RFC 9266).
+func (t *TLS) Export(label string, n int) ([]byte, error) {
+	state := t.conn.ConnectionState()
+	return state.ExportKeyingMaterial(label, nil, n)
+}
+
+// ServerCertificate is the server's end-entity certificate, in DER, at either end; nil: it has none, or several.
+func (t *TLS) ServerCertificate() []byte {
+	if t.server {
+		return t.own
+	}
+	if shown := t.conn.ConnectionState().PeerCertificates; len(shown) > 0 {
+		return shown[0].Raw
+	}
+	return nil
 }
 
 // State is what the handshake has agreed on, and the certificates that the peer has shown.
