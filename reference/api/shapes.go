@@ -113,6 +113,7 @@ type Tunnel struct {
 
 	Profile    string  `json:"profile"`            // core or extended
 	TLS        bool    `json:"tls"`                // it is encrypted
+	Key        string  `json:"key,omitempty"`      // the ID of the key that the client has proven
 	WhyCore    string  `json:"why_core,omitempty"` // where more was wanted
 	Agent      string  `json:"agent,omitempty"`    // what the client says it is
 	Name       string  `json:"name,omitempty"`     // what it calls itself

@@ -31,8 +31,8 @@ type Config struct {
 	// DrainTimeout is how long open connections may take to finish once Run's context ended; 0: not at all.
 	DrainTimeout time.Duration
 
-	// Session is the template of every tunnel's session. Role, Logger, Dial, Proven, Draining and Greet are the client's to
-	// set, and Instance if it is nil.
+	// Session is the template of every tunnel's session. Role, Logger, Dial, Proven, Draining, Greet and Binding are the
+	// client's to set, and Instance if it is nil.
 	Session session.Config
 	// Logger for everything the client reports; nil discards.
 	Logger *slog.Logger
@@ -92,6 +92,9 @@ func (c *Client) Run(ctx context.Context) {
 		late.Stop()
 		cut()
 	}()
+	if c.cfg.Session.Key != nil && c.cfg.TLS == nil {
+		c.log.Warn("a key without TLS keeps strangers out, and no more: who stands between this client and its server reads and changes everything, and can take the tunnel over; where the path is not trusted give the server a certificate, and start this client with --tls")
+	}
 	retry := newRetry(c.cfg.RetryFirst, c.cfg.RetryMost)
 	for ctx.Err() == nil {
 		dialled, lived, err := c.tunnel(ctx, lingering)
@@ -132,7 +135,7 @@ func (c *Client) tunnel(ctx, lingering context.Context) (dialled, lived time.Dur
 	if foreign, ok := errors.AsType[*session.ForeignError](err); ok {
 		return dialled, 0, notAServer(foreign) // no tunnel, however long it took the other end to say so
 	}
-	return dialled, max(1, time.Since(connected)), whyRefused(err)
+	return dialled, max(1, time.Since(connected)), c.whyDenied(whyRefused(err))
 }
 
 // serve runs the session of one tunnel until that is lost; connections that linger go on, until lingering ends. When
@@ -147,8 +150,15 @@ func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start
 	cfg.Proven = func() error {
 		silent.Stop()
 		c.leave()
-		c.log.Info("connected", "took", time.Since(start).Round(time.Microsecond), "tls", c.cfg.TLS != nil)
+		args := []any{"took", time.Since(start).Round(time.Microsecond), "tls", c.cfg.TLS != nil}
+		if key := cfg.Key; key != nil {
+			args = append(args, "key", key.ID)
+		}
+		c.log.Info("connected", args...)
 		return nil
+	}
+	if secure, ok := socket.(*sock.TLS); ok {
+		cfg.Binding = session.TLSBinding(secure)
 	}
 	drains := make(chan struct{})
 	cfg.Draining = func() { close(drains) }

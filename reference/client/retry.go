@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -40,10 +41,24 @@ const (
 	refusedMost  = 60 * time.Second
 )
 
-// refused reports whether a tunnel ended because the server does not want this client, or lacks what it needs.
+// refused reports whether a tunnel ended because the server does not want this client, or lacks what it needs; or is
+// another server than this client's key is for (section 30.2).
 func refused(err error) bool {
 	e, ok := errors.AsType[*session.GoAwayError](err)
-	return ok && (e.Code == wire.CodeDenied || e.Code == wire.CodeUnsupported)
+	return ok && (e.Code == wire.CodeDenied || e.Code == wire.CodeUnsupported) || errors.Is(err, session.ErrWrongServer)
+}
+
+// whyDenied says in plain words what a server denies, and the remedy. Other errors it returns as they are.
+func (c *Client) whyDenied(err error) error {
+	e, ok := errors.AsType[*session.GoAwayError](err)
+	switch key := c.cfg.Session.Key; {
+	case !ok || e.Code != wire.CodeDenied:
+		return err
+	case key == nil:
+		return fmt.Errorf("the server asks for a key; make one there (adit-server keygen NAME) and start this client with what it prints: %w", err)
+	default:
+		return fmt.Errorf("the server denies the key %s: it was taken away, or is not in the server's file of keys; look there, or make a new one (adit-server keygen NAME): %w", key.ID, err)
+	}
 }
 
 // afterRefusal returns the wait after an attempt that was refused, and took that long.

@@ -44,6 +44,11 @@ func TestWaitsBetweenAttempts(t *testing.T) {
 }
 
 func TestARefusalIsFollowedHalfAMinuteLater(t *testing.T) {
+	for err, want := range map[error]bool{session.ErrWrongServer: true, session.ErrNoAuth: false, session.ErrDeadPeer: false} {
+		if got := refused(fmt.Errorf("so: %w", err)); got != want {
+			t.Errorf("%v is a refusal: %v; want %v", err, got, want)
+		}
+	}
 	for code, want := range map[wire.Code]bool{wire.CodeDenied: true, wire.CodeUnsupported: true, wire.CodeTooMany: false, wire.CodeGeneral: false} {
 		if got := refused(fmt.Errorf("so: %w", &session.GoAwayError{Code: code})); got != want {
 			t.Errorf("GOAWAY %v is a refusal: %v; want %v", code, got, want)
@@ -64,16 +69,31 @@ func TestARefusalIsFollowedHalfAMinuteLater(t *testing.T) {
 }
 
 func TestARefusedClientLeavesTheServerAlone(t *testing.T) {
+	key := &wire.Key{ID: "home"}
+	auth := &wire.Auth{Scheme: wire.SchemeHMAC}
+	for what, c := range map[string]struct {
+		key  *wire.Key
+		says []byte
+	}{
+		"GOAWAY denied":             {nil, wire.AppendGoAway(nil, wire.CodeDenied, "")},
+		"GOAWAY denied, with a key": {key, wire.AppendGoAway(nil, wire.CodeDenied, "")},
+		"a wrong proof":             {key, wire.AppendAuth(wire.AppendHello(nil, wire.Hello{Auth: auth}, false), wire.Proof{})}, // AUTH-004
+	} {
+		t.Run(what, func(t *testing.T) { wantLeftAlone(t, c.key, c.says) })
+	}
+}
+
+func wantLeftAlone(t *testing.T, key *wire.Key, says []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials []time.Time
 		ctx, stop := context.WithCancel(t.Context())
 		c := New(Config{
 			Server: "server:9000", TargetHost: "127.0.0.1", ConnectTimeout: soon, RetryFirst: time.Second, RetryMost: time.Second,
-			Session: session.Config{Protocol: session.Auto},
+			Session: session.Config{Protocol: session.Auto, Key: key},
 			DialServer: func(context.Context, string) (sock.Socket, error) {
 				near, far := sock.Pipe(1 << 10)
 				server := far.Stream()
-				server.Write(wire.AppendGoAway(nil, wire.CodeDenied, ""))
+				server.Write(says)
 				server.CloseWrite()
 				if dials = append(dials, time.Now()); len(dials) == 4 {
 					stop()

@@ -31,6 +31,12 @@ func (k *checker) fail(key, format string, args ...any) {
 	}
 }
 
+// given reports whether the flags or the file have a key, whatever its value.
+func (k *checker) given(key string) bool {
+	_, flag := k.flags[key]
+	return flag || k.lines[key] > 0
+}
+
 // failAt records that what a line of the file says of key is wrong; key may be empty.
 func (k *checker) failAt(line int, key, format string, args ...any) {
 	if key != "" {

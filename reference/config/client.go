@@ -2,8 +2,11 @@ package config
 
 import (
 	"net"
+	"os"
+	"strings"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/keys"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/trust"
 	"github.com/adit-tunnel/adit/spec"
@@ -11,16 +14,18 @@ import (
 
 // Client is the configuration of adit-client.
 type Client struct {
-	Server     string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
-	Protocol   string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
-	Name       string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
-	Allow      []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
-	TLS        bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, and make sure that it is the right server; one that has enable_tls takes no other clients"`
-	CA         string   `yaml:"ca" help:"with tls: PEM file of the authorities that may vouch for the server; empty: those of the system"`
-	Pin        string   `yaml:"pin" help:"with tls, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
-	CertFile   string   `yaml:"cert_file" help:"with tls: PEM file of this client's certificate, for a server that has client_ca"`
-	KeyFile    string   `yaml:"key_file" help:"PEM file of its private key"`
-	TargetHost string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
+	Server      string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
+	Protocol    string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
+	Name        string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
+	Allow       []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
+	TLS         bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, and make sure that it is the right server; one that has enable_tls takes no other clients"`
+	CA          string   `yaml:"ca" help:"with tls: PEM file of the authorities that may vouch for the server; empty: those of the system"`
+	Pin         string   `yaml:"pin" help:"with tls, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
+	CertFile    string   `yaml:"cert_file" help:"with tls: PEM file of this client's certificate, for a server that has client_ca"`
+	KeyFile     string   `yaml:"key_file" help:"PEM file of its private key"`
+	Key         string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
+	AuthKeyFile string   `yaml:"auth_key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
+	TargetHost  string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
 
 	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"10s" range:"1ms 1m" help:"one attempt to reach the server"`
 	RedialDelay    time.Duration `yaml:"redial_delay" default:"500ms" help:"about the first wait between two attempts; doubled each time, varied at random by half"`
@@ -40,6 +45,45 @@ type Client struct {
 
 	// Trust is what tls is told, read; nil without tls.
 	Trust *trust.Client `yaml:"-"`
+	// Auth is the key that key, auth_key_file or ADIT_KEY give; nil without one.
+	Auth *keys.Key `yaml:"-"`
+	// KeyShows: the key is on the command line.
+	KeyShows bool `yaml:"-"`
+}
+
+// keyVariable is the variable of the environment that has the client's key.
+const keyVariable = "ADIT_KEY"
+
+// checkKey finds the client's key. One that is given and empty is a mistake, and not no key.
+func (c *Client) checkKey(k *checker) {
+	inEnvironment, hasVariable := os.LookupEnv(keyVariable)
+	var given []string
+	var key keys.Key
+	var err error
+	if hasVariable {
+		given = append(given, keyVariable)
+		key, err = keys.Parse(inEnvironment)
+	}
+	if k.given("key") {
+		given = append(given, "key")
+		key, err = keys.Parse(c.Key)
+		_, c.KeyShows = k.flags["key"]
+	}
+	if c.AuthKeyFile != "" {
+		given = append(given, "auth_key_file")
+		key, err = keys.Read(c.AuthKeyFile)
+	}
+	switch {
+	case len(given) == 0:
+	case len(given) > 1:
+		k.fail(given[len(given)-1], "a client has one key, and %s gives one too; leave one of them", strings.Join(given[:len(given)-1], " and "))
+	case err != nil:
+		k.fail(given[0], "%v; give the key as adit-server keygen has printed it", err)
+	case c.Protocol == "core":
+		k.fail("protocol", "core has no keys; set it to auto, or leave the key out (%s)", given[0])
+	default:
+		c.Auth = &key
+	}
 }
 
 // checkTLS reads the files of tls.
@@ -67,6 +111,7 @@ func (c *Client) check(k *checker) {
 	if _, perr := parsePort(port); err != nil || perr != nil || host == "" {
 		k.fail("server", "%q is not HOST:PORT with a port from 1 to 65535; give the server's tunnel port, like example.org:9000", c.Server)
 	}
+	c.checkKey(k)
 	c.checkTLS(k)
 	if c.Name != "" && !mapping.ValidLabel(c.Name) {
 		k.fail("name", "%q is not 1 to 63 of a-z, 0-9 and -", c.Name)

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 )
 
 // ErrHelp is returned when --help was asked for; the usage has been printed.
@@ -21,6 +23,23 @@ func LoadServer(args []string, out io.Writer) (Server, error) {
 	err := load(&c, fs, serverUsage, args, out, c.check)
 	return c, err
 }
+
+// LoadKeygen reads the arguments of adit-server keygen: a name, and flags of the server. What these name is not looked at.
+func LoadKeygen(args []string, out io.Writer) (name string, c Server, err error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
+	}
+	fs := flag.NewFlagSet("adit-server keygen", flag.ContinueOnError)
+	err = load(&c, fs, keygenUsage, args, out, func(*checker) {})
+	if err == nil && name == "" {
+		err = errors.New("keygen: for whom is the key? Give it a name, as in: adit-server keygen laptop")
+	}
+	c.Keys = cmp.Or(c.Keys, defaultKeys)
+	return name, c, err
+}
+
+// defaultKeys is where keygen puts keys unless it is told.
+const defaultKeys = "./data/keys"
 
 // LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether the rules of allow
 // are what the client's policy can read.

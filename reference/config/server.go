@@ -1,13 +1,16 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/keys"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/trust"
 )
@@ -22,6 +25,7 @@ type Server struct {
 	} `yaml:"port_range"`
 	Memory   int    `yaml:"memory" range:"0 1099511627776" help:"received bytes that all tunnels together hold for slow visitors; 0: half of the machine's memory"` // WIN-008
 	Protocol string `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with clients: auto (extended with those that can), core, or extended (others are refused)"`
+	Keys     string `yaml:"keys" help:"file of clients' keys, which adit-server keygen NAME writes; only who has one of them is served; read again when it changes; empty: no keys are asked for"`
 	Tunnel   struct {
 		Enabled        bool     `yaml:"enabled" default:"true" help:"accept clients; false forwards directly only"`
 		ListenHost     string   `yaml:"listen_host" help:"address that clients connect to; empty: all"`
@@ -76,6 +80,8 @@ type Server struct {
 	Maps []mapping.Request `yaml:"-"`
 	// TLS is what security.tunnel names, read; nil without enable_tls.
 	TLS *trust.Server `yaml:"-"`
+	// Ring is what keys names, read; nil without.
+	Ring *keys.Ring `yaml:"-"`
 }
 
 // Timers is what both roles have in common.
@@ -147,6 +153,24 @@ func (c *Server) AllowedClients() []netip.Prefix { return mustPrefixes(c.Tunnel.
 // AllowedIPs is security.api.allowed_ips, parsed.
 func (c *Server) AllowedIPs() []netip.Prefix { return mustPrefixes(c.Security.API.AllowedIPs) }
 
+// checkKeys reads the file of keys.
+func (c *Server) checkKeys(k *checker) {
+	var err error
+	switch {
+	case c.Keys == "":
+	case c.Protocol == "core":
+		k.fail("keys", "cannot be asked for in the Core profile; set protocol to auto, or remove one of the two")
+	case !c.Tunnel.Enabled:
+		k.fail("keys", "has no effect without tunnels; remove it, or set tunnel.enabled to true")
+	default:
+		if c.Ring, err = keys.Open(c.Keys); errors.Is(err, fs.ErrNotExist) {
+			k.fail("keys", "%v; make it with: adit-server keygen NAME --keys %s", err, c.Keys)
+		} else if err != nil {
+			k.fail("keys", "%v", err)
+		}
+	}
+}
+
 // checkTLS reads the files of security.tunnel.
 func (c *Server) checkTLS(k *checker) {
 	const section = "security.tunnel."
@@ -166,6 +190,7 @@ func (c *Server) checkTLS(k *checker) {
 
 // check refuses what the tags of single keys do not.
 func (c *Server) check(k *checker) {
+	c.checkKeys(k)
 	if c.PortRange.End < c.PortRange.From {
 		k.fail("port_range.end", "%d is below port_range.from, %d; make the range at least one port wide", c.PortRange.End, c.PortRange.From)
 	}

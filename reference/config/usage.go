@@ -12,6 +12,7 @@ const serverUsage = `adit-server accepts tunnels from clients behind NAT, and vi
 
   adit-server --map 10022=127.0.0.1:22     clients on :9000, visitors of port 10022 reach the client's port 22
   adit-server --config config.yaml         everything from a file; flags win over it
+  adit-server keygen NAME                  makes a key for a client, and prints how to start that client
 
 Flags take two dashes or one. Every key of config.yaml is a flag of the same name. Lists are separated by commas, or
 the flag is repeated.
@@ -25,6 +26,24 @@ the flag is repeated.
   --help                this text
 
 Keys and their defaults:
+`
+
+const keygenUsage = `adit-server keygen NAME makes a key, adds it to the server's file of keys, and prints how its client is started.
+
+  adit-server keygen laptop                          into ./data/keys
+  adit-server keygen laptop --config config.yaml     into the file that keys names there
+
+A server that was started with --keys FILE takes a new key at once, and ends the tunnels of one whose line was removed.
+Flags are those of the server, of which it reads where the keys are and the tunnel port is.
+
+  --config FILE         YAML file with the keys below
+  --debug               no effect
+  --completion SHELL    print what makes bash, zsh or fish complete flags
+  --version             print the version
+  --help                this text
+
+Keys and their defaults:
+
 `
 
 const clientUsage = `adit-client keeps a tunnel to a server, and connects its visitors to services here.

@@ -87,8 +87,19 @@ func (r *running) connect(t *testing.T, from string, rules ...string) (end func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := client.New(client.Config{
-		Server: r.TunnelAddr().String(), Policy: policy, Logger: r.cfg.Logger,
+	before := r.registry.clients()
+	end = r.begin(t, from, func(c *client.Config) { c.Policy = policy })
+	eventually(t, "a tunnel", func() bool {
+		return slices.ContainsFunc(r.registry.clients(), func(t *tunnel) bool { return !slices.Contains(before, t) })
+	})
+	return end
+}
+
+// begin starts a client of the server from a local address, changed by the test, and returns what ends it.
+func (r *running) begin(t *testing.T, from string, change func(*client.Config)) (end func()) {
+	t.Helper()
+	cfg := client.Config{
+		Server: r.TunnelAddr().String(), Logger: r.cfg.Logger,
 		Session:        session.Config{Protocol: r.cfg.Session.Protocol, Agent: r.cfg.Session.Agent},
 		ConnectTimeout: soon, RetryFirst: 10 * time.Millisecond, RetryMost: time.Second,
 		DialServer: func(ctx context.Context, server string) (sock.Socket, error) {
@@ -99,16 +110,14 @@ func (r *running) connect(t *testing.T, from string, rules ...string) (end func(
 			}
 			return sock.NewTCP(conn.(*net.TCPConn))
 		},
-	})
-	before := r.registry.clients()
+	}
+	change(&cfg)
+	c := client.New(cfg)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Run(ctx) }()
 	end = sync.OnceFunc(func() { stop(); await(t, "the client's end", done) })
 	t.Cleanup(end)
-	eventually(t, "a tunnel", func() bool {
-		return slices.ContainsFunc(r.registry.clients(), func(t *tunnel) bool { return !slices.Contains(before, t) })
-	})
 	return end
 }
 

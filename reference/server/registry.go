@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // What tunnels that are not proven may take up, in all and of one address. They cost a descriptor each, and
@@ -14,18 +16,31 @@ import (
 const (
 	mostUnproven       = 64
 	mostUnprovenOfAddr = 8
-	// youth is how long one that is in its TLS handshake keeps its place (AUTH-016): many clients that come back at once from
-	// one address would end each other before any was done.
-	youth = 2 * time.Second
 )
 
-var errMadeRoom = errors.New("it sent no frame, and made room for a newer connection")
+var (
+	// mostSeats and mostSeatsOfAddr are the same where the server asks for auth (AUTH-016).
+	mostSeats       = int(spec.LimitOf("seats").Default)
+	mostSeatsOfAddr = int(spec.LimitOf("seats-address").Default)
+	// seatKept is how long one that has to prove its key, or is in its TLS handshake, keeps its place: many clients that come
+	// back at once from one address would end each other before any was done.
+	seatKept = spec.LimitOf("seat-kept").Time()
+)
+
+var (
+	errMadeRoom = errors.New("it sent no frame, or proved no key, and made room for a newer connection")
+	errNoSeat   = errors.New("as many tunnels as may, from its address or in all, are about to prove their keys")
+)
 
 // registry holds the live tunnels, and decides which of them serves a mapping (PROTOCOL.md section 18). A tunnel
-// is proven once a frame came through it, or its TLS handshake is over (TLS-010). Before that it may be a stranger's, or that of a client which is silent
-// for its first 15 s: it serves (TUN-001), but only where no proven one does, and in its TLS handshake not at all.
+// is proven once a frame came through it, or its TLS handshake is over (TLS-010). Before that it may be a stranger's, or
+// that of a client which is silent for its first 15 s: it serves (TUN-001), but only where no proven one does, and in its
+// TLS handshake not at all. Where the server asks for auth a tunnel is proven when its client has proven a key, and serves
+// nobody before (AUTH-001).
 // Safe for use from any number of goroutines.
 type registry struct {
+	auth bool // the server asks for it
+
 	mu               sync.Mutex // guards the following fields
 	proven, unproven groups
 }
@@ -37,6 +52,9 @@ func (r *registry) add(t *tunnel) (evicted *tunnel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unproven.add(t)
+	if r.auth {
+		return r.seatLocked(t)
+	}
 	var from []*tunnel
 	switch i := r.unproven.find(t.addr); {
 	case len(r.unproven[i].tunnels) > mostUnprovenOfAddr:
@@ -50,11 +68,38 @@ func (r *registry) add(t *tunnel) (evicted *tunnel) {
 		return nil
 	}
 	evicted = t
-	if i := slices.IndexFunc(from, func(o *tunnel) bool { return !o.shaking.Load() || time.Since(o.accepted) >= youth }); i >= 0 {
+	if i := slices.IndexFunc(from, func(o *tunnel) bool { return !o.shaking.Load() || time.Since(o.accepted) >= seatKept }); i >= 0 {
 		evicted = from[i]
 	}
 	r.unproven.remove(evicted)
 	return evicted
+}
+
+// seatLocked is add where the server asks for auth (AUTH-016): the oldest has to go, of t's address if that is the bound, but
+// none that was accepted just now: if there is no other that is t itself.
+func (r *registry) seatLocked(t *tunnel) (evicted *tunnel) {
+	from := r.unproven.all()
+	ofAddr := slices.DeleteFunc(slices.Clone(from), func(o *tunnel) bool { return seatOf(o.addr) != seatOf(t.addr) })
+	switch {
+	case len(ofAddr) > mostSeatsOfAddr:
+		from = ofAddr
+	case len(from) <= mostSeats:
+		return nil
+	}
+	evicted = slices.MinFunc(from, func(a, b *tunnel) int { return a.accepted.Compare(b.accepted) })
+	if time.Since(evicted.accepted) < seatKept {
+		evicted = t
+	}
+	r.unproven.remove(evicted)
+	return evicted
+}
+
+// seatOf is what counts as one address: of IPv6 the first 64 bits.
+func seatOf(addr netip.Addr) netip.Addr {
+	if addr.Is4() {
+		return addr
+	}
+	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()
 }
 
 // prove makes t a proven tunnel, if there are fewer than most of them (0: no bound); else it forgets t. One that had
@@ -82,11 +127,11 @@ func (r *registry) remove(t *tunnel) {
 }
 
 // pick returns the tunnel for a mapping, of those from addresses in client (the zero prefix: any): of the proven
-// ones if there are any, else of the others. Nil when there is none.
+// ones if there are any, else of the others unless the server asks for auth. Nil when there is none.
 func (r *registry) pick(client netip.Prefix) *tunnel {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t := r.proven.pick(client); t != nil {
+	if t := r.proven.pick(client); t != nil || r.auth {
 		return t
 	}
 	return r.unproven.pick(client)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
 )
@@ -94,6 +95,55 @@ func TestSilentTunnelsMakeRoomForEachOther(t *testing.T) {
 	if n := len(r.all()); n != 64 {
 		t.Errorf("%d tunnels are there; want 64", n)
 	}
+}
+
+// AUTH-016
+func TestSeats(t *testing.T) {
+	now := time.Now()
+	r := registry{auth: true}
+	add := func(name, addr string, age time.Duration) string {
+		if evicted := r.add(&tunnel{id: name, addr: netip.MustParseAddr(addr), accepted: now.Add(-age)}); evicted != nil {
+			return evicted.id
+		}
+		return ""
+	}
+	want := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %q had to go; want %q", what, got, want)
+		}
+	}
+	for i := range 32 {
+		want("one of 32 of an address", add(fmt.Sprint("a", i), fmt.Sprintf("2001:db8::%x:1", i), 9*time.Second-time.Duration(i)), "")
+	}
+	want("one more, of the same 64 bits", add("a32", "2001:db8::ffff:2", 0), "a0")
+	want("of the next 64 bits", add("b", "2001:db8:0:1::1", 0), "")
+	for i := range 32 {
+		want("one of 32 of an address", add(fmt.Sprint("c", i), "192.0.2.1", time.Second), "")
+	}
+	want("one more, and none is old enough", add("c32", "192.0.2.1", 0), "c32")
+	for i := range 256 - 65 {
+		want("one of 256 in all", add(fmt.Sprint("d", i), fmt.Sprint("198.51.100.", i), time.Second), "")
+	}
+	want("one more in all", add("e0", "203.0.113.1", 0), "a1")
+	for i := range 30 {
+		add(fmt.Sprint("f", i), "203.0.113.2", 0)
+	}
+	want("none is old enough in all", add("g", "203.0.113.3", 0), "g")
+	if n := len(r.all()); n != 256 {
+		t.Errorf("%d tunnels are there; want 256", n)
+	}
+	if r.pick(netip.Prefix{}) != nil {
+		t.Error("a tunnel without proof serves (AUTH-001)")
+	}
+	for _, up := range r.all() {
+		if up.id == "c1" {
+			if err := r.prove(up, 0); err != nil || r.pick(netip.Prefix{}) != up {
+				t.Errorf("prove = %v; want a tunnel that serves", err)
+			}
+		}
+	}
+	want("the one that is up holds no seat", add("h", "192.0.2.1", 0), "")
 }
 
 func TestProvenTunnelsAreBoundedApartFromSilentOnes(t *testing.T) {

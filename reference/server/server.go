@@ -16,6 +16,7 @@ import (
 
 	"github.com/adit-tunnel/adit/reference/api"
 	"github.com/adit-tunnel/adit/reference/forward"
+	"github.com/adit-tunnel/adit/reference/keys"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/trust"
@@ -33,6 +34,7 @@ type Config struct {
 	MaxTunnels     int            // tunnels at once, each of which has a read buffer; 0: no bound
 	Memory         int            // bytes that all tunnels hold of what they received; 0: half of the machine's memory
 	TLS            *trust.Server  // tunnels are encrypted; nil: they are not
+	Keys           *keys.Ring     // those of clients, of whom only they are served; nil: the server asks for none
 
 	APIHost    string
 	APIPort    int
@@ -48,14 +50,14 @@ type Config struct {
 	Store mapping.Store
 	// Maps are made at start and not stored.
 	Maps []mapping.Request
-	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together and ShortRequests are the
-	// server's to set.
+	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together, ShortRequests, Keys and
+	// Binding are the server's to set.
 	Session session.Config
 	// Logger for everything the server reports; nil discards.
 	Logger *slog.Logger
 }
 
-// Server is a running server. Its goroutines: one each for the tunnel listener, the API and every mapping,
+// Server is a running server. Its goroutines: one each for the tunnel listener, the file of keys, the API and every mapping,
 // one for each tunnel beside those of its session, and two for each visitor of a direct mapping. All have
 // ended when Run returns.
 type Server struct {
@@ -74,6 +76,7 @@ type Server struct {
 	lastTunnel atomic.Int64
 	accepting  sync.WaitGroup // of tunnels
 	answering  sync.WaitGroup // of the API
+	watching   sync.WaitGroup // watchKeys
 	tunnels    sync.WaitGroup // serveTunnel
 	relays     sync.WaitGroup // forwardVisit
 	relaying   context.Context
@@ -92,6 +95,7 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.TLS != nil {
 		s.tls = cfg.TLS.Config(s.log)
 	}
+	s.registry.auth = cfg.Keys != nil
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
@@ -167,6 +171,9 @@ func (s *Server) Run(ctx context.Context) {
 		s.accepting.Go(func() { s.acceptLoop(s.tunnelListener, s.log, s.acceptTunnel) })
 	}
 	s.answering.Go(s.serveAPI)
+	if s.cfg.Keys != nil {
+		s.watching.Go(s.watchKeys)
+	}
 	s.logReady()
 	<-ctx.Done()
 	s.drain()
@@ -189,6 +196,7 @@ func (s *Server) logReady() {
 	if s.cfg.TLS != nil {
 		args = append(args, "tls", true, "pin", s.cfg.TLS.Pin(s.log).String())
 	}
+	s.warnOfKeys()
 	s.log.Info("ready", args...)
 }
 
@@ -218,6 +226,7 @@ func (s *Server) drain() {
 	s.relays.Wait()
 	s.tunnels.Wait()
 	s.cutRelays()
+	s.watching.Wait()
 }
 
 // closeTunnel lets the connections of one tunnel finish and closes it. drain starts one for each.

@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"net"
 	"syscall"
-	"time"
 
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // handshakeTime is how long a client may take for its TLS handshake (TLS-010).
-const handshakeTime = 10 * time.Second
+var handshakeTime = spec.LimitOf("handshake").Time()
 
 var (
 	errNoRoom      = fmt.Errorf("%d tunnels from its address, or %d in all, are in their TLS handshake", mostUnprovenOfAddr, mostUnproven)

@@ -133,6 +133,7 @@ func TestVisitorsWithoutAClientAreReset(t *testing.T) {
 	wantEcho(t, "with a client", addr)
 	c := dial(t, addr)
 	wantEchoOn(t, "an open visitor", c)
+	eventually(t, "the end of the one before", func() bool { return s.mappings.List()[0].Active == 1 })
 	end()
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("the open visitor goes on without its client")

@@ -63,13 +63,23 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 	t.taken = sync.OnceValue(func() error { return s.prove(t) })
 	cfg.Proven = t.taken
 	cfg.Draining = func() { t.draining.Store(true) }
+	if s.cfg.Keys != nil {
+		cfg.Keys = s.cfg.Keys.Find
+	}
+	if t.secure != nil {
+		cfg.Binding = session.TLSBinding(t.secure)
+	}
 	ctx, end := context.WithCancelCause(s.relaying)
 	t.session, t.end = session.New(socket, cfg), end
 	switch evicted := s.registry.add(t); evicted {
 	case nil:
 	case t:
-		t.log.Warn("tunnel refused", "error", errNoRoom)
-		end(errNoRoom)
+		why := errNoRoom
+		if s.cfg.Keys != nil {
+			why = errNoSeat
+		}
+		t.log.Warn("tunnel refused", "error", why)
+		end(why)
 		socket.Reset()
 		return
 	default:
@@ -84,7 +94,8 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 func (s *Server) prove(t *tunnel) error {
 	err := s.registry.prove(t, s.cfg.MaxTunnels)
 	if err == nil {
-		t.log.Info("tunnel connected", t.secured()...)
+		t.log.Info("tunnel connected", append(t.secured(), t.keyed()...)...)
+		s.checkKey(t) // which may have been taken away since the proof was right
 	} else {
 		t.log.Warn("tunnel refused", "error", err)
 	}
@@ -95,10 +106,11 @@ func (s *Server) prove(t *tunnel) error {
 // Close or the end of ctx ends it. Other tunnels never notice (ERR-003).
 func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 	defer t.end(nil)
-	if t.secure != nil {
-		if !s.shakeHands(ctx, t) {
-			return
-		}
+	s.refreshKeys() // whoever has made a key starts its client at once
+	if t.secure != nil && !s.shakeHands(ctx, t) {
+		return
+	}
+	if t.secure != nil && s.cfg.Keys == nil { // with keys it takes a proof
 		if err := t.taken(); err != nil { // which is also the answer to its first frame, if one comes
 			late := time.AfterFunc(handshakeTime, func() { t.end(err) })
 			defer late.Stop()
@@ -106,7 +118,9 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 	}
 	s.tunnels.Go(func() { // Run goes on for connections that linger
 		<-t.session.Lost()
-		s.registry.remove(t)
+		if _, up := t.session.Key(); up || s.cfg.Keys == nil { // else it has its seat until its transport is closed
+			s.registry.remove(t)
+		}
 		err := t.session.Err()
 		if err == nil { // else the session has said why
 			t.log.Info("tunnel closed")
@@ -116,6 +130,7 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 		}
 	})
 	t.session.Run(ctx)
+	s.registry.remove(t)
 }
 
 // addrPort is the address of a TCP peer, an IPv4 one always in IPv4 form.
@@ -150,7 +165,7 @@ func (s *Server) tunnelStats() []api.Tunnel {
 			profile = "extended"
 		}
 		all = append(all, api.Tunnel{
-			Profile: profile, TLS: t.secure != nil, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
+			Profile: profile, TLS: t.secure != nil, Key: n.Key, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
 			RTT: float64(n.RTT) / float64(time.Millisecond), Grown: n.Grown, Held: n.Held, Queued: n.Queued, OverBudget: n.OverBudget,
 			Connections: connections(t.session),
 			Remote:      t.remote.String(), Since: n.Start, Active: n.Active, Total: n.Opened + n.Failed, Failed: n.Failed,

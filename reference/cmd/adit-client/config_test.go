@@ -18,6 +18,8 @@ var keys = []wiring.Key{
 	{"server", "server.example:12001", "Server", "server.example:12001"},
 	{"protocol", "extended", "Session.Protocol", "extended"},
 	{"name", "workshop", "Session.Name", "workshop"},
+	{"key", "adit1:home:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "Session.Key", "&{home (secret)}"},
+	{"auth_key_file", "", "", ""},
 	{"allow", []string{"10.0.0.2:22"}, "", ""},
 	{"target_host", "127.0.0.3", "TargetHost", "127.0.0.3"},
 	{"connect_timeout", "4s", "ConnectTimeout", "4s"},
@@ -48,7 +50,7 @@ var keys = []wiring.Key{
 // others are the fields that no key reaches: looked at below, set by the client, or the server's.
 var others = []string{
 	"Policy", "Logger", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
-	"Session.Agent", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
+	"Session.Agent", "Session.Instance", "Session.Keys", "Session.Binding", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.ConnectTimeout", "Session.ShortRequests", "Session.FirstID",
 }
 

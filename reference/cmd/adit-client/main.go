@@ -28,7 +28,11 @@ func load(args []string, out io.Writer) (config.Client, error) {
 
 // run keeps a tunnel until ctx ends, and then until what is open has finished.
 func run(ctx context.Context, c config.Client, log *logging.Log) error {
-	cfg, err := clientConfig(c, log.Logger(c.Log.Logger))
+	logger := log.Logger(c.Log.Logger)
+	if c.KeyShows {
+		logger.Warn("the key on the command line shows in the list of processes and in the shell's history; set ADIT_KEY, or name a file by --auth_key_file")
+	}
+	cfg, err := clientConfig(c, logger)
 	if err == nil {
 		client.New(cfg).Run(ctx)
 	}
@@ -51,6 +55,7 @@ func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 			Protocol:          session.ProtocolOf(c.Protocol),
 			Agent:             "adit/" + version,
 			Name:              c.Name,
+			Key:               c.Auth,
 			DialTimeout:       c.Timers.DialTimeout,
 			KeepAliveInterval: c.Timers.KeepAliveInterval,
 			DeadPeer:          c.Timers.DeadPeer,

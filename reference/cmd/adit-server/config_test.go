@@ -14,7 +14,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/trust"
 )
 
-var keys = []wiring.Key{
+var settings = []wiring.Key{
 	{"map", []string{"11020=h:22"}, "", ""},
 	{"port_range.from", 11001, "Rules.PortFrom", "11001"},
 	{"port_range.end", 11002, "Rules.PortEnd", "11002"},
@@ -23,6 +23,7 @@ var keys = []wiring.Key{
 	{"tunnel.listen_port", 11003, "TunnelPort", "11003"},
 	{"memory", 17, "Memory", "17"},
 	{"protocol", "extended", "Session.Protocol", "extended"},
+	{"keys", "", "", ""},
 	{"tunnel.allowed_clients", []string{"10.0.0.4"}, "AllowedClients", "[10.0.0.4/32]"},
 	{"tunnel.connect_request", "short", "Rules.ShortRequests", "true"},
 	{"tunnel.target_offset", 11005, "Rules.TargetOffset", "11005"},
@@ -59,7 +60,7 @@ var keys = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Logger", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Keys", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
@@ -70,7 +71,7 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 	dir := t.TempDir()
 	pair := certtest.NewCA().Issue(time.Hour, "server.example")
 	cert, key := pair.Write(dir, "server")
-	all := append(slices.Clone(keys),
+	all := append(slices.Clone(settings),
 		wiring.Key{Name: "security.tunnel.enable_tls", Value: true}, wiring.Key{Name: "security.tunnel.cert_file", Value: cert},
 		wiring.Key{Name: "security.tunnel.key_file", Value: key}, wiring.Key{Name: "security.tunnel.client_ca", Value: cert})
 	if err := wiring.Check(dir, all, others, func(args ...string) (any, any, error) {

@@ -19,7 +19,12 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-func main() { os.Exit(cmd.Main("adit-server", version, config.LoadServer, run)) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "keygen" {
+		os.Exit(keygen(os.Args[2:], os.Stdout, os.Stderr))
+	}
+	os.Exit(cmd.Main("adit-server", version, config.LoadServer, run))
+}
 
 // run serves until ctx ends, and then until what is open has finished.
 func run(ctx context.Context, cfg config.Server, log *logging.Log) error {
@@ -52,6 +57,7 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		MaxTunnels:     c.Tunnel.MaxTunnels,
 		Memory:         c.Memory,
 		TLS:            c.TLS,
+		Keys:           c.Ring,
 		APIHost:        c.API.ListenHost,
 		APIPort:        c.API.ListenPort,
 		APIAllowed:     c.AllowedIPs(),
