@@ -301,7 +301,7 @@ func TestList(t *testing.T) {
 		args, want []string
 		not        string
 	}{
-		{nil, []string{"FRAME-002", "API-001", "excepted with the reason"}, "requirements, "},
+		{nil, []string{"FRAME-002", "API-001", "excepted with the reason"}, " cases\n"},
 		{[]string{"OPEN-015"}, []string{"OPEN-015  MUST, server, core\n", "1 requirement, 3 cases"}, "OPEN-014"},
 		{[]string{"FRAME-002/server/z*"}, []string{"FRAME-002/server/zero", "1 requirement, 1 case\n"}, "/two"},
 		{[]string{"FRAME-*", "--role", "client"}, []string{"FRAME-001/client", "FRAME-011/client"}, "/server"},

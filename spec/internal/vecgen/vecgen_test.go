@@ -13,15 +13,6 @@ import (
 	"github.com/adit-tunnel/adit/spec"
 	"github.com/adit-tunnel/adit/spec/model"
 )
-	"strings"
-	"testing"
-
-	"github.com/adit-tunnel/adit/spec"
-<<<<<<< HEAD
-	"github.com/adit-tunnel/adit/spec/model"
-=======
->>>>>>> b3196b0 (spec: vectors of the option auth)
-)
 
 const folder = "../../vectors"
 
