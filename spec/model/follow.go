@@ -194,11 +194,11 @@ func (s sending) String() string { return fmt.Sprintf("%s of %d", s.any[0].Frame
 func (f *follower) data(id uint32, want []byte) error {
 	for len(want) > 0 {
 		if len(f.sent) == 0 || f.sent[0].any[0].Frame != "Data" || f.sent[0].id != id {
-			return fmt.Errorf("Data %q is expected, and the %s has sent %v", want, f.role, f.sent)
+			return fmt.Errorf("%q is expected as Data, and the %s has sent %v", want, f.role, f.sent)
 		}
 		n := min(len(want), len(f.sent[0].octets))
 		if !bytes.Equal(f.sent[0].octets[:n], want[:n]) {
-			return fmt.Errorf("Data %q is expected, and the %s has sent %q", want, f.role, f.sent[0].octets)
+			return fmt.Errorf("%q is expected as Data, and the %s has sent %q", want, f.role, f.sent[0].octets)
 		}
 		want = want[n:]
 		if f.sent[0].octets = f.sent[0].octets[n:]; len(f.sent[0].octets) == 0 {
