@@ -255,6 +255,7 @@ func (k *talk) leaves() {
 
 // early is what a visitor says before OPENED: it comes before or behind that, as the server likes (XOPEN-014).
 func (k *talk) early() {
+	k.steps = append(k.steps, spec.Step{Event: "time passes", Within: Time(Settle)}) // or the server may read it behind OPENED
 	k.send(wire.Opened(cellID))
 	k.expect(Data(cellID, early))
 	k.works()

@@ -280,7 +280,7 @@ func TestTheLogKeepsTheLastLines(t *testing.T) {
 // An instance has its port until it is closed, and no longer.
 func TestCloseGivesThePortsBack(t *testing.T) {
 	t.Parallel()
-	f, err := Command("sleep 600 {addr}")
+	f, err := Command("sh -c 'exec sleep 600' {addr}")
 	if err != nil {
 		t.Fatal(err)
 	}
