@@ -105,6 +105,31 @@ func TestIdleConnectionsCostTheSlopeOfALine(t *testing.T) {
 	}
 }
 
+// What a load is compared with is said, also by who has the numbers alone.
+func TestWhatStandsInPlaceOfALoadIsSaid(t *testing.T) {
+	r := of(t, "groups: [{name: probe, mode: pingpong, connections: 1, size: 64B, rate: 100/s}, {name: slow, mode: download, connections: 8, size: 64KiB, reader: 8Mbit/s}, "+
+		"{name: prompt, mode: pingpong, connections: 8, size: 64KiB, rate: 64/s, instead_of: slow}]\n"+
+		"cells: [{slow.connections: 0}, {prompt.connections: 0}]\nrepeat: 6\nshow: [{kind: answer, y: loaded}]",
+		func(c *scenario.Cell, _ record.Route, rep int) *record.Block {
+			ms := int64(1e6) + int64(rep)
+			if c.Groups[1].Connections > 0 {
+				ms *= 3
+			}
+			return &record.Block{Groups: []record.Group{
+				{Name: "probe", Seconds: 1, Octets: 1, Packets: 1, Response: distOf(ms)},
+				{Name: "slow", Seconds: 1, Octets: 1 << 20, Packets: 16},
+				{Name: "prompt", Seconds: 1, Octets: 1 << 20, Packets: 16},
+			}}
+		})
+	const want = "3.00 × (p50) and 3.00 × (p99) what it takes with prompt instead of slow."
+	wants(t, "answer", strings.Join(NewSheet(r).answer(), " "), want)
+	s, err := ReadSheet(NewSheet(r).CSV())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "answer of the numbers", strings.Join(s.answer(), " "), want)
+}
+
 func TestALoadIsJudgedByLoadedByIdleLatency(t *testing.T) {
 	r := of(t, "groups: [{name: probe, mode: pingpong, connections: 1, size: 64B, rate: 100/s}, {name: bulk, mode: download, connections: 8, size: 64KiB}]\n"+
 		"cells: [{bulk.connections: 0}, {bulk.mode: upload}, {bulk.mode: download}]\nrepeat: 6\nshow: [{kind: answer, y: loaded}, {kind: dots, y: loaded}]",
