@@ -134,7 +134,10 @@ func (s *Session) creditSizeLocked(c *conn) int {
 	for s.scarceLocked() && c.out.flow.allowLocked(1) == 0 && !c.overLocked() {
 		c.out.flow.waitLocked()
 	}
-	size := min(s.fairLocked(c, c.out.want), s.ping.cut)
+	size := c.out.want
+	if c.splicer() == nil { // what is piped can be cut later
+		size = min(s.fairLocked(c, size), s.ping.cut)
+	}
 	return min(size, max(small, c.out.flow.allowLocked(math.MaxInt32)))
 }
 

@@ -82,7 +82,7 @@ func TestCloseWaitsForFramesInFlight(t *testing.T) {
 		rest := 0
 		r.locked(func(s *Session) {
 			for _, v := range s.inFlight.vecs[s.inFlight.first:] {
-				rest += len(v)
+				rest += v.len()
 			}
 		})
 		for b := make([]byte, rest); rest > 0; {

@@ -53,6 +53,43 @@ func (c *conn) deliver(p []byte) {
 	c.in.lost += len(p)
 }
 
+// deliverPiped is deliver for bytes that are piped, which it takes. It returns a copy of those that it left; nil: there are
+// none. Called by the reader only.
+func (c *conn) deliverPiped(b *sock.Buf) (rest *sock.Buf, err error) {
+	s := c.s
+	s.mu.Lock()
+	defer s.unlock()
+	if c.takesLocked() && !c.in.writing {
+		c.in.writing = true
+		local := c.splicer()
+		s.unlock()
+		n, err := local.SpliceWrite(b, false)
+		b.Consume(n)
+		s.mu.Lock()
+		c.in.writing = false
+		s.stats.PayloadIn += int64(n)
+		c.wroteLocked(n, err)
+		c.checkWrittenLocked()
+	}
+	switch {
+	case b.Len() == 0:
+		b.Release()
+		return nil, nil
+	case b.Len() >= leastSpliced && c.takesLocked() && c.in.flow.allowLocked(b.Len()) == b.Len():
+		s.stats.PayloadIn += int64(b.Len())
+		c.in.queue.AddBuf(b)
+		c.countHeldLocked()
+		s.fitLocked()
+		if !c.in.writing {
+			c.in.writing = true
+			c.in.took = s.now()
+			s.wg.Go(c.writeQueue)
+		}
+		return nil, nil
+	}
+	return b.Copied(tunnelPool)
+}
+
 // enqueueLocked queues what the flow allows of p, and returns the rest.
 func (c *conn) enqueueLocked(p []byte) []byte {
 	n := c.in.flow.allowLocked(len(p))
@@ -197,8 +234,7 @@ func (c *conn) writeQueue() {
 	for b := in.queue.Take(); b != nil; b = in.queue.Take() {
 		for b.Len() > 0 && c.local.takes() {
 			s.unlock()
-			in.vec[0] = b.Bytes()
-			n, err := c.local.sock.WriteSome(in.vec[:])
+			n, err := c.writeSome(b)
 			s.mu.Lock()
 			b.Consume(n)
 			in.queue.Done(n)
@@ -217,6 +253,15 @@ func (c *conn) writeQueue() {
 	in.writing = false
 	c.checkWrittenLocked()
 	s.startWriteLocked()
+}
+
+// writeSome writes some of b to the local socket. Called by writeQueue, without the lock.
+func (c *conn) writeSome(b *sock.Buf) (int, error) {
+	if b.Piped() {
+		return c.splicer().SpliceWrite(b, true)
+	}
+	c.in.vec[0] = b.Bytes()
+	return c.local.sock.WriteSome(c.in.vec[:])
 }
 
 // wroteLocked acts on a write of n bytes to the local socket that returned err.

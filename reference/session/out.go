@@ -71,11 +71,18 @@ func (o *outHalf) dropHeld() {
 // cost a processor; the socket stays open all the same (CLOSE-005).
 var maxDiscard = size("close-discard")
 
+const (
+	// leastSpliced is how much it takes for moving bytes through a pipe to cost less than copying them.
+	leastSpliced = 64 << 10
+	// spliced is how many are moved at once.
+	spliced = 512 << 10
+)
+
 // readLocal reads the local socket until its stream ends, or it has sent enough for nothing, and sends what it
 // reads. One goroutine per connection: Open starts it on a server, a successful dial on a client.
 func (c *conn) readLocal() {
 	for c.out.discarded < maxDiscard {
-		b, err := c.local.sock.Read(sendPool, c.s.readSize(c))
+		b, err := c.readSome(c.s.readSize(c))
 		if err != nil {
 			c.localEnded(err)
 			return
@@ -90,25 +97,54 @@ func (c *conn) readLocal() {
 	}
 }
 
+// readSome reads up to size bytes of the local socket. Where much is likely to come, and may be sent at once, it is not copied.
+func (c *conn) readSome(size int, sendable bool) (*sock.Buf, error) {
+	if local := c.splicer(); local != nil && sendable && size >= leastSpliced && c.out.want >= large {
+		b, err := local.SpliceRead(size)
+		switch {
+		case errors.Is(err, sock.ErrNoPipe):
+		case err == nil && b.Len() < leastSpliced:
+			c.out.want = fair
+			return b.Copied(sendPool)
+		default:
+			return b, err
+		}
+	}
+	return c.local.sock.Read(sendPool, size)
+}
+
+// splicer is the local socket if the system can move bytes between it and the tunnel, else nil.
+func (c *conn) splicer() sock.Splicer {
+	if c.s.splicer == nil {
+		return nil
+	}
+	local, _ := c.local.sock.(sock.Splicer)
+	return local
+}
+
 // resize adapts the size of reads to what the last one, of n bytes into a buffer of size, brought.
 func (o *outHalf) resize(n, size int) {
 	switch {
 	case n == size:
-		o.want = min(4*size, large)
+		o.want = max(o.want, min(4*size, spliced)) // it may have been the credit that made it small
 	case n <= size/4:
 		o.want = max(size/4, small)
 	}
 }
 
-// readSize is the room that the next read of c gets.
-func (s *Session) readSize(c *conn) int {
+// readSize is the room that the next read of c gets, and whether as much may be sent at once.
+func (s *Session) readSize(c *conn) (size int, sendable bool) {
 	s.mu.Lock()
+	defer s.unlock()
 	if s.phase == up {
-		defer s.unlock()
-		return s.creditSizeLocked(c)
+		size = s.creditSizeLocked(c)
+	} else {
+		size = c.out.want
+		if c.splicer() == nil {
+			size = s.fairLocked(c, size)
+		}
 	}
-	defer s.mu.Unlock()
-	return s.fairLocked(c, c.out.want)
+	return size, c.out.flow.allowLocked(size) == size
 }
 
 // fairLocked is how many of n bytes c may put into one frame (FRAME-010).
@@ -174,10 +210,7 @@ func split(b *sock.Buf, n int) (first, rest *sock.Buf) {
 	if n >= b.Len() {
 		return b, nil
 	}
-	rest = sendPool.Get(b.Len() - n)
-	rest.Add(b.Bytes()[n:])
-	b.Truncate(n)
-	return b, rest
+	return b, b.Split(sendPool, n)
 }
 
 // hold keeps bytes that the flow does not allow yet, at most one buffer of them. It reports whether it took

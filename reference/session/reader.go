@@ -58,12 +58,54 @@ const (
 // tunnelPool lends the buffers of tunnel reads, with room in front for the part of a frame that came before.
 var tunnelPool = sock.NewPool(maxPart, guardedRead, tunnelRead)
 
+// bulkReads is how many reads without much Data end the time in which none is copied.
+const bulkReads = 4
+
 // readTunnel waits for bytes of the tunnel.
 func (s *Session) readTunnel() (*sock.Buf, error) {
-	if s.guarded() {
+	rd := &s.reader
+	switch {
+	case s.guarded():
 		return s.tunnel.Read(tunnelPool, guardedRead)
+	case s.passes():
+		b, err := s.splicer.SpliceRead(min(rd.left, tunnelRead))
+		if !errors.Is(err, sock.ErrNoPipe) {
+			return b, err
+		}
+	case rd.bulk > 0:
+		return s.tunnel.Read(tunnelPool, min(rd.rest()+headRoom, tunnelRead))
 	}
 	return s.tunnel.Read(tunnelPool, tunnelRead)
+}
+
+// passes reports whether what is left of a Data frame can go to its local socket without being copied, and is much, or the
+// end of what was.
+func (s *Session) passes() bool {
+	rd := &s.reader
+	if rd.to == nil || rd.left == 0 || rd.left < leastSpliced && !rd.piped {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rd.to.takesLocked() && rd.to.splicer() != nil
+}
+
+// pass hands on bytes of a Data frame that are piped, which it takes.
+func (s *Session) pass(b *sock.Buf) error {
+	rd := &s.reader
+	rd.left -= b.Len()
+	b, err := rd.to.deliverPiped(b)
+	switch {
+	case err != nil:
+		return err
+	case b != nil:
+		rd.to.deliver(b.Bytes())
+		b.Release()
+	}
+	if rd.left == 0 {
+		return s.finish()
+	}
+	return nil
 }
 
 // reader turns bytes into frames, in place. It is owned by the caller of Run, and holds a buffer only while
@@ -77,6 +119,9 @@ type reader struct {
 	total  int   // bytes of it in all, header included
 	to     *conn // takes the bytes of Data; nil: dropped
 	answer bool  // Data for an ID without connection: Close may follow
+
+	piped bool // what was read last was
+	bulk  int  // how many reads, unless one is piped, take no more than the frame and the head of the next, whose payload may be much
 
 	proven bool   // the peer is one of this protocol, and has the key where this side asks for auth
 	frames uint64 // complete frames
@@ -96,6 +141,14 @@ func (rd *reader) unfinished() int {
 	return len(rd.part)
 }
 
+// rest is how much of the frame is to come, as far as is known.
+func (rd *reader) rest() int {
+	if h, err := wire.ParseHeader(rd.part); err == nil {
+		return wire.HeaderLen + int(h.Length) - len(rd.part)
+	}
+	return rd.left
+}
+
 // read reads the tunnel until it ends or the peer breaks a rule, and returns why.
 func (s *Session) read() error {
 	rd := &s.reader
@@ -106,13 +159,19 @@ func (s *Session) read() error {
 			return err // TUN-002
 		}
 		s.received()
-		copy(buf.Prepend(len(rd.part)), rd.part)
-		rd.buf = buf
-		if err = s.parse(); err == nil {
-			rd.part = append(rd.part[:0], buf.Bytes()...)
+		if rd.piped = buf.Piped(); rd.piped {
+			rd.bulk = bulkReads
+			err = s.pass(buf)
+		} else {
+			rd.bulk = max(rd.bulk-1, 0)
+			copy(buf.Prepend(len(rd.part)), rd.part)
+			rd.buf = buf
+			if err = s.parse(); err == nil {
+				rd.part = append(rd.part[:0], buf.Bytes()...)
+			}
+			rd.buf = nil
+			buf.Release()
 		}
-		rd.buf = nil
-		buf.Release()
 		if err != nil {
 			if s.reject(err) {
 				s.discard()

@@ -13,11 +13,12 @@ import (
 
 // Session is one tunnel's engine. All methods may be called from any goroutine.
 type Session struct {
-	tunnel sock.Socket
-	cfg    Config
-	log    *slog.Logger
-	start  time.Time
-	wg     sync.WaitGroup // every goroutine of the session but the reader
+	tunnel  sock.Socket
+	splicer sock.Splicer // the tunnel, if it is one; else nil
+	cfg     Config
+	log     *slog.Logger
+	start   time.Time
+	wg      sync.WaitGroup // every goroutine of the session but the reader
 
 	// ctx ends with the tunnel; dials run under it.
 	ctx      context.Context
@@ -63,6 +64,7 @@ type Session struct {
 	follows      bool   // and was when the frames in flight left: urgent ones may overtake them
 	ping         pinger
 	inFlight     outbox    // frames being written; owned by the writer while writing is set
+	vecs         [][]byte  // of them, for one call; owned by the writer
 	writing      bool      // there is a writer: a sender, startWrite, or flush
 	room         sync.Cond // senders that wait for room in queued
 	roomFirst    sync.Cond // those of them that sent nothing of late
@@ -125,6 +127,7 @@ func New(tunnel sock.Socket, cfg Config) *Session {
 	if cfg.Protocol == CoreOnly {
 		s.phase = core
 	}
+	s.splicer, _ = tunnel.(sock.Splicer)
 	s.room.L, s.roomFirst.L, s.allowed.L = &s.mu, &s.mu, &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s

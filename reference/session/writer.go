@@ -19,7 +19,7 @@ var maxOwed = size("owed")
 
 // outbox is a queue of frames to write. Empty it holds no buffer.
 type outbox struct {
-	vecs  [][]byte    // the bytes, in order; the writer shortens them from the front
+	vecs  []piece     // the bytes, in order; the writer shortens them from the front
 	first int         // vecs before it are written
 	begun bool        // some of the first was
 	ahead int         // vecs before it were put before all others
@@ -29,6 +29,27 @@ type outbox struct {
 	grows bool        // the last vec ends where tail does, and grows with it
 	size  int         // bytes in vecs
 	owed  int         // bytes of them that the peer's frames ask for
+}
+
+// piece is some of the bytes: of a buffer, or those of a Buf that is piped, which a header is before.
+type piece struct {
+	bytes []byte
+	piped *sock.Buf
+}
+
+func (p *piece) len() int {
+	if p.piped != nil {
+		return p.piped.Len()
+	}
+	return len(p.bytes)
+}
+
+func (p *piece) consume(n int) {
+	if p.piped != nil {
+		p.piped.Consume(n)
+		return
+	}
+	p.bytes = p.bytes[n:]
 }
 
 // copy copies a small frame behind the last one.
@@ -42,11 +63,11 @@ func (o *outbox) copy(frame []byte) {
 	n := o.tail.Add(frame)
 	o.size += n
 	if o.grows {
-		last := &o.vecs[len(o.vecs)-1]
+		last := &o.vecs[len(o.vecs)-1].bytes
 		*last = (*last)[:len(*last)+n]
 		return
 	}
-	o.vecs = append(o.vecs, o.tail.Bytes()[from:])
+	o.vecs = append(o.vecs, piece{bytes: o.tail.Bytes()[from:]})
 	o.grows = true
 }
 
@@ -83,6 +104,9 @@ func (o *outbox) interject(other *outbox) {
 	if o.begun {
 		next++
 	}
+	if next < len(o.vecs) && o.vecs[next].piped != nil {
+		next++ // its header is gone
+	}
 	next = max(next, o.ahead)
 	o.vecs = slices.Insert(o.vecs, next, other.vecs...)
 	o.ahead = next + len(other.vecs)
@@ -95,6 +119,16 @@ func (o *outbox) interject(other *outbox) {
 func (o *outbox) data(c *conn, b *sock.Buf) {
 	o.conns = append(o.conns, c)
 	payload := b.Len()
+	if b.Piped() {
+		var header [headRoom]byte
+		wire.PutData(header[:], c.id, payload)
+		o.copy(header[:])
+		o.vecs = append(o.vecs, piece{piped: b})
+		o.bufs = append(o.bufs, b)
+		o.tail, o.grows = nil, false
+		o.size += payload
+		return
+	}
 	wire.PutData(b.Prepend(headRoom), c.id, payload)
 	frame := b.Bytes()
 	if len(frame) <= copyLimit {
@@ -102,7 +136,7 @@ func (o *outbox) data(c *conn, b *sock.Buf) {
 		b.Release()
 		return
 	}
-	o.vecs = append(o.vecs, frame)
+	o.vecs = append(o.vecs, piece{bytes: frame})
 	o.bufs = append(o.bufs, b)
 	o.size += len(frame)
 	o.grows = false
@@ -112,11 +146,12 @@ func (o *outbox) data(c *conn, b *sock.Buf) {
 func (o *outbox) written(n int) bool {
 	for n > 0 {
 		v := &o.vecs[o.first]
-		if n < len(*v) {
-			*v, o.begun = (*v)[n:], true
+		if n < v.len() {
+			v.consume(n)
+			o.begun = true
 			return true
 		}
-		n -= len(*v)
+		n -= v.len()
 		o.first, o.begun = o.first+1, false
 	}
 	return o.first < len(o.vecs)
@@ -292,13 +327,35 @@ func (s *Session) sentLocked(n int) {
 // tryWrite writes what the tunnel takes at once. Called by the writer, without the lock.
 func (s *Session) tryWrite() (total int, err error) {
 	for _, v := range s.inFlight.vecs {
-		n, err := s.tunnel.TryWrite(v)
+		var n int
+		if v.piped != nil {
+			n, err = s.splicer.SpliceWrite(v.piped, false)
+		} else {
+			n, err = s.tunnel.TryWrite(v.bytes)
+		}
 		total += n
-		if err != nil || n < len(v) {
+		if err != nil || n < v.len() {
 			return total, err
 		}
 	}
 	return total, nil
+}
+
+// writeSome writes some of what is in flight. Called by the writer, without the lock.
+func (s *Session) writeSome() (int, error) {
+	left := s.inFlight.vecs[s.inFlight.first:]
+	if left[0].piped != nil {
+		return s.splicer.SpliceWrite(left[0].piped, true)
+	}
+	defer func() { clear(s.vecs) }()
+	s.vecs = s.vecs[:0]
+	for _, v := range left {
+		if v.piped != nil {
+			return s.splicer.WriteMore(s.vecs)
+		}
+		s.vecs = append(s.vecs, v.bytes)
+	}
+	return s.tunnel.WriteSome(s.vecs)
 }
 
 // flush writes until nothing is queued. It is started by whoever leaves the writing to it, and ends with
@@ -324,7 +381,7 @@ func (s *Session) writeLocked(rounds int) {
 		for left := s.inFlight.size > 0; left && !s.shut; {
 			s.interjectLocked()
 			s.unlock()
-			n, err := s.tunnel.WriteSome(s.inFlight.vecs[s.inFlight.first:])
+			n, err := s.writeSome()
 			s.mu.Lock()
 			s.sentLocked(n)
 			left = s.inFlight.written(n)

@@ -53,12 +53,18 @@ func TestUrgentFramesOvertakeThoseInFlight(t *testing.T) {
 	var line, urgent outbox
 	vecs := func(o *outbox, frames ...string) {
 		for _, f := range frames {
-			o.vecs = append(o.vecs, []byte(f))
+			o.vecs = append(o.vecs, piece{bytes: []byte(f)})
 			o.size += len(f)
 			o.owed++
 		}
 	}
-	left := func() string { return string(bytes.Join(line.vecs[line.first:], []byte(" "))) }
+	left := func() string {
+		var all [][]byte
+		for _, v := range line.vecs[line.first:] {
+			all = append(all, v.bytes)
+		}
+		return string(bytes.Join(all, []byte(" ")))
+	}
 	for _, step := range []struct {
 		name  string
 		wrote int
@@ -202,8 +208,8 @@ func TestOutboxKeepsOrderAndReturnsBuffers(t *testing.T) {
 	var got []byte
 	for left := true; left; {
 		v := o.vecs[o.first]
-		n := min(len(v), 1000)
-		got = append(got, v[:n]...)
+		n := min(v.len(), 1000)
+		got = append(got, v.bytes[:n]...)
 		left = o.written(n)
 	}
 	if string(got) != string(want) {

@@ -45,6 +45,8 @@ type Buf struct {
 	r, w  int    // mem[r:w] holds bytes
 	class *class
 	next  *Buf // in a Queue
+	had   int
+	pipe  *sysPipe // has the bytes, w-r of them, in the place of mem; nil: mem does
 }
 
 // Bytes are the bytes in b, valid until they are consumed or b is released.
@@ -53,11 +55,21 @@ func (b *Buf) Bytes() []byte { return b.mem[b.r:b.w] }
 // Len is how many bytes are in b.
 func (b *Buf) Len() int { return b.w - b.r }
 
-// Size is how many bytes b has room for behind the room in front.
-func (b *Buf) Size() int { return b.class.size }
+// Size is how many bytes b has room for behind the room in front; piped, how many it had at first.
+func (b *Buf) Size() int {
+	if b.pipe != nil {
+		return b.had
+	}
+	return b.class.size
+}
 
 // Room is how many more bytes can be added.
-func (b *Buf) Room() int { return len(b.mem) - b.w }
+func (b *Buf) Room() int {
+	if b.pipe != nil {
+		return 0
+	}
+	return len(b.mem) - b.w
+}
 
 // space is where up to n more bytes go.
 func (b *Buf) space(n int) []byte { return b.mem[b.w:min(b.w+n, len(b.mem))] }
@@ -83,6 +95,10 @@ func (b *Buf) Truncate(n int) { b.w = b.r + n }
 
 // Release gives b back. Its bytes must not be used any more.
 func (b *Buf) Release() {
+	if b.pipe != nil {
+		b.releasePiped()
+		return
+	}
 	b.next = nil
 	b.class.free.Put(b)
 }
@@ -115,17 +131,26 @@ func (q *Queue) Add(pool *Pool, p []byte) {
 			if q.tail != nil {
 				size = pool.Largest() // a queue that has grown is going to grow more
 			}
-			b := pool.Get(size)
-			q.held += b.Size()
-			if q.tail == nil {
-				q.head = b
-			} else {
-				q.tail.next = b
-			}
-			q.tail = b
+			q.append(pool.Get(size))
 		}
 		p = p[q.tail.Add(p):]
 	}
+}
+
+// AddBuf adds what is in b, which it takes, to the end of the queue.
+func (q *Queue) AddBuf(b *Buf) {
+	q.size += b.Len()
+	q.append(b)
+}
+
+func (q *Queue) append(b *Buf) {
+	q.held += b.Size()
+	if q.tail == nil {
+		q.head = b
+	} else {
+		q.tail.next = b
+	}
+	q.tail = b
 }
 
 // Take removes the first buffer of the queue, or returns nil. Its bytes count in Len until Done.

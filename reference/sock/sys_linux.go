@@ -25,7 +25,12 @@ func sysWrite(fd uintptr, v [][]byte) (int, error) {
 		return result(syscall.SYS_WRITE, fd, unsafe.Pointer(&v[0][0]), len(v[0]))
 	}
 	var vecs [maxVecs]syscall.Iovec
-	n := 0
+	n := fillVecs(&vecs, v)
+	return result(syscall.SYS_WRITEV, fd, unsafe.Pointer(&vecs), n)
+}
+
+// fillVecs puts the buffers of v, or the first of them, into vecs, and returns how many.
+func fillVecs(vecs *[maxVecs]syscall.Iovec, v [][]byte) (n int) {
 	for _, b := range v[:min(len(v), maxVecs)] {
 		if len(b) > 0 {
 			vecs[n].Base = &b[0]
@@ -33,7 +38,7 @@ func sysWrite(fd uintptr, v [][]byte) (int, error) {
 			n++
 		}
 	}
-	return result(syscall.SYS_WRITEV, fd, unsafe.Pointer(&vecs), n)
+	return n
 }
 
 // result makes a call until no signal interrupts it.

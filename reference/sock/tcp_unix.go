@@ -21,6 +21,7 @@ type system struct {
 	size    int
 	in      *Buf
 	readErr error
+	splices bool // into a pipe
 
 	// One write at a time.
 	write    func(fd uintptr) bool
@@ -29,6 +30,8 @@ type system struct {
 	wait     bool
 	written  int
 	writeErr error
+	piped    *Buf // in the place of out
+	more     bool // follows
 }
 
 func (s *system) init(conn *net.TCPConn) (err error) {
@@ -50,6 +53,9 @@ func (s *system) Read(pool *Pool, size int) (*Buf, error) {
 
 // readNow reads if there is something to read, else asks to be called again when there is.
 func (s *system) readNow(fd uintptr) bool {
+	if s.splices {
+		return s.spliceNow(fd)
+	}
 	b := s.pool.Get(s.size)
 	n, err := sysRead(fd, b.space(s.size))
 	if n > 0 {
@@ -105,7 +111,7 @@ func (s *system) start(v [][]byte, wait bool) (int, error) {
 
 // writeNow writes what fits. If that is nothing it asks to be called again, if the caller waits.
 func (s *system) writeNow(fd uintptr) bool {
-	n, err := sysWrite(fd, s.out)
+	n, err := s.sysWrite(fd)
 	if err == syscall.EAGAIN {
 		return !s.wait
 	}

@@ -1,0 +1,241 @@
+package sock
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"syscall"
+	"testing"
+)
+
+// spliced is a connected pair whose first end is a Splicer.
+func spliced(t *testing.T) (*TCP, *net.TCPConn) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	far, err := net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	near, err := l.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewTCP(near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Reset)
+	return s, far
+}
+
+// noPipes fails the test if pipes are lent at its end, or more wait than may.
+func noPipes(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		pipes.Lock()
+		defer pipes.Unlock()
+		if pipes.lent != 0 || len(pipes.idle) > idlePipes {
+			t.Errorf("%d pipes are lent and %d idle; want none and at most %d", pipes.lent, len(pipes.idle), idlePipes)
+		}
+	})
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{byte(n)}).Read(b)
+	return b
+}
+
+// spliceAll reads n bytes of s into pipes.
+func spliceAll(t *testing.T, s *TCP, n int) (all []*Buf) {
+	t.Helper()
+	for n > 0 {
+		b, err := s.SpliceRead(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !b.Piped() || b.Len() == 0 || b.Len() > n || b.Size() != b.Len() || b.Room() != 0 {
+			t.Fatalf("piped %v, %d bytes of %d, size %d, room %d", b.Piped(), b.Len(), n, b.Size(), b.Room())
+		}
+		n -= b.Len()
+		all = append(all, b)
+	}
+	return all
+}
+
+func writeAll(t *testing.T, s *TCP, b *Buf) {
+	t.Helper()
+	for b.Len() > 0 {
+		n, err := s.SpliceWrite(b, true)
+		if err != nil || n == 0 {
+			t.Fatalf("SpliceWrite = %d, %v; want bytes", n, err)
+		}
+		b.Consume(n)
+	}
+	b.Release()
+}
+
+func receive(t *testing.T, c net.Conn, want []byte) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(c, got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("bytes changed on the way")
+	}
+}
+
+func TestBytesGoThroughAPipe(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	out, sink := spliced(t)
+	sent := random(3 << 20)
+	go source.Write(sent)
+	done := make(chan struct{})
+	go func() { defer close(done); receive(t, sink, sent) }()
+	for left := len(sent); left > 0; {
+		b, err := in.SpliceRead(left)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left -= b.Len()
+		writeAll(t, out, b)
+	}
+	<-done
+}
+
+// A Buf and those that were split from it have the bytes of one pipe in order, wherever they go.
+func TestAPipedBufIsSplit(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	out, sink := spliced(t)
+	sent := random(1000)
+	source.Write(sent)
+	first := spliceAll(t, in, len(sent))[0]
+	if first.Len() != len(sent) {
+		t.Skip("not run: the system gave the bytes in parts")
+	}
+	second := first.Split(nil, 300)
+	third := second.Split(nil, 200)
+	if first.Len() != 300 || second.Len() != 200 || third.Len() != 500 || first.Size()+second.Size()+third.Size() != 1000 {
+		t.Errorf("split into %d, %d, %d of sizes %d, %d, %d", first.Len(), second.Len(), third.Len(), first.Size(), second.Size(), third.Size())
+	}
+	writeAll(t, out, first)
+	receive(t, sink, sent[:300])
+	pool := NewPool(4, 16, 1024)
+	copied, err := second.Copied(pool)
+	if err != nil || !bytes.Equal(copied.Bytes(), sent[300:500]) {
+		t.Errorf("Copied = %v; want the bytes", err)
+	}
+	copied.Release()
+	writeAll(t, out, third)
+	receive(t, sink, sent[500:])
+}
+
+// What is not wanted any more does not come out of the pipe for whoever has it next.
+func TestAPipeWithBytesIsNotLentAgain(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	out, sink := spliced(t)
+	for i := range 3 {
+		source.Write([]byte("unwanted"))
+		for _, b := range spliceAll(t, in, 8) {
+			b.Release()
+		}
+		want := []byte{byte(i), 1, 2, 3}
+		source.Write(want)
+		for _, b := range spliceAll(t, in, 4) {
+			writeAll(t, out, b)
+		}
+		receive(t, sink, want)
+	}
+}
+
+func TestASplicedStreamEnds(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	source.CloseWrite()
+	if _, err := in.SpliceRead(10); err != io.EOF {
+		t.Errorf("SpliceRead at the end = %v; want EOF", err)
+	}
+	in, source = spliced(t)
+	source.SetLinger(0)
+	source.Close()
+	if _, err := in.SpliceRead(10); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("SpliceRead of a reset = %v; want ECONNRESET", err)
+	}
+}
+
+// Without waiting a write takes what fits, and then nothing.
+func TestASplicedWriteDoesNotWait(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	out, sink := spliced(t)
+	fill(t, out)
+	source.Write(make([]byte, 1000))
+	b := spliceAll(t, in, 1000)[0]
+	if n, err := out.SpliceWrite(b, false); n != 0 || err != nil {
+		t.Errorf("SpliceWrite to a full socket = %d, %v; want 0, nil", n, err)
+	}
+	sink.SetLinger(0)
+	sink.Close()
+	if _, err := out.SpliceWrite(b, true); err == nil {
+		t.Error("SpliceWrite to a socket that was reset succeeded")
+	}
+	b.Release()
+}
+
+func TestPipesAreBounded(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	go source.Write(make([]byte, mostPipes+1))
+	var all []*Buf
+	for range mostPipes {
+		all = append(all, spliceAll(t, in, 1)...)
+	}
+	if _, err := in.SpliceRead(1); err != ErrNoPipe {
+		t.Errorf("SpliceRead with all pipes lent = %v; want ErrNoPipe", err)
+	}
+	for _, b := range all {
+		if _, err := b.Copied(NewPool(0, 16)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Nothing is sent of what more follows until that is there: the peer gets both in one piece.
+func TestWriteMoreWaitsForMore(t *testing.T) {
+	out, sink := spliced(t)
+	head, rest := random(10), random(100)
+	if n, err := out.WriteMore([][]byte{head[:4], {}, head[4:]}); n != len(head) || err != nil {
+		t.Fatalf("WriteMore = %d, %v; want %d", n, err, len(head))
+	}
+	if n, err := out.WriteSome([][]byte{rest}); n != len(rest) || err != nil {
+		t.Fatalf("WriteSome = %d, %v; want %d", n, err, len(rest))
+	}
+	got := make([]byte, 1000)
+	n, err := sink.Read(got)
+	if err != nil || !bytes.Equal(got[:n], append(head, rest...)) {
+		t.Errorf("the peer read %d bytes at first, %v; want all of %d", n, err, len(head)+len(rest))
+	}
+}
+
+func TestAQueueOfPipesAndBuffers(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	sent := random(900)
+	go source.Write(sent)
+	pool := NewPool(0, 16, 256)
+	var q Queue
+	q.Add(pool, sent[:100])
+	in.SpliceRead(100)
+	_ = q
+}
