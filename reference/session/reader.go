@@ -58,7 +58,7 @@ const (
 // tunnelPool lends the buffers of tunnel reads, with room in front for the part of a frame that came before.
 var tunnelPool = sock.NewPool(maxPart, guardedRead, tunnelRead)
 
-// bulkReads is how many reads without much Data end the time in which none is copied.
+// bulkReads is how many reads without the head of a large frame end the time in which no payload of one is copied.
 const bulkReads = 4
 
 // readTunnel waits for bytes of the tunnel.
@@ -121,7 +121,7 @@ type reader struct {
 	answer bool  // Data for an ID without connection: Close may follow
 
 	piped bool // what was read last was
-	bulk  int  // how many reads, unless one is piped, take no more than the frame and the head of the next, whose payload may be much
+	bulk  int  // how many reads to come take no more than the frame and the head of the next, whose payload may be much
 
 	proven bool   // the peer is one of this protocol, and has the key where this side asks for auth
 	frames uint64 // complete frames
@@ -160,7 +160,6 @@ func (s *Session) read() error {
 		}
 		s.received()
 		if rd.piped = buf.Piped(); rd.piped {
-			rd.bulk = bulkReads
 			err = s.pass(buf)
 		} else {
 			rd.bulk = max(rd.bulk-1, 0)
@@ -304,6 +303,9 @@ func (s *Session) onDataLocked(h wire.Header, payload []byte) error {
 		take, err := c.kind.dataLocked(int(h.Length) - wire.IDLen)
 		if take {
 			rd.to = c
+			if h.Length >= leastSpliced && c.splicer() != nil {
+				rd.bulk = bulkReads
+			}
 		}
 		return err
 	case s.phase == up:

@@ -231,11 +231,41 @@ func TestWriteMoreWaitsForMore(t *testing.T) {
 func TestAQueueOfPipesAndBuffers(t *testing.T) {
 	noPipes(t)
 	in, source := spliced(t)
-	sent := random(900)
-	go source.Write(sent)
-	pool := NewPool(0, 16, 256)
+	out, sink := spliced(t)
+	sent := random(100)
+	source.Write(sent[10:90])
+	pool := NewPool(0, 16)
 	var q Queue
-	q.Add(pool, sent[:100])
-	in.SpliceRead(100)
-	_ = q
+	q.Add(pool, sent[:10])
+	for _, b := range spliceAll(t, in, 80) {
+		q.AddBuf(b)
+	}
+	q.Add(pool, sent[90:])
+	if q.Len() != 100 || q.Held() != 16+80+16 {
+		t.Errorf("queue of %d bytes, %d held; want 100, 112", q.Len(), q.Held())
+	}
+	for b := q.Take(); b != nil; b = q.Take() {
+		n := b.Len()
+		if b.Piped() {
+			for b.Len() > 0 {
+				n, _ := out.SpliceWrite(b, true)
+				b.Consume(n)
+			}
+		} else {
+			out.WriteSome([][]byte{b.Bytes()})
+		}
+		q.Done(n)
+		q.Release(b)
+	}
+	if q.Len() != 0 || q.Held() != 0 {
+		t.Errorf("empty queue of %d bytes, %d held", q.Len(), q.Held())
+	}
+	receive(t, sink, sent)
+	source.Write(sent)
+	for _, b := range spliceAll(t, in, 100) {
+		q.AddBuf(b)
+	}
+	if n := q.Drop(); n != 100 || q.Len() != 0 || q.Held() != 0 {
+		t.Errorf("Drop = %d, and %d, %d are left; want 100, 0, 0", n, q.Len(), q.Held())
+	}
 }
