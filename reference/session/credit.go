@@ -61,6 +61,11 @@ const (
 	quickLeast = 2 * time.Millisecond
 	// idleWindow is how long a connection moves nothing before its window is what it was.
 	idleWindow = 10 * time.Second
+	// inSystem is how much the system takes of what nobody reads, once attachedLocked has told it: until a local socket took
+	// more that says nothing about its reader.
+	inSystem = 1 << 20
+	// mostUnsentLocal is how much the system holds for a local socket that it cannot send.
+	mostUnsentLocal = 512 << 10
 )
 
 var (
@@ -83,7 +88,7 @@ func (c *extConn) tookLocked(n int) {
 	g.taken += uint64(n)
 	if g.taken-g.from >= g.window {
 		trip := time.Duration(c.s.ping.trips.best(now)) // what credit takes now, whatever it waits for
-		if trip > 0 && now-g.since < max(3*trip, quickLeast) {
+		if g.taken > inSystem && trip > 0 && now-g.since < max(3*trip, quickLeast) {
 			step := min(g.window, max(mostWindow, g.window)-g.window, uint64(growthBudget-c.s.grown)/4)
 			g.window += step
 			c.s.grown += int64(step)
@@ -92,6 +97,14 @@ func (c *extConn) tookLocked(n int) {
 	}
 	c.dueLocked()
 	c.s.measureLocked()
+}
+
+// attachedLocked has the system take not much more for the local socket than its peer has room for, so that it does not take
+// windows full of what nobody reads.
+func (c *extConn) attachedLocked() {
+	if local, ok := c.local.sock.(limiter); ok {
+		c.s.effects = append(c.s.effects, effect{do: tellOnly, over: func(error) { local.LimitUnsent(mostUnsentLocal) }})
+	}
 }
 
 // shrinkLocked gives back what the window has grown by. What was granted stays granted.

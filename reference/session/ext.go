@@ -129,6 +129,7 @@ func (c *extConn) dialledLocked(socket sock.Socket, target Target, err error) bo
 		return false
 	}
 	c.local.sock = socket
+	c.attachedLocked()
 	c.state = opened
 	s.stats.Opened++
 	s.queueFirstLocked(wire.AppendOpened(s.frame[:0], c.id), true) // XOPEN-004
@@ -240,6 +241,8 @@ func (s *Session) openExtLocked(v Visitor) (*conn, error) {
 		return nil, ErrTooMany // XOPEN-011
 	}
 	c := s.addExtLocked(id, opening)
+	c.local.sock = v.Socket
+	c.attachedLocked()
 	o := wire.Open{ID: id, Port: v.Target.Port, HasPort: true, Origin: v.Origin, Local: v.Local}
 	if !s.cfg.ShortRequests && v.Target.Host != "" {
 		o.Host, o.HasHost = v.Target.Host, true

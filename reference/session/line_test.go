@@ -356,3 +356,69 @@ func echoOne(c sock.Stream) error {
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { return len(b), nil }
+
+// What the system takes of the first MiB says nothing about the reader; after that the window grows.
+func TestAWindowGrowsWithWhatTheReaderTakes(t *testing.T) {
+	farApart(t, 50*time.Millisecond, 20<<20, 64<<10, func(p *pair, _ func(time.Duration), open func() (visitor, service sock.Stream)) {
+		from, to := open()
+		window := func() (window, taken uint64) {
+			p.client.mu.Lock()
+			defer p.client.mu.Unlock()
+			for c := range p.client.live {
+				x := c.kind.(*extConn)
+				return x.granted.window, x.taken
+			}
+			t.Fatal("no connection")
+			return 0, 0
+		}
+		sending := make(chan error, 1)
+		go func() { _, err := from.Write(make([]byte, 8<<20)); sending <- err }()
+		first, _ := window()
+		for w, taken := window(); taken <= 1<<20; w, taken = window() {
+			if w != first {
+				t.Fatalf("the window is %d when %d were taken; want %d", w, taken, first)
+			}
+			if _, err := to.Read(make([]byte, 32<<10)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if _, err := io.ReadFull(to, make([]byte, 6<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if w, _ := window(); w < 2*first {
+			t.Errorf("the window is %d after 7 MiB; want twice as much as %d at least", w, first)
+		}
+		from.Close()
+		<-sending
+	})
+}
+
+// limited is a socket in memory that notes what it was told.
+type limited struct {
+	*sock.Mem
+	told *[]int
+}
+
+func (l limited) LimitUnsent(n int) { *l.told = append(*l.told, n) }
+
+// The system holds little for a local socket whose peer does not read.
+func TestLocalSocketsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := sock.Pipe(1 << 20)
+		var far, near []int
+		p := newPair(t, ExtendedOnly, a, b, func(context.Context, Target) (sock.Socket, error) {
+			service, _ := sock.Pipe(1 << 20)
+			return limited{service, &far}, nil
+		})
+		defer p.down()
+		visitor, _ := sock.Pipe(1 << 20)
+		if err := p.server.Open(Visitor{Socket: limited{visitor, &near}, Target: home}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if want := []int{512 << 10}; !slices.Equal(near, want) || !slices.Equal(far, want) {
+			t.Errorf("the visitor's socket was told %v, the service's %v; want %v", near, far, want)
+		}
+	})
+}
