@@ -65,6 +65,9 @@ func parse(path, text string) ([]Key, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
+		if strings.HasPrefix(line, "-----BEGIN ") {
+			return nil, fmt.Errorf("%s:%d: this is a PEM file, and none of keys; a certificate's private key is named by cert_key_file at the client, and security.tunnel.key_file at the server", path, n)
+		}
 		key, err := Parse(line)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w; correct the line or remove it", path, n, err)

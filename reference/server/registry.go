@@ -29,6 +29,8 @@ var (
 
 var (
 	errMadeRoom = errors.New("it sent no frame, or proved no key, and made room for a newer connection")
+	errTooMany  = errors.New("tunnels are connected, as many as tunnel.max_tunnels allows; raise it or end some")
+	errAddress  = errors.New("its address is not in tunnel.allowed_clients; add it there to allow it")
 	errNoSeat   = errors.New("as many tunnels as may, from its address or in all, are about to prove their keys")
 )
 
@@ -36,10 +38,11 @@ var (
 // is proven once a frame came through it, or its TLS handshake is over (TLS-010). Before that it may be a stranger's, or
 // that of a client which is silent for its first 15 s: it serves (TUN-001), but only where no proven one does, and in its
 // TLS handshake not at all. Where the server asks for auth a tunnel is proven when its client has proven a key, and serves
-// nobody before (AUTH-001).
+// nobody before (AUTH-001); where auth is optional it serves nobody before its first frame has come (AUTH-026).
 // Safe for use from any number of goroutines.
 type registry struct {
-	auth bool // the server asks for it
+	auth  bool // the server asks for it
+	quiet bool // it says nothing to who has said nothing (AUTH-001, AUTH-026)
 
 	mu               sync.Mutex // guards the following fields
 	proven, unproven groups
@@ -111,7 +114,7 @@ func (r *registry) prove(t *tunnel, most int) error {
 		return errMadeRoom
 	}
 	if n := len(r.proven.all()); most > 0 && n >= most {
-		return fmt.Errorf("%d tunnels are connected, as many as tunnel.max_tunnels allows; raise it or end some", n)
+		return fmt.Errorf("%d %w", n, errTooMany)
 	}
 	r.proven.add(t)
 	return nil
@@ -127,11 +130,11 @@ func (r *registry) remove(t *tunnel) {
 }
 
 // pick returns the tunnel for a mapping, of those from addresses in client (the zero prefix: any): of the proven
-// ones if there are any, else of the others unless the server asks for auth. Nil when there is none.
+// ones if there are any, else of the others unless the server is quiet. Nil when there is none.
 func (r *registry) pick(client netip.Prefix) *tunnel {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t := r.proven.pick(client); t != nil || r.auth {
+	if t := r.proven.pick(client); t != nil || r.quiet {
 		return t
 	}
 	return r.unproven.pick(client)

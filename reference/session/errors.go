@@ -25,8 +25,14 @@ var (
 	ErrNoAuth = errors.New("session: the server does not prove that it has this client's key, as it speaks the Core profile only or has no keys; give it keys (adit-server keygen), or start this client without one")
 	// ErrWrongServer: the server's proof is wrong.
 	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server")
-	// ErrDenied: the client's proof is wrong, or it has no key.
+	// ErrDenied: the client is none of this server's. The three below wrap it.
 	ErrDenied = errors.New("session: the client was denied")
+	// ErrNoKey: it has no key.
+	ErrNoKey = fmt.Errorf("%w: it has no key, or one of another scheme", ErrDenied)
+	// ErrUnknownKey: it has one that is none of the server's.
+	ErrUnknownKey = fmt.Errorf("%w: the key is none of this server's, or the binding none of this tunnel's", ErrDenied)
+	// ErrWrongProof: it does not prove that it has the key.
+	ErrWrongProof = fmt.Errorf("%w: it has another secret, or somebody stands between", ErrDenied)
 	// ErrRevoked: the client's key was taken away.
 	ErrRevoked = errors.New("session: the client's key was taken away")
 	// errTooLate: the handshake took too long (AUTH-009).
