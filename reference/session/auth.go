@@ -132,7 +132,7 @@ func (s *Session) onServerHelloLocked(peer wire.Hello, frame []byte) error {
 	case !hasAuth(peer):
 		return fmt.Errorf("%w: %w", ErrNoAuth, violation("AUTH-019", "HELLO without auth"))
 	case a.Binding != p.own.Binding:
-		return violation("AUTH-022", fmt.Sprintf("binding %d; the client's is %d", a.Binding, p.own.Binding))
+		return fmt.Errorf("%w: %w", ErrBinding, violation("AUTH-022", fmt.Sprintf("binding %d; the client's is %d", a.Binding, p.own.Binding)))
 	}
 	cb, _ := s.cb(a.Binding)
 	t := wire.TranscriptOf(p.hello, frame)

@@ -24,7 +24,9 @@ var (
 	// ErrNoAuth: the server does not ask for auth, and this client has a key.
 	ErrNoAuth = errors.New("session: the server does not prove that it has this client's key, as it speaks the Core profile only or has no keys; give it keys (adit-server keygen), or start this client without one")
 	// ErrWrongServer: the server's proof is wrong.
-	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server")
+	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server, or somebody stands between")
+	// ErrBinding: the two ends do not agree on what the proofs are bound to.
+	ErrBinding = errors.New("session: client and server do not agree on what encrypts the tunnel: tls_ends_before has to be set at both or at none, when a balancer ends TLS")
 	// ErrDenied: the client is none of this server's. The three below wrap it.
 	ErrDenied = errors.New("session: the client was denied")
 	// ErrNoKey: it has no key.

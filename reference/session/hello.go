@@ -74,6 +74,7 @@ func (s *Session) onHelloLocked(h wire.Header, payload []byte) error {
 	if s.unheard() && hasAuth(peer) {
 		s.asking = true
 		s.noteDueLocked(max(handshake, s.now()))
+		s.rearmLocked()
 	}
 	if s.asks() {
 		frame := append(wire.AppendHeader(nil, h.Type, len(payload)), payload...) // as it was sent: a header has one form
