@@ -185,13 +185,19 @@ func (s *Session) unprovenLocked(err error) error {
 	if !s.proofs.known {
 		why = ErrUnknownKey
 	}
-	s.logLocked(slog.LevelWarn, "client without proof", "key", s.proofs.key.ID, "reason", why)
+	s.logDeniedLocked("client without proof", why)
 	return fmt.Errorf("%w: %w", why, err)
+}
+
+func (s *Session) logDeniedLocked(msg string, why error) {
+	if d, ok := errors.AsType[*denied](why); ok {
+		s.logLocked(slog.LevelWarn, msg, "key", s.proofs.key.ID, "reason", d.why)
+	}
 }
 
 // denyLocked turns away a client whose proof was not right, and does not tell it why (AUTH-024).
 func (s *Session) denyLocked(why error) error {
-	s.logLocked(slog.LevelWarn, "client denied", "key", s.proofs.key.ID, "reason", why)
+	s.logDeniedLocked("client denied", why)
 	s.partLocked(why, wire.CodeDenied, "")
 	return ErrEnded
 }

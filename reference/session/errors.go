@@ -30,11 +30,11 @@ var (
 	// ErrDenied: the client is none of this server's. The three below wrap it.
 	ErrDenied = errors.New("session: the client was denied")
 	// ErrNoKey: it has no key.
-	ErrNoKey = fmt.Errorf("%w: it has no key, or one of another scheme", ErrDenied)
+	ErrNoKey error = &denied{"it has no key, or one of another scheme"}
 	// ErrUnknownKey: it has one that is none of the server's.
-	ErrUnknownKey = fmt.Errorf("%w: the key is none of this server's, or the binding none of this tunnel's", ErrDenied)
+	ErrUnknownKey error = &denied{"the key is none of this server's, or the binding none of this tunnel's"}
 	// ErrWrongProof: it does not prove that it has the key.
-	ErrWrongProof = fmt.Errorf("%w: it has another secret, or somebody stands between", ErrDenied)
+	ErrWrongProof error = &denied{"it has another secret, or somebody stands between"}
 	// ErrRevoked: the client's key was taken away.
 	ErrRevoked = errors.New("session: the client's key was taken away")
 	// errTooLate: the handshake took too long (AUTH-009).
@@ -46,6 +46,12 @@ var (
 	// ErrDeadPeer: nothing was read from the peer for Config.DeadPeer.
 	ErrDeadPeer = fmt.Errorf("session: peer silent for too long: %w", os.ErrDeadlineExceeded)
 )
+
+// denied says why a client is; its log line has the reason alone.
+type denied struct{ why string }
+
+func (d *denied) Error() string { return ErrDenied.Error() + ": " + d.why }
+func (d *denied) Unwrap() error { return ErrDenied }
 
 // RuleOf is the requirement of PROTOCOL.md that ended a connection or a tunnel with err; "" when none did.
 func RuleOf(err error) string {
