@@ -121,9 +121,9 @@ func TestAServerIsClosedUnlessItIsTold(t *testing.T) {
 	const listen = "--tunnel.listen_host"
 	load := func(args ...string) (config.Server, error) { return config.LoadServer(args, io.Discard) }
 	type want struct {
-		host             string // where clients connect
-		closed, tls, pin bool
-		err              string // in the place of the others
+		host     string // where clients connect
+		tls, pin bool
+		err      string // in the place of the others
 	}
 	check := func(keyed bool, args []string, w want) {
 		t.Helper()
@@ -142,7 +142,7 @@ func TestAServerIsClosedUnlessItIsTold(t *testing.T) {
 		if got.TLS != nil {
 			_, lasts = got.TLS.Pin(slog.New(slog.DiscardHandler))
 		}
-		if got := (want{got.Tunnel.ListenHost, got.Closed, got.TLS != nil, lasts, ""}); got != w {
+		if got := (want{got.Tunnel.ListenHost, got.TLS != nil, lasts, ""}); got != w {
 			t.Errorf("keys %v, %q: %+v; want %+v", keyed, args, got, w)
 		}
 		if got.Ring != nil != keyed {
@@ -154,7 +154,7 @@ func TestAServerIsClosedUnlessItIsTold(t *testing.T) {
 		args []string
 		want want
 	}{
-		{nil, want{host: "127.0.0.1", closed: true}},
+		{nil, want{host: "127.0.0.1"}},
 		{[]string{listen, "127.0.0.2"}, want{host: "127.0.0.2"}},
 		{[]string{listen, "::1"}, want{host: "::1"}},
 		{[]string{listen, "localhost"}, want{host: "localhost"}},
@@ -165,10 +165,10 @@ func TestAServerIsClosedUnlessItIsTold(t *testing.T) {
 		{[]string{listen, "0.0.0.0", "--tunnel.enabled=false"}, want{host: "0.0.0.0"}},
 		{[]string{"--open"}, want{}},
 		{[]string{"--open", listen, "0.0.0.0"}, want{host: "0.0.0.0"}},
-		{append([]string{"--security.tunnel.enable_tls"}, files...), want{host: "127.0.0.1", closed: true, tls: true, pin: true}},
+		{append([]string{"--security.tunnel.enable_tls"}, files...), want{host: "127.0.0.1", tls: true, pin: true}},
 		{append([]string{"--security.tunnel.enable_tls", listen, "0.0.0.0"}, files...), want{err: "is reached from other machines"}},
 		{append([]string{"--security.tunnel.enable_tls", "--security.tunnel.client_ca", cert}, files...), want{tls: true, pin: true}},
-		{[]string{"--plain"}, want{host: "127.0.0.1", closed: true}},
+		{[]string{"--plain"}, want{host: "127.0.0.1"}},
 		{[]string{"--tls_ends_before"}, want{err: "flag --tls_ends_before: has no effect without keys"}},
 	} {
 		check(false, c.args, c.want)
@@ -202,7 +202,7 @@ func TestAServerIsClosedUnlessItIsTold(t *testing.T) {
 	} {
 		check(true, c.args, c.want)
 	}
-	check(false, []string{"--keys", ""}, want{host: "127.0.0.1", closed: true})
+	check(false, []string{"--keys", ""}, want{host: "127.0.0.1"})
 	check(false, []string{"--tunnel.enabled=false"}, want{})
 	if err := os.Chmod("data/keys", 0o644); err != nil {
 		t.Fatal(err)

@@ -86,8 +86,6 @@ type Server struct {
 	TLS *trust.Server `yaml:"-"`
 	// Ring is what keys names, read; nil without.
 	Ring *keys.Ring `yaml:"-"`
-	// Closed: clients of this machine alone are taken, since nothing says who else may be one.
-	Closed bool `yaml:"-"`
 }
 
 // Timers is what both roles have in common.
@@ -222,7 +220,7 @@ func (c *Server) checkOpen(k *checker) {
 	switch {
 	case !c.Tunnel.Enabled, c.Open, c.Keys != "", c.Security.Tunnel.ClientCA != "":
 	case !k.given(key):
-		c.Tunnel.ListenHost, c.Closed = "127.0.0.1", true
+		c.Tunnel.ListenHost = "127.0.0.1"
 	case !isLoopback(c.Tunnel.ListenHost):
 		k.fail(key, "%q is reached from other machines, and no key says who may be a client, so whoever comes would get the visitors; "+
 			"make a key (adit-server keygen NAME), or set open to true (--open) to take every client", c.Tunnel.ListenHost)

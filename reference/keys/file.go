@@ -38,6 +38,9 @@ func Read(path string) (Key, error) {
 // read reads a file of keys. An error names the line and the part of it that is wrong, and never a secret.
 func read(path string) ([]Key, error) {
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w; it is for its owner alone: run this program as that user, or give it the file (chown)", err)
+	}
 	if err != nil {
 		return nil, err
 	}

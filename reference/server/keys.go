@@ -87,6 +87,7 @@ func (s *Server) guarded() []any {
 func (s *Server) warnOfStrangers() {
 	switch {
 	case s.tunnelListener == nil:
+	case s.cfg.Keys == nil && s.here() && s.cfg.AuthOptional: // as it was told
 	case s.cfg.Keys == nil && s.here():
 		s.log.Info("no keys: clients of this machine alone are taken; make a key with: adit-server keygen NAME, or take every client with --open")
 	case s.cfg.Keys == nil && (s.cfg.TLS == nil || !s.cfg.TLS.AsksClients()):

@@ -36,7 +36,7 @@ type Config struct {
 	TLS            *trust.Server  // tunnels are encrypted; nil: they are not
 	TLSEndsBefore  bool           // proofs are bound to no TLS, as a balancer ends that of clients (AUTH-010)
 	Keys           *keys.Ring     // those of clients, of whom only they are served; nil: the server asks for none
-	AuthOptional   bool           // with Keys clients without one are served, too
+	AuthOptional   bool           // clients without a key are served on purpose, with Keys too
 
 	APIHost    string
 	APIPort    int
