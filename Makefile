@@ -72,7 +72,7 @@ STREAMS := slow-readers slow-consumer neighbours stalled-memory latency-under-lo
 bench-streams: $(CERTIFICATE) ## what the Extended profile is for, beside RIVALS, tables in results/streams: an error where a threshold is missed; PROFILE=ci RIVALS='frp ssh': 40 minutes
 	$(BIN)/adit-load run $(STREAMS:%=scenarios/%.yaml) --subject scenarios/subjects/reference.yaml $(rivals) --profile $(PROFILE) --certificate $(CERTIFICATE) --out results/streams --force $(ARGS)
 
-bench-tls: $(CERTIFICATE) ## what encryption costs, with a key and TLS and without, beside RIVALS, tables in results/tls: 5 minutes
+bench-tls: $(CERTIFICATE) ## what encryption costs, with a key and TLS and without, beside RIVALS, tables in results/tls: 8 minutes
 	$(BIN)/adit-load run scenarios/tls.yaml --subject scenarios/subjects/reference.yaml --subject scenarios/subjects/reference-tls.yaml $(rivals) --certificate $(CERTIFICATE) --out results/tls --force $(ARGS)
 
 # bench-compare needs no more than the reference of the other commit: what measures both is this one.
