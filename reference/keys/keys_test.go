@@ -224,6 +224,19 @@ func key(t *testing.T, text string) Key {
 	return k
 }
 
+func TestAFileThatMayNotBeReadSaysWhose(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("not run: root may read every file")
+	}
+	path := file(t, "adit1:home:"+secret+"\n")
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "run this program as that user") {
+		t.Errorf("Open = %v; want the remedy", err)
+	}
+}
+
 // twice is the one error that names a key ID, which may be long.
 var twice = regexp.MustCompile(`: key ID \S+ is that of line \d+ too; `)
 

@@ -37,12 +37,11 @@ var (
 // registry holds the live tunnels, and decides which of them serves a mapping (PROTOCOL.md section 18). A tunnel
 // is proven once a frame came through it, or its TLS handshake is over (TLS-010). Before that it may be a stranger's, or
 // that of a client which is silent for its first 15 s: it serves (TUN-001), but only where no proven one does, and in its
-// TLS handshake not at all. Where the server asks for auth a tunnel is proven when its client has proven a key, and serves
+// TLS handshake not at all. Where the server has keys a tunnel is proven when its client has proven a key, and serves
 // nobody before (AUTH-001); where auth is optional it serves nobody before its first frame has come (AUTH-026).
 // Safe for use from any number of goroutines.
 type registry struct {
-	auth  bool // the server asks for it
-	quiet bool // it says nothing to who has said nothing (AUTH-001, AUTH-026)
+	auth bool // the server has keys
 
 	mu               sync.Mutex // guards the following fields
 	proven, unproven groups
@@ -78,7 +77,7 @@ func (r *registry) add(t *tunnel) (evicted *tunnel) {
 	return evicted
 }
 
-// seatLocked is add where the server asks for auth (AUTH-016): the oldest has to go, of t's address if that is the bound, but
+// seatLocked is add where the server has keys (AUTH-016): the oldest has to go, of t's address if that is the bound, but
 // none that was accepted just now: if there is no other that is t itself.
 func (r *registry) seatLocked(t *tunnel) (evicted *tunnel) {
 	from := r.unproven.all()
@@ -130,11 +129,11 @@ func (r *registry) remove(t *tunnel) {
 }
 
 // pick returns the tunnel for a mapping, of those from addresses in client (the zero prefix: any): of the proven
-// ones if there are any, else of the others unless the server is quiet. Nil when there is none.
+// ones if there are any, else of the others unless the server has keys. Nil when there is none.
 func (r *registry) pick(client netip.Prefix) *tunnel {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t := r.proven.pick(client); t != nil || r.quiet {
+	if t := r.proven.pick(client); t != nil || r.auth {
 		return t
 	}
 	return r.unproven.pick(client)

@@ -100,7 +100,7 @@ func TestSilentTunnelsMakeRoomForEachOther(t *testing.T) {
 // AUTH-016
 func TestSeats(t *testing.T) {
 	now := time.Now()
-	r := registry{auth: true, quiet: true}
+	r := registry{auth: true}
 	add := func(name, addr string, age time.Duration) string {
 		if evicted := r.add(&tunnel{id: name, addr: netip.MustParseAddr(addr), accepted: now.Add(-age)}); evicted != nil {
 			return evicted.id

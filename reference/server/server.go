@@ -98,7 +98,7 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.TLS != nil {
 		s.tls = cfg.TLS.Config(s.log)
 	}
-	s.registry.auth, s.registry.quiet = s.required(), cfg.Keys != nil
+	s.registry.auth = cfg.Keys != nil
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)

@@ -1,11 +1,16 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
 	"maps"
 	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -67,6 +72,10 @@ func TestAKeyIsAllThatAClientNeeds(t *testing.T) {
 		}
 	}
 	end()
+	eventually(t, "the tunnel's end", func() bool { return len(k.registry.all()) == 0 })
+	if got := k.refused.all(); len(got) > 0 {
+		t.Errorf("a client that ends counts as refused: %v", got)
+	}
 
 	// A check that cannot succeed is refused in words that say what can.
 	log, end = k.with(t, &k.home, byKey(t, "", strings.Repeat("0f", 32)))
@@ -211,6 +220,7 @@ func TestAuthThatIsOptional(t *testing.T) {
 	silent := k.stranger(t, "127.0.0.1")
 	eventually(t, "a silent tunnel", func() bool { return len(k.registry.all()) == 1 })
 	wantReset(t, "with a silent tunnel", k.visitors)
+	k.log.wait(t, "visitor gone", "failure=no-tunnel")
 	silent.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := silent.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Error("something is said to a silent client")
@@ -285,6 +295,14 @@ func TestAttemptsThatFailAreCounted(t *testing.T) {
 	if !maps.Equal(got, want) {
 		t.Errorf("counted %v; want %v", got, want)
 	}
+	answer, err := http.Get("http://" + k.APIAddr().String() + "/api/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); err != nil || !bytes.Contains(body, []byte(`"refused":{"foreign":1,"no-key":2,`)) {
+		t.Errorf("/api/stats = %s, %v; want what was refused", body, err)
+	}
 	if got := refusalOf(context.Canceled, "silent"); got != "" {
 		t.Errorf("the server's own end counts as %q", got)
 	}
@@ -305,4 +323,55 @@ func TestAttemptsThatFailAreCounted(t *testing.T) {
 			t.Errorf("%v counts as %q; want %q", c.err, got, c.want)
 		}
 	}
+}
+
+func TestAnAddressThatMayNotConnectIsCounted(t *testing.T) {
+	k := runKeyed(t, func(c *Config) { c.AllowedClients = []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")} })
+	k.stranger(t, "127.0.0.2")
+	eventually(t, "the count", func() bool { return k.refused.all()["address"] == 1 })
+}
+
+// A balancer may encrypt anew: the server has TLS, and the proofs are not bound to it.
+func TestABalancerThatEncryptsAnew(t *testing.T) {
+	k := runKeyed(t, func(c *Config) { c.TLS, c.TLSEndsBefore = selfMade(t), true })
+	log, _ := k.with(t, &k.home, byKey(t, "", ""), func(c *client.Config) { c.TLSEndsBefore = true })
+	log.wait(t, "msg=connected", "key=home", "tls=true")
+}
+
+// When it is ready a server without keys says whose clients it takes.
+func TestAServerWithoutKeysSaysWhomItTakes(t *testing.T) {
+	const here, all = "clients of this machine alone are taken; make a key with: adit-server keygen NAME, or take every client with --open", "every client is taken"
+	for _, c := range []struct {
+		what      string
+		change    func(c *Config)
+		here, all bool
+	}{
+		{"this machine", func(*Config) {}, true, false},
+		{"this machine, open", func(c *Config) { c.AuthOptional = true }, false, false},
+		{"open", func(c *Config) { c.AuthOptional, c.TunnelHost = true, "" }, false, true},
+		{"open over TLS", func(c *Config) { c.AuthOptional, c.TunnelHost = true, ""; encrypted(t, c, false) }, false, true},
+		{"certificates", func(c *Config) { c.TunnelHost = ""; encrypted(t, c, true) }, false, false},
+		{"no tunnels", func(c *Config) { c.Rules.TunnelEnabled = false }, false, false},
+	} {
+		cfg, log := config(t), &lines{}
+		cfg.Logger = log.logger()
+		c.change(&cfg)
+		s := run(t, cfg)
+		log.wait(t, "msg=ready")
+		if log.has("level=INFO", here) != c.here || log.has("level=WARN", all) != c.all {
+			t.Errorf("%s: the log says this machine alone: %v, everybody: %v; want %v, %v", c.what, !c.here, !c.all, c.here, c.all)
+		}
+		s.end(t)
+	}
+	empty := runKeyed(t, func(c *Config) {
+		file := filepath.Join(t.TempDir(), "keys")
+		if err := os.WriteFile(file, []byte("# none\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if c.Keys, err = keys.Open(file); err != nil {
+			t.Fatal(err)
+		}
+	})
+	empty.log.wait(t, "level=WARN", "the file of keys has none, so every client is denied")
 }

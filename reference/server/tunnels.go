@@ -77,7 +77,7 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 	case nil:
 	case t:
 		why := errNoRoom
-		if s.required() {
+		if s.cfg.Keys != nil {
 			why = errNoSeat
 		}
 		s.refused.add(refusalOf(why, ""))
@@ -122,7 +122,7 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 	}
 	s.tunnels.Go(func() { // Run goes on for connections that linger
 		<-t.session.Lost()
-		if _, up := t.session.Key(); up || !s.required() { // else it has its seat until its transport is closed
+		if t.client.Load() || s.cfg.Keys == nil { // else it has its seat until its transport is closed
 			s.registry.remove(t)
 		}
 		err := t.session.Err()
