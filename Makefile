@@ -18,7 +18,7 @@ SUBJECT ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: portable load-faults help build conformance examples containers self-check bench bench-full bench-streams bench-compare bench-selftest test test-full unit e2e lint fuzz freeze generate clean
+.PHONY: portable load-faults help build conformance examples containers self-check bench bench-full bench-streams bench-tls bench-compare bench-selftest test test-full unit e2e lint fuzz freeze generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,7 +63,7 @@ PROFILE ?= full
 rivals  = $(foreach s,$(RIVALS),--rival scenarios/subjects/$(s).yaml)
 
 bench-full: $(CERTIFICATE) ## all scenarios against the reference and RIVALS, tables in results/full: 10 to 16 hours; PROFILE=ci: three to four, smoke: one
-	$(BIN)/adit-load run $(filter-out scenarios/build.yaml,$(wildcard scenarios/*.yaml)) --subject scenarios/subjects/reference.yaml $(rivals) --profile $(PROFILE) --certificate $(CERTIFICATE) --out results/full --force $(ARGS) \
+	$(BIN)/adit-load run $(filter-out scenarios/build.yaml scenarios/tls.yaml,$(wildcard scenarios/*.yaml)) --subject scenarios/subjects/reference.yaml $(rivals) --profile $(PROFILE) --certificate $(CERTIFICATE) --out results/full --force $(ARGS) \
 	|| case $$? in 3|6|8) ;; *) exit $$? ;; esac # a limit of the machine that was met, what was not reached, or could not be judged, stands in the tables
 
 # What the Extended profile is for, each with thresholds that the reference has to reach.
@@ -71,6 +71,9 @@ STREAMS := slow-readers slow-consumer neighbours stalled-memory latency-under-lo
 
 bench-streams: $(CERTIFICATE) ## what the Extended profile is for, beside RIVALS, tables in results/streams: an error where a threshold is missed; PROFILE=ci RIVALS='frp ssh': 40 minutes
 	$(BIN)/adit-load run $(STREAMS:%=scenarios/%.yaml) --subject scenarios/subjects/reference.yaml $(rivals) --profile $(PROFILE) --certificate $(CERTIFICATE) --out results/streams --force $(ARGS)
+
+bench-tls: $(CERTIFICATE) ## what encryption costs, with a key and TLS and without, beside RIVALS, tables in results/tls: 8 minutes
+	$(BIN)/adit-load run scenarios/tls.yaml --subject scenarios/subjects/reference.yaml --subject scenarios/subjects/reference-tls.yaml $(rivals) --certificate $(CERTIFICATE) --out results/tls --force $(ARGS)
 
 # bench-compare needs no more than the reference of the other commit: what measures both is this one.
 BASE ?=

@@ -139,7 +139,7 @@ func (s *site) referenceServer() (kill func()) {
 	dir := s.t.TempDir()
 	return s.start("adit-server", "-tunnel.listen_port", port(s.tunnel), "-api.listen_port", port(free(s.t)),
 		"-database.path", filepath.Join(dir, "mappings.db"), "-port_range.from", "1024", "-port_range.end", "65535",
-		"-visitors.listen_host", "127.0.0.1", "-map", port(s.visitor)+"="+s.service)
+		"-visitors.listen_host", "127.0.0.1", "-map", port(s.visitor)+"="+s.service, "-keys=")
 }
 
 func (s *site) referenceClient() (kill func()) {

@@ -17,10 +17,11 @@ import (
 //go:embed page.html
 var page []byte
 
-// Config tunes a server of the API. All fields but Allowed and Logger are required.
+// Config tunes a server of the API. All fields but Refused, Allowed and Logger are required.
 type Config struct {
 	Mappings      Mappings
-	Tunnels       func() []Tunnel // those that are there now
+	Tunnels       func() []Tunnel         // those that are there now
+	Refused       func() map[string]int64 // tunnels that never were a client's, by why; nil: nobody counts
 	TunnelEnabled bool
 	Started       time.Time      // what statistics count from
 	Allowed       []netip.Prefix // addresses that may use the API; empty: any (security.api.allowed_ips)
@@ -161,6 +162,9 @@ func (h *handler) stats(w http.ResponseWriter, _ *http.Request) {
 	data := stats{
 		Since: h.Started, Uptime: time.Since(h.Started).Seconds(),
 		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...),
+	}
+	if h.Refused != nil {
+		data.Refused = h.Refused()
 	}
 	for _, s := range h.Mappings.List() {
 		data.Mappings = append(data.Mappings, usageOf(s))

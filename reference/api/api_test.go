@@ -274,7 +274,8 @@ func TestStats(t *testing.T) {
 			Connections: []api.Connection{{ID: 10, Target: "h:22", Origin: "192.0.2.10:1", State: "open", Credit: 11, Window: 12, Queue: 13}},
 		}}
 	}
-	_, body, _ := serve(f, api.Config{Tunnels: tunnels, Started: since}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
+	refused := func() map[string]int64 { return map[string]int64{"no-key": 14, "foreign": 15} }
+	_, body, _ := serve(f, api.Config{Tunnels: tunnels, Refused: refused, Started: since}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
 	for _, want := range []string{
 		`"data":{"since":"2024-01-01T12:00:00Z","uptime_seconds":`,
 		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000},` +
@@ -282,7 +283,7 @@ func TestStats(t *testing.T) {
 		`"tunnels":[{"remote":"192.0.2.9:1","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":3,"octets_in":4,"octets_out":5,"last_keepalive":"2024-01-01T12:00:00Z",` +
 			`"profile":"extended","tls":true,"key":"home","agent":"adit/1","name":"workshop","rtt_ms":1.5,"window_growth":6,"held":7,"queued":8,"over_budget":9,` +
 			`"connections":[{"id":10,"target":"h:22","origin":"192.0.2.10:1","state":"open","credit":11,"window":12,"queue":13}]}]`,
-		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000}`,
+		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000},"refused":{"foreign":15,"no-key":14}}`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("stats = %s; want %s in it", body, want)
@@ -292,14 +293,14 @@ func TestStats(t *testing.T) {
 	if !strings.Contains(body, `"uptime_seconds":36`) {
 		t.Errorf("stats after an hour = %s; want 3600 seconds", body)
 	}
-	if _, body, _ := call(&fake{}, "GET", "/api/stats", ""); !strings.Contains(body, `"mappings":[],`) {
-		t.Errorf("stats without mappings = %s; want an empty list", body)
+	if _, body, _ := call(&fake{}, "GET", "/api/stats", ""); !strings.Contains(body, `"mappings":[],`) || strings.Contains(body, "refused") {
+		t.Errorf("stats without mappings = %s; want an empty list, and nobody refused", body)
 	}
 }
 
 func TestPage(t *testing.T) {
 	status, body, header := call(&fake{}, "GET", "/", "")
-	if status != 200 || !strings.Contains(body, "/api/stats") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
+	if status != 200 || !strings.Contains(body, "/api/stats") || !strings.Contains(body, "counts(d.refused)") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
 		t.Errorf("GET / = %d, %d bytes of %s; want the page", status, len(body), header.Get("Content-Type"))
 	}
 	if strings.Contains(body, "http://") || strings.Contains(body, "https://") {

@@ -60,6 +60,8 @@ type stats struct {
 	Mappings []usage   `json:"mappings"`
 	Tunnels  []Tunnel  `json:"tunnels"`
 	All      traffic   `json:"all"` // mappings
+	// Refused are the tunnels that never were a client's, by why.
+	Refused map[string]int64 `json:"refused,omitempty"`
 }
 
 // usage is the traffic of one mapping.

@@ -39,6 +39,8 @@ type Config struct {
 
 	// TLS says by what the client knows the server, and encrypts the tunnel; nil: it is not encrypted.
 	TLS *trust.Client
+	// TLSEndsBefore: TLS ends at a balancer in front of the server, and the proofs are not bound to it (AUTH-010).
+	TLSEndsBefore bool
 
 	// DialServer reaches the server; nil: TCP.
 	DialServer func(ctx context.Context, server string) (sock.Socket, error)
@@ -93,7 +95,7 @@ func (c *Client) Run(ctx context.Context) {
 		cut()
 	}()
 	if c.cfg.Session.Key != nil && c.cfg.TLS == nil {
-		c.log.Warn("a key without TLS keeps strangers out, and no more: who stands between this client and its server reads and changes everything, and can take the tunnel over; where the path is not trusted give the server a certificate, and start this client with --tls")
+		c.log.Warn("a key without TLS keeps strangers out, and no more: who stands between this client and its server reads and changes everything, and can take the tunnel over; leave --plain out, here and at the server, where the path is not trusted")
 	}
 	retry := newRetry(c.cfg.RetryFirst, c.cfg.RetryMost)
 	for ctx.Err() == nil {
@@ -133,7 +135,7 @@ func (c *Client) tunnel(ctx, lingering context.Context) (dialled, lived time.Dur
 	}
 	err = c.serve(ctx, lingering, socket, start)
 	if foreign, ok := errors.AsType[*session.ForeignError](err); ok {
-		return dialled, 0, notAServer(foreign) // no tunnel, however long it took the other end to say so
+		return dialled, 0, c.notAServer(foreign) // no tunnel, however long it took the other end to say so
 	}
 	return dialled, max(1, time.Since(connected)), c.whyDenied(whyRefused(err))
 }
@@ -157,7 +159,7 @@ func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start
 		c.log.Info("connected", args...)
 		return nil
 	}
-	if secure, ok := socket.(*sock.TLS); ok {
+	if secure, ok := socket.(*sock.TLS); ok && !c.cfg.TLSEndsBefore {
 		cfg.Binding = session.TLSBinding(secure)
 	}
 	drains := make(chan struct{})
@@ -203,12 +205,16 @@ func (c *Client) leave() {
 }
 
 // notAServer says what the other end is not, and the remedy.
-func notAServer(e *session.ForeignError) error {
+func (c *Client) notAServer(e *session.ForeignError) error {
 	if e.Speaks == "" {
 		return fmt.Errorf("this is not an adit server; -server has to name its tunnel port: %w", e.Err)
 	}
 	if e.Speaks == "TLS" {
-		return fmt.Errorf("the server speaks TLS, and this client does not; start it with --tls, and with --ca or --pin if its certificate is not of a public authority: %w", e.Err)
+		remedy := "give it a key of the server (adit-server keygen NAME there), or start it with --tls, and with --ca or --pin if the server's certificate is not of a public authority"
+		if c.cfg.Session.Key != nil {
+			remedy = "leave --plain out, or start the server with it too"
+		}
+		return fmt.Errorf("the server speaks TLS, and this client does not; %s: %w", remedy, e.Err)
 	}
 	return fmt.Errorf("this is not an adit server (it speaks %s); -server has to name its tunnel port: %w", e.Speaks, e.Err)
 }

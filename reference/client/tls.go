@@ -31,7 +31,7 @@ func (c *Client) dialServer(ctx context.Context) (sock.Socket, error) {
 	}
 	secure := sock.ClientTLS(socket, c.cfg.TLS.Config(host, c.log))
 	if err := secure.Handshake(ctx); err != nil {
-		return nil, whyNoTLS(err)
+		return nil, c.whyNoTLS(err)
 	}
 	return secure, nil
 }
@@ -58,7 +58,7 @@ func whyRefused(err error) error {
 	case alert == noApplicationProtocol:
 		return fmt.Errorf("%w: %w", errOtherServer, err)
 	case alert == certificateRequired:
-		return fmt.Errorf("the server wants a certificate of this client; name one that its security.tunnel.client_ca has issued by --cert_file and --key_file: %w", err)
+		return fmt.Errorf("the server wants a certificate of this client; name one that its security.tunnel.client_ca has issued by --cert_file and --cert_key_file: %w", err)
 	case alert >= firstOfCertificates && alert <= lastOfCertificates, alert == unknownAuthority:
 		return fmt.Errorf("the server refuses this client's certificate; --cert_file has to be one that its security.tunnel.client_ca has issued: %w", err)
 	}
@@ -66,11 +66,11 @@ func whyRefused(err error) error {
 }
 
 // whyNoTLS says in plain words why a handshake failed, and the remedy.
-func whyNoTLS(err error) error {
+func (c *Client) whyNoTLS(err error) error {
 	if e, ok := errors.AsType[*sock.NotTLSError](err); ok {
 		switch speaks := session.Speaks(e.Begin); speaks {
 		case "adit":
-			return fmt.Errorf("%w: %w", errPlainServer, err)
+			return c.plainServer(err)
 		case "":
 			return fmt.Errorf("this is not an adit server with TLS; -server has to name its tunnel port: %w", err)
 		default:
@@ -80,30 +80,52 @@ func whyNoTLS(err error) error {
 	if errors.Is(err, sock.ErrNoProtocol) {
 		return fmt.Errorf("%w: %w", errOtherServer, err)
 	}
-	if e, ok := errors.AsType[*trust.PinError](err); ok {
+	if e, ok := errors.AsType[*trust.PinError](err); ok && e.Made {
+		return fmt.Errorf("%w, and its pin does not last; %s: %w", errMade, c.notByCertificate("--pin"), err)
+	} else if ok {
 		return fmt.Errorf("this is not the server whose key was pinned; if its key was changed, and by you, the pin is now %s: %w", e.Seen, err)
 	}
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return whyNotTrusted(e)
+		return c.whyNotTrusted(e)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the server does not answer to TLS; -server has to name the tunnel port of an adit server that has security.tunnel.enable_tls: %w", err)
+		return fmt.Errorf("the server does not answer to TLS; -server has to name the tunnel port of an adit server that has keys, or security.tunnel.enable_tls: %w", err)
 	}
 	if errors.Is(err, sock.ErrCut) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("%w: %w", errPlainServer, err)
+		return c.plainServer(err)
 	}
 	return whyRefused(err)
 }
 
 var (
-	errPlainServer = errors.New("the server ends what begins with TLS, as one without does; set security.tunnel.enable_tls there, or leave --tls out")
+	errMade        = errors.New("the server has made its certificate when it started, as one with keys and without files does")
 	errOtherServer = errors.New("this is a TLS server, and not an adit server; -server has to name its tunnel port")
 )
 
+// plainServer says what to do about a server without TLS.
+func (c *Client) plainServer(err error) error {
+	remedy := "give it keys (adit-server keygen NAME) or set security.tunnel.enable_tls there, or leave --tls out"
+	if c.cfg.Session.Key != nil {
+		remedy = "give it keys (adit-server keygen NAME); if it has them it was started with --plain: leave that out there, or start this client with --plain too"
+	}
+	return fmt.Errorf("the server ends what begins with TLS, as one without does; %s: %w", remedy, err)
+}
+
+// notByCertificate is the remedy where a server has no certificate by which it could be known.
+func (c *Client) notByCertificate(flag string) string {
+	if c.cfg.Session.Key == nil {
+		return "start this client with a key of it (adit-server keygen NAME there)"
+	}
+	return "leave " + flag + " out, as the key says whether it is the right server, or name files there (security.tunnel.cert_file)"
+}
+
 // whyNotTrusted says why a server's certificate was refused.
-func whyNotTrusted(e *tls.CertificateVerificationError) error {
+func (c *Client) whyNotTrusted(e *tls.CertificateVerificationError) error {
 	cert := e.UnverifiedCertificates[0]
 	pin := trust.PinOf(cert)
+	if trust.MadeAtStart(cert) {
+		return fmt.Errorf("%w; %s: %w", errMade, c.notByCertificate("--ca"), e)
+	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](e); ok {
 		return fmt.Errorf("nobody whom this client trusts vouches for the server's certificate; name the authority's file by --ca, "+
 			"or if the server logs the same pin when it is ready, start this client with --pin %s: %w", pin, e)

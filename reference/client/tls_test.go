@@ -67,7 +67,7 @@ func TestWhyThereIsNoTLSIsSaidInPlainWords(t *testing.T) {
 	}{
 		{"SSH", says("SSH-2.0-OpenSSH_9.2\r\n"), caFile, "", []string{"this is not an adit server (it speaks SSH)", "-server has to name its tunnel port"}},
 		{"HTTP", says("HTTP/1.1 400 Bad Request\r\n\r\n"), caFile, "", []string{"this is not an adit server (it speaks HTTP)"}},
-		{"a plain server that speaks first", says("\x01\x05\x00\x00\x00\x00"), caFile, "", []string{"set security.tunnel.enable_tls there, or leave --tls out"}},
+		{"a plain server that speaks first", says("\x01\x05\x00\x00\x00\x00"), caFile, "", []string{"give it keys (adit-server keygen NAME) or set security.tunnel.enable_tls there, or leave --tls out"}},
 		{"a plain server that ends the connection", func(c net.Conn) { c.Read(make([]byte, 1)) }, caFile, "", []string{"set security.tunnel.enable_tls there, or leave --tls out"}},
 		{"something else", says("hello, world\n"), caFile, "", []string{"this is not an adit server with TLS;"}},
 		{"a silent server", says(""), caFile, "", []string{"does not answer to TLS"}},
@@ -89,11 +89,11 @@ func TestWhyThereIsNoTLSIsSaidInPlainWords(t *testing.T) {
 		},
 		{
 			"a server that wants a certificate", shakes(with(func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool() })), caFile, "",
-			[]string{"wants a certificate of this client", "--cert_file and --key_file"},
+			[]string{"wants a certificate of this client", "--cert_file and --cert_key_file"},
 		},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			known, err := trust.NewClient(c.ca, c.pin, "", "")
+			known, err := trust.NewClient(c.ca, c.pin, "", "", false)
 			if err != nil {
 				t.Fatal(err)
 			}

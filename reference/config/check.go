@@ -72,6 +72,14 @@ func (k *checker) unused(why string, settings ...setting) {
 	}
 }
 
+// ifSet is the text of a setting that is true or false, empty if it is false.
+func ifSet(set bool) string {
+	if set {
+		return "true"
+	}
+	return ""
+}
+
 // files records what is wrong with a file that a key of the section names.
 func (k *checker) files(section string, err error) {
 	if e, ok := errors.AsType[*trust.Error](err); ok {

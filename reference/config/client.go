@@ -18,13 +18,15 @@ type Client struct {
 	Protocol    string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
 	Name        string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
 	Allow       []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
-	TLS         bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, and make sure that it is the right server; one that has enable_tls takes no other clients"`
-	CA          string   `yaml:"ca" help:"with tls: PEM file of the authorities that may vouch for the server; empty: those of the system"`
-	Pin         string   `yaml:"pin" help:"with tls, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
-	CertFile    string   `yaml:"cert_file" help:"with tls: PEM file of this client's certificate, for a server that has client_ca"`
-	KeyFile     string   `yaml:"key_file" help:"PEM file of its private key"`
-	Key         string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
-	AuthKeyFile string   `yaml:"auth_key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
+	Key         string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it: the tunnel is encrypted, and the key says whether it is the right server; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
+	KeyFile     string   `yaml:"key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
+	Plain       bool     `yaml:"plain" help:"with a key: no TLS, here and at the server; keeps strangers out, and nobody who stands between"`
+	Balanced    bool     `yaml:"tls_ends_before" help:"with a key: TLS ends at a balancer in front of the server, which has tls_ends_before too; who the balancer is ca or pin says"`
+	TLS         bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, as with a key; without one ca or pin says whether it is the right server"`
+	CA          string   `yaml:"ca" help:"with TLS: PEM file of the authorities that may vouch for the server; empty: those of the system, or with a key none"`
+	Pin         string   `yaml:"pin" help:"with TLS, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
+	CertFile    string   `yaml:"cert_file" help:"with TLS: PEM file of this client's certificate, for a server that has client_ca"`
+	CertKeyFile string   `yaml:"cert_key_file" help:"PEM file of its private key"`
 	TargetHost  string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
 
 	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"10s" range:"1ms 1m" help:"one attempt to reach the server"`
@@ -43,9 +45,9 @@ type Client struct {
 	Log      Log      `yaml:"log"`
 	Shutdown Shutdown `yaml:"shutdown"`
 
-	// Trust is what tls is told, read; nil without tls.
+	// Trust is by what the server is known, read; nil: the tunnel is not encrypted.
 	Trust *trust.Client `yaml:"-"`
-	// Auth is the key that key, auth_key_file or ADIT_KEY give; nil without one.
+	// Auth is the key that key, key_file or ADIT_KEY give; nil without one.
 	Auth *keys.Key `yaml:"-"`
 	// KeyShows: the key is on the command line.
 	KeyShows bool `yaml:"-"`
@@ -69,12 +71,13 @@ func (c *Client) checkKey(k *checker) {
 		key, err = keys.Parse(c.Key)
 		_, c.KeyShows = k.flags["key"]
 	}
-	if c.AuthKeyFile != "" {
-		given = append(given, "auth_key_file")
-		key, err = keys.Read(c.AuthKeyFile)
+	if c.KeyFile != "" {
+		given = append(given, "key_file")
+		key, err = keys.Read(c.KeyFile)
 	}
 	switch {
 	case len(given) == 0:
+		k.unused("has no effect without a key; remove it, or give the key that adit-server keygen has printed", setting{"tls_ends_before", ifSet(c.Balanced)})
 	case len(given) > 1:
 		k.fail(given[len(given)-1], "a client has one key, and %s gives one too; leave one of them", strings.Join(given[:len(given)-1], " and "))
 	case err != nil:
@@ -89,18 +92,26 @@ func (c *Client) checkKey(k *checker) {
 // checkTLS reads the files of tls.
 func (c *Client) checkTLS(k *checker) {
 	switch {
-	case !c.TLS:
-		k.unused("without tls the tunnel is not encrypted, and this has no effect; add --tls, or remove this",
-			setting{"ca", c.CA}, setting{"pin", c.Pin}, setting{"cert_file", c.CertFile}, setting{"key_file", c.KeyFile})
+	case c.Plain && c.TLS:
+		k.fail("plain", "turns TLS off, and tls on; remove one of the two")
+	case c.Plain && c.Balanced:
+		k.fail("plain", "says that there is no TLS, and tls_ends_before that there is; remove one of the two")
+	case !c.TLS && (c.Auth == nil || c.Plain):
+		why := "without tls or a key"
+		if c.Plain {
+			why = "with plain"
+		}
+		k.unused(why+" the tunnel is not encrypted, and this has no effect; change that, or remove this",
+			setting{"ca", c.CA}, setting{"pin", c.Pin}, setting{"cert_file", c.CertFile}, setting{"cert_key_file", c.CertKeyFile})
 	case c.CA != "" && c.Pin != "":
 		k.fail("pin", "takes the place of an authority, and ca names one; remove either")
-	case c.CertFile != "" && c.KeyFile == "":
-		k.fail("cert_file", "needs key_file; name the PEM file of its private key")
-	case c.CertFile == "" && c.KeyFile != "":
-		k.fail("key_file", "needs cert_file; name the PEM file of the certificate that it belongs to")
+	case c.CertFile != "" && c.CertKeyFile == "":
+		k.fail("cert_file", "needs cert_key_file; name the PEM file of its private key")
+	case c.CertFile == "" && c.CertKeyFile != "":
+		k.fail("cert_key_file", "needs cert_file; name the PEM file of the certificate that it belongs to")
 	default:
 		var err error
-		c.Trust, err = trust.NewClient(c.CA, c.Pin, c.CertFile, c.KeyFile)
+		c.Trust, err = trust.NewClient(c.CA, c.Pin, c.CertFile, c.CertKeyFile, c.Auth != nil && !c.Balanced)
 		k.files("", err)
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -34,12 +33,11 @@ func LoadKeygen(args []string, out io.Writer) (name string, c Server, err error)
 	if err == nil && name == "" {
 		err = errors.New("keygen: for whom is the key? Give it a name, as in: adit-server keygen laptop")
 	}
-	c.Keys = cmp.Or(c.Keys, defaultKeys)
+	if err == nil && c.Keys == "" {
+		err = errors.New("keygen: keys is empty; name the file for the key, or leave that out")
+	}
 	return name, c, err
 }
-
-// defaultKeys is where keygen puts keys unless it is told.
-const defaultKeys = "./data/keys"
 
 // LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether the rules of allow
 // are what the client's policy can read.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -25,10 +26,13 @@ type Server struct {
 	} `yaml:"port_range"`
 	Memory   int    `yaml:"memory" range:"0 1099511627776" help:"received bytes that all tunnels together hold for slow visitors; 0: half of the machine's memory"` // WIN-008
 	Protocol string `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with clients: auto (extended with those that can), core, or extended (others are refused)"`
-	Keys     string `yaml:"keys" help:"file of clients' keys, which adit-server keygen NAME writes; only who has one of them is served; read again when it changes; empty: no keys are asked for"`
+	Keys     string `yaml:"keys" default:"./data/keys" help:"file of clients' keys, which adit-server keygen NAME writes: only who has one of them is served, over TLS; read again when it changes; the default is used if it is there; empty: no keys are asked for"`
+	Open     bool   `yaml:"open" help:"take clients without a key, from everywhere: needed to listen beyond this machine without keys and client_ca; with keys who has one proves it, and the others are served too"`
+	Plain    bool   `yaml:"plain" help:"with keys: no TLS, here and at the clients; keeps strangers out, and nobody who stands between"`
+	Balanced bool   `yaml:"tls_ends_before" help:"with keys: a balancer in front of this server ends the clients' TLS, and they have tls_ends_before too"` // AUTH-010
 	Tunnel   struct {
 		Enabled        bool     `yaml:"enabled" default:"true" help:"accept clients; false forwards directly only"`
-		ListenHost     string   `yaml:"listen_host" help:"address that clients connect to; empty: all"`
+		ListenHost     string   `yaml:"listen_host" help:"address that clients connect to; empty: all, or without keys, client_ca and open 127.0.0.1"`
 		ListenPort     int      `yaml:"listen_port" default:"9000" range:"0 65535" help:"port that clients connect to; 0: any free one"`
 		AllowedClients []string `yaml:"allowed_clients" help:"addresses or CIDRs that may connect as clients; empty: any"`
 		ConnectRequest string   `yaml:"connect_request" default:"addressed" oneof:"addressed short" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
@@ -64,8 +68,8 @@ type Server struct {
 			AllowedIPs []string `yaml:"allowed_ips" help:"addresses or CIDRs that may use the API; empty: any"`
 		} `yaml:"api"`
 		Tunnel struct {
-			EnableTLS bool   `yaml:"enable_tls" help:"take clients over TLS 1.3 alone (--tls there); needs cert_file and key_file"`
-			CertFile  string `yaml:"cert_file" help:"PEM file of the server's certificate, and of those that lead to its authority; read again when it changes, like the two below"`
+			EnableTLS bool   `yaml:"enable_tls" help:"take clients over TLS 1.3 alone, as with keys; without keys (--tls at the clients) needs cert_file and key_file"`
+			CertFile  string `yaml:"cert_file" help:"PEM file of the server's certificate, and of those that lead to its authority; read again when it changes, like the two below; empty, with keys: one is made at each start"`
 			KeyFile   string `yaml:"key_file" help:"PEM file of its private key"`
 			ClientCA  string `yaml:"client_ca" help:"PEM file of authorities; only clients with a certificate of one of them are served"`
 		} `yaml:"tunnel"`
@@ -78,7 +82,7 @@ type Server struct {
 
 	// Maps is Map, parsed.
 	Maps []mapping.Request `yaml:"-"`
-	// TLS is what security.tunnel names, read; nil without enable_tls.
+	// TLS is what security.tunnel names, read; nil: tunnels are not encrypted.
 	TLS *trust.Server `yaml:"-"`
 	// Ring is what keys names, read; nil without.
 	Ring *keys.Ring `yaml:"-"`
@@ -153,13 +157,17 @@ func (c *Server) AllowedClients() []netip.Prefix { return mustPrefixes(c.Tunnel.
 // AllowedIPs is security.api.allowed_ips, parsed.
 func (c *Server) AllowedIPs() []netip.Prefix { return mustPrefixes(c.Security.API.AllowedIPs) }
 
-// checkKeys reads the file of keys.
+// checkKeys reads the file of keys. Behind it Keys is empty if there is none.
 func (c *Server) checkKeys(k *checker) {
+	if _, err := os.Stat(c.Keys); !k.given("keys") && (errors.Is(err, fs.ErrNotExist) || !c.Tunnel.Enabled) {
+		c.Keys = ""
+	}
 	var err error
 	switch {
 	case c.Keys == "":
+		k.unused("has no effect without keys; remove it, or make a key (adit-server keygen NAME)", setting{"tls_ends_before", ifSet(c.Balanced)})
 	case c.Protocol == "core":
-		k.fail("keys", "cannot be asked for in the Core profile; set protocol to auto, or remove one of the two")
+		k.fail("keys", "%s cannot be asked for in the Core profile; set protocol to auto, or keys to \"\"", c.Keys)
 	case !c.Tunnel.Enabled:
 		k.fail("keys", "has no effect without tunnels; remove it, or set tunnel.enabled to true")
 	default:
@@ -175,17 +183,53 @@ func (c *Server) checkKeys(k *checker) {
 func (c *Server) checkTLS(k *checker) {
 	const section = "security.tunnel."
 	t := &c.Security.Tunnel
+	keyed := c.Keys != ""
 	switch {
-	case !t.EnableTLS:
-		k.unused("without "+section+"enable_tls tunnels are not encrypted, and this has no effect; set that to true, or remove this",
+	case c.Plain && t.EnableTLS:
+		k.fail("plain", "turns TLS off, and %senable_tls on; remove one of the two", section)
+	case c.Plain && c.Balanced:
+		k.fail("plain", "says that there is no TLS, and tls_ends_before that there is; remove one of the two")
+	case keyed && !c.Plain && !c.Balanced && k.given(section+"enable_tls") && !t.EnableTLS:
+		k.fail(section+"enable_tls", "is false, and with keys tunnels are encrypted; remove it, or set plain to true, here and at the clients")
+	case !t.EnableTLS && (!keyed || c.Plain || c.Balanced):
+		why := "without " + section + "enable_tls or keys"
+		if c.Plain {
+			why = "with plain"
+		} else if c.Balanced {
+			why = "with tls_ends_before, and without " + section + "enable_tls,"
+		}
+		k.unused(why+" tunnels are not encrypted here, and this has no effect; change that, or remove this",
 			setting{section + "cert_file", t.CertFile}, setting{section + "key_file", t.KeyFile}, setting{section + "client_ca", t.ClientCA})
-	case t.CertFile == "" || t.KeyFile == "":
-		k.fail(section+"enable_tls", "needs %scert_file and %skey_file; name the PEM files of the server's certificate and of its private key", section, section)
+	case t.CertFile != "" && t.KeyFile == "":
+		k.fail(section+"cert_file", "needs %skey_file; name the PEM file of its private key", section)
+	case t.CertFile == "" && t.KeyFile != "":
+		k.fail(section+"key_file", "needs %scert_file; name the PEM file of the certificate that it belongs to", section)
+	case t.CertFile == "" && !keyed:
+		k.fail(section+"enable_tls", "needs %scert_file and %skey_file; name the PEM files of the server's certificate and of its private key, or make a key for each client (adit-server keygen NAME)", section, section)
 	default:
 		var err error
 		c.TLS, err = trust.NewServer(t.CertFile, t.KeyFile, t.ClientCA)
 		k.files(section, err)
 	}
+}
+
+// checkOpen keeps strangers out: without anything that says who may be a client those of this machine alone may, and an
+// address that says otherwise is refused.
+func (c *Server) checkOpen(k *checker) {
+	const key = "tunnel.listen_host"
+	switch {
+	case !c.Tunnel.Enabled, c.Open, c.Keys != "", c.Security.Tunnel.ClientCA != "":
+	case !k.given(key):
+		c.Tunnel.ListenHost = "127.0.0.1"
+	case !isLoopback(c.Tunnel.ListenHost):
+		k.fail(key, "%q is reached from other machines, and no key says who may be a client, so whoever comes would get the visitors; "+
+			"make a key (adit-server keygen NAME), or set open to true (--open) to take every client", c.Tunnel.ListenHost)
+	}
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // check refuses what the tags of single keys do not.
@@ -207,6 +251,7 @@ func (c *Server) check(k *checker) {
 		k.fail("security.api.enable_auth", "is not implemented: there are no API keys; set it to false and limit who reaches the API with security.api.allowed_ips or api.listen_host")
 	}
 	c.checkTLS(k)
+	c.checkOpen(k)
 	seen := map[int]bool{}
 	for _, text := range c.Map {
 		m, err := parseMap(text)

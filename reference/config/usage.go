@@ -10,9 +10,11 @@ import (
 
 const serverUsage = `adit-server accepts tunnels from clients behind NAT, and visitors on mapped ports.
 
-  adit-server --map 10022=127.0.0.1:22     clients on :9000, visitors of port 10022 reach the client's port 22
-  adit-server --config config.yaml         everything from a file; flags win over it
   adit-server keygen NAME                  makes a key for a client, and prints how to start that client
+  adit-server --map 10022=127.0.0.1:22     clients with a key on :9000, visitors of port 10022 reach the client's port 22
+  adit-server --config config.yaml         everything from a file; flags win over it
+
+Without keys clients of this machine alone are taken, unless --open takes all of them.
 
 Flags take two dashes or one. Every key of config.yaml is a flag of the same name. Lists are separated by commas, or
 the flag is repeated.
@@ -33,7 +35,8 @@ const keygenUsage = `adit-server keygen NAME makes a key, adds it to the server'
   adit-server keygen laptop                          into ./data/keys
   adit-server keygen laptop --config config.yaml     into the file that keys names there
 
-A server that was started with --keys FILE takes a new key at once, and ends the tunnels of one whose line was removed.
+A server that has the file takes a new key at once, and ends the tunnels of one whose line was removed. One that was started
+without it has to be started again.
 Flags are those of the server, of which it reads where the keys are and the tunnel port is.
 
   --config FILE         YAML file with the keys below
@@ -48,9 +51,10 @@ Keys and their defaults:
 
 const clientUsage = `adit-client keeps a tunnel to a server, and connects its visitors to services here.
 
-  adit-client --server example.org:9000                           services on this machine's loopback
-  adit-client --server example.org:9000 --allow 192.168.1.0/24:22   and this as well
-  adit-client --server example.org:9000 --tls --ca server.crt     encrypted, to a server with that certificate
+  ADIT_KEY='adit1:…' adit-client --server example.org:9000        as adit-server keygen NAME prints it: services on this machine's loopback
+  … adit-client --server example.org:9000 --allow 192.168.1.0/24:22   and this as well
+  adit-client --server example.org:9000                           without a key, to a server that was started with --open
+  adit-client --server example.org:9000 --tls --ca server.crt     the same encrypted, to a server with that certificate
 
 Flags take two dashes or one. Every key of the config file is a flag of the same name. Lists are separated by commas,
 or the flag is repeated.

@@ -40,13 +40,15 @@ func TestBadServerStart(t *testing.T) {
 		{"range upside down", "port_range:\n  from: 2000\n  end: 1000\n", nil, 2, []string{"port_range", "make the range"}},
 		{"no known form", "tunnel:\n  connect_request: long\n", nil, 2, []string{"tunnel.connect_request", "long", "must be addressed or short"}},
 		{"TLS without certificate", "security:\n  tunnel:\n    enable_tls: true\n", nil, 2, []string{"config.yaml", "3", "security.tunnel.enable_tls", "security.tunnel.cert_file", "name the PEM files"}},
-		{"a certificate without TLS", "security:\n  tunnel:\n    cert_file: server.crt\n", nil, 2, []string{"config.yaml", "3", "security.tunnel.cert_file", "set that to true"}},
+		{"a certificate without TLS", "security:\n  tunnel:\n    cert_file: server.crt\n", nil, 2, []string{"config.yaml", "3", "security.tunnel.cert_file", "without security.tunnel.enable_tls or keys"}},
 		{
 			"a certificate that is none", "",
 			[]string{"-security.tunnel.enable_tls", "-security.tunnel.cert_file", "garbage", "-security.tunnel.key_file", "garbage"},
 			2,
 			[]string{"security.tunnel.cert_file", "garbage", "BEGIN CERTIFICATE"},
 		},
+		{"every address, and no keys", "tunnel:\n  listen_host: 0.0.0.0\n", nil, 2, []string{"config.yaml", "2", "tunnel.listen_host", "make a key (adit-server keygen NAME)", "--open"}},
+		{"a file of keys that others may read", "", []string{"-keys", "/etc/passwd"}, 2, []string{"keys", "/etc/passwd", "chmod 600"}},
 		{"API keys, not implemented", "security:\n  api:\n    enable_auth: true\n", nil, 2, []string{"config.yaml", "3", "security.api.enable_auth", "set it to false"}},
 		{"timer above its bound", "", []string{"-tunnel.timers.stall_limit", "1m"}, 2, []string{"tunnel.timers.stall_limit", "1m", "must be 5s to 10s"}},
 		{"broken YAML", "tunnel: [\n", nil, 2, []string{"config.yaml"}},
@@ -190,7 +192,7 @@ func TestBadClientStart(t *testing.T) {
 		{"allow: wrong port", []string{"-allow", "127.0.0.1:99999"}, []string{"allow", "99999", "want 1 to 65535"}},
 		{"unknown flag", []string{"-nonsense"}, []string{"nonsense", "-help lists"}},
 		{"stray word", []string{"localhost:9000"}, []string{"localhost:9000", "-help lists"}},
-		{"a pin without TLS", []string{"-pin", "00"}, []string{"pin", "without tls", "add --tls"}},
+		{"a pin without TLS", []string{"-pin", "00"}, []string{"pin", "without tls or a key"}},
 		{"a pin that is none", []string{"-tls", "-pin", "00"}, []string{"pin", "64 hexadecimal digits"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,4 +27,5 @@
 //	hostile_test.go drip_test.go                                 bad bytes against either role
 //	config_test.go api_test.go                                   bad configuration and bad requests
 //	tls_test.go                                                  encrypted tunnels, and who is refused
+//	readme_linux_test.go                                         README's first commands, in network namespaces with NAT
 package e2e

@@ -22,7 +22,10 @@ type sshd struct {
 	login   string
 }
 
-func startSSHD(t *testing.T) sshd {
+func startSSHD(t *testing.T) sshd { return startSSHDIn(t, "", freePort(t)) }
+
+// startSSHDIn is startSSHD in a network namespace, on a port of its loopback.
+func startSSHDIn(t *testing.T, space string, port int) sshd {
 	t.Helper()
 	program := need(t, "sshd", "openssh-server")
 	need(t, "ssh", "openssh-client")
@@ -36,7 +39,6 @@ func startSSHD(t *testing.T) sshd {
 			t.Fatal(err)
 		}
 	}
-	port := freePort(t)
 	config := writeFile(t, filepath.Join(dir, "sshd_config"), `
 ListenAddress 127.0.0.1:%d
 HostKey %s/host
@@ -48,7 +50,11 @@ PermitRootLogin prohibit-password
 PasswordAuthentication no
 Subsystem sftp internal-sftp
 `, port, dir)
-	server := start(t, "sshd", syscall.SIGTERM, exec.Command(program, "-D", "-e", "-f", config))
+	line := []string{program, "-D", "-e", "-f", config}
+	if space != "" {
+		line = append([]string{"ip", "netns", "exec", space}, line...)
+	}
+	server := start(t, "sshd", syscall.SIGTERM, exec.Command(line[0], line[1:]...))
 	server.log.wait(t, 0, "Server listening on 127.0.0.1")
 	return sshd{
 		addr:  loopback(port),

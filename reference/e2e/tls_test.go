@@ -43,7 +43,7 @@ func (id identity) serverForClients() []string {
 
 // client is what makes a client one of that server.
 func (id identity) client() []string {
-	return []string{"-tls", "-ca", id.caFile, "-cert_file", id.clientCert, "-key_file", id.clientKey}
+	return []string{"-tls", "-ca", id.caFile, "-cert_file", id.clientCert, "-cert_key_file", id.clientKey}
 }
 
 // TestTunnelOverTLS carries bytes both ways, in both profiles: some, much, and after the end of one direction.
@@ -120,7 +120,7 @@ func TestWhoIsRefusedOverTLS(t *testing.T) {
 		{"no certificate of the client", id.serverForClients(), []string{"-tls", "-ca", id.caFile}, []string{"tunnel refused", "certificate"}, []string{"wants a certificate of this client", "--cert_file"}},
 		{
 			"a stranger's certificate", id.serverForClients(),
-			[]string{"-tls", "-ca", id.caFile, "-cert_file", stranger.clientCert, "-key_file", stranger.clientKey},
+			[]string{"-tls", "-ca", id.caFile, "-cert_file", stranger.clientCert, "-cert_key_file", stranger.clientKey},
 			[]string{"tunnel refused", "unknown authority"},
 			[]string{"refuses this client's certificate"},
 		},

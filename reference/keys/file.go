@@ -38,6 +38,9 @@ func Read(path string) (Key, error) {
 // read reads a file of keys. An error names the line and the part of it that is wrong, and never a secret.
 func read(path string) ([]Key, error) {
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w; it is for its owner alone: run this program as that user, or give it the file (chown)", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +67,9 @@ func parse(path, text string) ([]Key, error) {
 		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		if line == "" || line[0] == '#' {
 			continue
+		}
+		if strings.HasPrefix(line, "-----BEGIN ") {
+			return nil, fmt.Errorf("%s:%d: this is a PEM file, and none of keys; a certificate's private key is named by cert_key_file at the client, and security.tunnel.key_file at the server", path, n)
 		}
 		key, err := Parse(line)
 		if err != nil {

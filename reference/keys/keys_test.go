@@ -3,9 +3,12 @@ package keys
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/adit-tunnel/adit/spec"
 )
 
 const (
@@ -219,4 +222,56 @@ func key(t *testing.T, text string) Key {
 		t.Fatal(err)
 	}
 	return k
+}
+
+func TestAFileThatMayNotBeReadSaysWhose(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("not run: root may read every file")
+	}
+	path := file(t, "adit1:home:"+secret+"\n")
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "run this program as that user") {
+		t.Errorf("Open = %v; want the remedy", err)
+	}
+}
+
+// twice is the one error that names a key ID, which may be long.
+var twice = regexp.MustCompile(`: key ID \S+ is that of line \d+ too; `)
+
+// FuzzFile: whatever a file holds, it is refused with its name, and the line where there is one, and never with a secret; or
+// every key of it is one, and no two have an ID.
+func FuzzFile(f *testing.F) {
+	n := 0
+	for v := range spec.AuthVectors("key") {
+		n++
+		f.Add(*v.Line)
+		f.Add("# keys\r\n" + *v.Line + "\n\n" + *v.Line + "\n")
+	}
+	if n == 0 {
+		f.Fatal("no vectors to start from")
+	}
+	f.Add("-----BEGIN PRIVATE KEY-----\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := parse("FILE", text)
+		if err != nil {
+			if !regexp.MustCompile(`^FILE:[1-9]\d*: `).MatchString(err.Error()) {
+				t.Errorf("%q: %v; want the file and the line", text, err)
+			}
+			for _, word := range regexp.MustCompile(`[A-Za-z0-9_-]{43,}`).FindAllString(text, -1) { // also in the place of an ID
+				if strings.Contains(err.Error(), word) && !twice.MatchString(err.Error()) {
+					t.Errorf("%q: the error has what may be a secret: %v", text, err)
+				}
+			}
+			return
+		}
+		seen := map[string]bool{}
+		for _, k := range all {
+			if again, err := Parse(k.Line()); err != nil || again != k || seen[k.ID] {
+				t.Errorf("%q: the key %s is written as what is %v, %v, or is there twice", text, k.ID, again, err)
+			}
+			seen[k.ID] = true
+		}
+	})
 }

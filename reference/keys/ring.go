@@ -46,6 +46,9 @@ func (r *Ring) Find(id string) (wire.Secret, bool) {
 	return k.Secret, ok
 }
 
+// Path is that of the file.
+func (r *Ring) Path() string { return r.path }
+
 // Has reports whether a key is still among the server's.
 func (r *Ring) Has(k Key) bool {
 	secret, ok := r.Find(k.ID)

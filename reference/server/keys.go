@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"time"
 )
 
@@ -55,15 +56,55 @@ func (t *tunnel) keyed() []any {
 	return nil
 }
 
-// warnOfKeys says what the keys do not do.
-func (s *Server) warnOfKeys() {
-	if s.cfg.Keys == nil {
-		return
+// required reports whether a client without a key is denied.
+func (s *Server) required() bool { return s.cfg.Keys != nil && !s.cfg.AuthOptional }
+
+// guarded is what the line that the server is ready says of who may be a client, and who can listen.
+func (s *Server) guarded() []any {
+	auth, args := "none", []any{}
+	switch {
+	case s.tunnelListener == nil:
+		return nil
+	case s.required():
+		auth = "required"
+	case s.cfg.Keys != nil:
+		auth = "optional"
 	}
-	if s.cfg.Keys.Len() == 0 {
+	args = append(args, "auth", auth)
+	if s.cfg.Keys != nil {
+		args = append(args, "keys", s.cfg.Keys.Path())
+	}
+	args = append(args, "tls", s.cfg.TLS != nil)
+	if s.cfg.TLS != nil {
+		if pin, lasts := s.cfg.TLS.Pin(s.log); lasts {
+			args = append(args, "pin", pin.String())
+		}
+	}
+	return args
+}
+
+// warnOfStrangers says whom the server lets in, where that is not those alone who have a key and TLS.
+func (s *Server) warnOfStrangers() {
+	switch {
+	case s.tunnelListener == nil:
+	case s.cfg.Keys == nil && s.here() && s.cfg.AuthOptional: // as it was told
+	case s.cfg.Keys == nil && s.here():
+		s.log.Info("no keys: clients of this machine alone are taken; make a key with: adit-server keygen NAME, or take every client with --open")
+	case s.cfg.Keys == nil && (s.cfg.TLS == nil || !s.cfg.TLS.AsksClients()):
+		s.log.Warn("every client is taken: whoever reaches this address serves visitors; make a key for each client with: adit-server keygen NAME")
+	case s.cfg.Keys == nil:
+	case s.required() && s.cfg.Keys.Len() == 0:
 		s.log.Warn("the file of keys has none, so every client is denied; make one with: adit-server keygen NAME")
+	case !s.required():
+		s.log.Warn("clients without a key are served, too: whoever reaches this address serves visitors; leave --open out when all clients have keys")
 	}
-	if s.cfg.TLS == nil {
-		s.log.Warn("keys without TLS keep strangers out, and no more: who stands between this server and a client reads and changes everything, and can take the tunnel over; set security.tunnel.enable_tls where the path is not trusted")
+	if s.cfg.Keys != nil && s.cfg.TLS == nil && !s.cfg.TLSEndsBefore {
+		s.log.Warn("keys without TLS keep strangers out, and no more: who stands between this server and a client reads and changes everything, and can take the tunnel over; leave --plain out, here and at the clients, where the path is not trusted")
 	}
+}
+
+// here reports whether clients of this machine alone reach the server.
+func (s *Server) here() bool {
+	addr, ok := s.tunnelListener.Addr().(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/client"
 	"github.com/adit-tunnel/adit/reference/keys"
 	"github.com/adit-tunnel/adit/reference/session"
+	"github.com/adit-tunnel/adit/reference/trust"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -330,18 +331,29 @@ func TestAReplayAtAServerWithKeys(t *testing.T) {
 	}
 }
 
-// AUTH-016: silent peers win a race at best.
+// AUTH-016: silent peers win a race at best, with TLS as without.
 func TestSilentPeersKeepNoClientOut(t *testing.T) {
-	k := runKeyed(t)
-	for i := range 300 {
-		k.stranger(t, fmt.Sprintf("127.0.1.%d", 1+i/20))
+	for what, known := range map[string]*trust.Client{"plain": nil, "TLS": byKey(t, "", "")} {
+		t.Run(what, func(t *testing.T) {
+			k := runKeyed(t, func(c *Config) {
+				if known != nil {
+					c.TLS = selfMade(t)
+				}
+			})
+			for i := range 300 {
+				k.stranger(t, fmt.Sprintf("127.0.1.%d", 1+i/20))
+			}
+			eventually(t, "full seats", func() bool { return len(k.registry.all()) == 256 })
+			began := time.Now()
+			log, _ := k.with(t, &k.home, known)
+			log.wait(t, "msg=connected")
+			if took := time.Since(began); took > 8*time.Second {
+				t.Errorf("the client is connected after %v; want it before the silent ones are ended", took)
+			}
+			wantEcho(t, "beside silent peers", k.visitors)
+			if n := k.refused.all()["no-seat"]; n < 300-256 {
+				t.Errorf("%d tunnels were refused for want of a seat; want at least 44", n)
+			}
+		})
 	}
-	eventually(t, "full seats", func() bool { return len(k.registry.all()) == 256 })
-	began := time.Now()
-	log, _ := k.client(t, &k.home, session.Auto)
-	log.wait(t, "msg=connected")
-	if took := time.Since(began); took > 8*time.Second {
-		t.Errorf("the client is connected after %v; want it before the silent ones are ended", took)
-	}
-	wantEcho(t, "beside silent peers", k.visitors)
 }

@@ -29,17 +29,19 @@ var (
 
 var (
 	errMadeRoom = errors.New("it sent no frame, or proved no key, and made room for a newer connection")
+	errTooMany  = errors.New("tunnels are connected, as many as tunnel.max_tunnels allows; raise it or end some")
+	errAddress  = errors.New("its address is not in tunnel.allowed_clients; add it there to allow it")
 	errNoSeat   = errors.New("as many tunnels as may, from its address or in all, are about to prove their keys")
 )
 
 // registry holds the live tunnels, and decides which of them serves a mapping (PROTOCOL.md section 18). A tunnel
 // is proven once a frame came through it, or its TLS handshake is over (TLS-010). Before that it may be a stranger's, or
 // that of a client which is silent for its first 15 s: it serves (TUN-001), but only where no proven one does, and in its
-// TLS handshake not at all. Where the server asks for auth a tunnel is proven when its client has proven a key, and serves
-// nobody before (AUTH-001).
+// TLS handshake not at all. Where the server has keys a tunnel is proven when its client has proven a key, and serves
+// nobody before (AUTH-001); where auth is optional it serves nobody before its first frame has come (AUTH-026).
 // Safe for use from any number of goroutines.
 type registry struct {
-	auth bool // the server asks for it
+	auth bool // the server has keys
 
 	mu               sync.Mutex // guards the following fields
 	proven, unproven groups
@@ -75,7 +77,7 @@ func (r *registry) add(t *tunnel) (evicted *tunnel) {
 	return evicted
 }
 
-// seatLocked is add where the server asks for auth (AUTH-016): the oldest has to go, of t's address if that is the bound, but
+// seatLocked is add where the server has keys (AUTH-016): the oldest has to go, of t's address if that is the bound, but
 // none that was accepted just now: if there is no other that is t itself.
 func (r *registry) seatLocked(t *tunnel) (evicted *tunnel) {
 	from := r.unproven.all()
@@ -111,7 +113,7 @@ func (r *registry) prove(t *tunnel, most int) error {
 		return errMadeRoom
 	}
 	if n := len(r.proven.all()); most > 0 && n >= most {
-		return fmt.Errorf("%d tunnels are connected, as many as tunnel.max_tunnels allows; raise it or end some", n)
+		return fmt.Errorf("%d %w", n, errTooMany)
 	}
 	r.proven.add(t)
 	return nil
@@ -127,7 +129,7 @@ func (r *registry) remove(t *tunnel) {
 }
 
 // pick returns the tunnel for a mapping, of those from addresses in client (the zero prefix: any): of the proven
-// ones if there are any, else of the others unless the server asks for auth. Nil when there is none.
+// ones if there are any, else of the others unless the server has keys. Nil when there is none.
 func (r *registry) pick(client netip.Prefix) *tunnel {
 	r.mu.Lock()
 	defer r.mu.Unlock()

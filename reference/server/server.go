@@ -34,7 +34,9 @@ type Config struct {
 	MaxTunnels     int            // tunnels at once, each of which has a read buffer; 0: no bound
 	Memory         int            // bytes that all tunnels hold of what they received; 0: half of the machine's memory
 	TLS            *trust.Server  // tunnels are encrypted; nil: they are not
+	TLSEndsBefore  bool           // proofs are bound to no TLS, as a balancer ends that of clients (AUTH-010)
 	Keys           *keys.Ring     // those of clients, of whom only they are served; nil: the server asks for none
+	AuthOptional   bool           // clients without a key are served on purpose, with Keys too
 
 	APIHost    string
 	APIPort    int
@@ -64,6 +66,7 @@ type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	registry registry
+	refused  refused
 	reserve  reserve
 	mappings *mapping.Manager
 	direct   forward.TCP
@@ -100,7 +103,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
 	s.api = api.New(api.Config{
-		Mappings: s.mappings, Tunnels: s.tunnelStats, TunnelEnabled: cfg.Rules.TunnelEnabled,
+		Mappings: s.mappings, Tunnels: s.tunnelStats, Refused: s.refused.all, TunnelEnabled: cfg.Rules.TunnelEnabled,
 		Started: time.Now(), Allowed: cfg.APIAllowed, Logger: s.log,
 	})
 	if err := s.bind(); err != nil {
@@ -193,10 +196,8 @@ func (s *Server) logReady() {
 		"tunnel", tunnel, "api", s.apiListener.Addr(),
 		"ports", fmt.Sprintf("%d-%d", s.cfg.Rules.PortFrom, s.cfg.Rules.PortEnd), "mappings", len(s.mappings.List()),
 	}
-	if s.cfg.TLS != nil {
-		args = append(args, "tls", true, "pin", s.cfg.TLS.Pin(s.log).String())
-	}
-	s.warnOfKeys()
+	args = append(args, s.guarded()...)
+	s.warnOfStrangers()
 	s.log.Info("ready", args...)
 }
 

@@ -18,7 +18,7 @@ var handshakeTime = spec.LimitOf("handshake").Time()
 
 var (
 	errNoRoom      = fmt.Errorf("%d tunnels from its address, or %d in all, are in their TLS handshake", mostUnprovenOfAddr, mostUnproven)
-	errNoHandshake = fmt.Errorf("the client has not finished its TLS handshake within %v; a client of this server needs --tls", handshakeTime)
+	errNoHandshake = fmt.Errorf("the client has not finished its TLS handshake within %v; a client of this server needs a key, or --tls", handshakeTime)
 )
 
 // shakeHands makes an encrypted tunnel of t, and reports whether it is one.
@@ -34,17 +34,22 @@ func (s *Server) shakeHands(ctx context.Context, t *tunnel) bool {
 	if errors.Is(err, net.ErrClosed) { // by Run, which ends
 		t.log.Info("tunnel closed")
 	} else {
-		t.log.Warn("tunnel refused", "error", whyNoTLS(err))
+		s.refused.add(refusalOf(err, "tls"))
+		t.log.Warn("tunnel refused", "error", s.whyNoTLS(err))
 	}
 	return false
 }
 
 // whyNoTLS says in plain words why a handshake failed, and the remedy.
-func whyNoTLS(err error) error {
+func (s *Server) whyNoTLS(err error) error {
 	if e, ok := errors.AsType[*sock.NotTLSError](err); ok {
 		switch speaks := session.Speaks(e.Begin); speaks {
 		case "adit":
-			return fmt.Errorf("the client does not speak TLS, which this server wants; start it with --tls: %w", err)
+			remedy := "start it with --tls"
+			if s.cfg.Keys != nil {
+				remedy = "give it a key, and leave --plain out (or start both ends with --plain)"
+			}
+			return fmt.Errorf("the client does not speak TLS, which this server wants; %s: %w", remedy, err)
 		case "":
 			return fmt.Errorf("this is not an adit client: %w", err)
 		default:
@@ -61,6 +66,17 @@ func whyNoTLS(err error) error {
 		return fmt.Errorf("the client went away in its TLS handshake: %w", err)
 	}
 	return err
+}
+
+// whyPlain says why the server has no TLS, and the remedy.
+func (s *Server) whyPlain() string {
+	switch {
+	case s.cfg.Keys == nil:
+		return "give it keys (adit-server keygen NAME) or set security.tunnel.enable_tls here, or start the client without --tls and key"
+	case s.cfg.TLSEndsBefore:
+		return "a balancer is to end it (tls_ends_before), and this client has come past that; give it the balancer's address"
+	}
+	return "leave --plain out here, or start the client with --plain"
 }
 
 // secured is what the log says of a tunnel that is encrypted.

@@ -56,7 +56,7 @@ func (id identity) trusted(t *testing.T, name string) *trust.Client {
 	if name != "" {
 		cert, key = id.ca.Issue(time.Hour, name).Write(id.dir, name)
 	}
-	c, err := trust.NewClient(id.caFile(), "", cert, key)
+	c, err := trust.NewClient(id.caFile(), "", cert, key, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestWhoDoesNotFitATunnelOverTLS(t *testing.T) {
 		},
 		{
 			"a plain server", false, false, func(t *testing.T, id identity) *trust.Client { return id.trusted(t, "") },
-			[]string{"the client speaks TLS", "set security.tunnel.enable_tls"},
+			[]string{"the client speaks TLS", "give it keys (adit-server keygen NAME) or set security.tunnel.enable_tls"},
 			[]string{"set security.tunnel.enable_tls there"},
 		},
 		{
@@ -175,14 +175,14 @@ func TestWhoDoesNotFitATunnelOverTLS(t *testing.T) {
 		},
 		{"a client with another's certificate", true, true, func(t *testing.T, id identity) *trust.Client {
 			cert, key := certtest.NewCA().Issue(time.Hour, "stranger").Write(id.dir, "stranger")
-			known, err := trust.NewClient(id.caFile(), "", cert, key)
+			known, err := trust.NewClient(id.caFile(), "", cert, key, false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return known
 		}, []string{"tunnel refused", "unknown authority"}, []string{"refuses this client's certificate"}},
 		{"a client that does not trust the server", true, false, func(t *testing.T, id identity) *trust.Client {
-			known, err := trust.NewClient(certtest.File(id.dir, "other.crt", certtest.NewCA().PEM), "", "", "")
+			known, err := trust.NewClient(certtest.File(id.dir, "other.crt", certtest.NewCA().PEM), "", "", "", false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +268,7 @@ func TestAHandshakeHasItsTime(t *testing.T) {
 		if s.shakeHands(t.Context(), silent) || time.Since(begin) != 10*time.Second {
 			t.Errorf("a silent client is done with after %v; want 10 s, and a failure", time.Since(begin))
 		}
-		if _, err := far.Read(sock.NewPool(0, 16), 16); !errors.Is(err, syscall.ECONNRESET) || len(s.registry.all()) != 0 || !log.has("tunnel refused", "needs --tls") {
+		if _, err := far.Read(sock.NewPool(0, 16), 16); !errors.Is(err, syscall.ECONNRESET) || len(s.registry.all()) != 0 || !log.has("tunnel refused", "needs a key, or --tls") {
 			t.Errorf("it reads %v, and %d tunnels are there; want a reset, none, and a line", err, len(s.registry.all()))
 		}
 	})

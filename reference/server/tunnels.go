@@ -31,6 +31,7 @@ type tunnel struct {
 
 	accepted time.Time
 	shaking  atomic.Bool // its TLS handshake is not over
+	client   atomic.Bool // it is, or was, a client's
 	draining atomic.Bool // it takes no new visitors
 }
 
@@ -42,7 +43,8 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 	t.addr = t.remote.Addr()
 	t.log = s.log.With("tunnel", t.id, "remote", t.remote)
 	if !mapping.Allows(s.cfg.AllowedClients, t.addr) { // MULTI-001
-		t.log.Warn("tunnel refused", "error", "its address is not in tunnel.allowed_clients; add it there to allow it")
+		s.refused.add(refusalOf(errAddress, ""))
+		t.log.Warn("tunnel refused", "error", errAddress)
 		sock.Reset(conn)
 		return
 	}
@@ -64,9 +66,9 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 	cfg.Proven = t.taken
 	cfg.Draining = func() { t.draining.Store(true) }
 	if s.cfg.Keys != nil {
-		cfg.Keys = s.cfg.Keys.Find
+		cfg.Keys, cfg.AuthOptional = s.cfg.Keys.Find, s.cfg.AuthOptional
 	}
-	if t.secure != nil {
+	if t.secure != nil && !s.cfg.TLSEndsBefore {
 		cfg.Binding = session.TLSBinding(t.secure)
 	}
 	ctx, end := context.WithCancelCause(s.relaying)
@@ -78,6 +80,7 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 		if s.cfg.Keys != nil {
 			why = errNoSeat
 		}
+		s.refused.add(refusalOf(why, ""))
 		t.log.Warn("tunnel refused", "error", why)
 		end(why)
 		socket.Reset()
@@ -94,6 +97,7 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 func (s *Server) prove(t *tunnel) error {
 	err := s.registry.prove(t, s.cfg.MaxTunnels)
 	if err == nil {
+		t.client.Store(true)
 		t.log.Info("tunnel connected", append(t.secured(), t.keyed()...)...)
 		s.checkKey(t) // which may have been taken away since the proof was right
 	} else {
@@ -118,15 +122,18 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 	}
 	s.tunnels.Go(func() { // Run goes on for connections that linger
 		<-t.session.Lost()
-		if _, up := t.session.Key(); up || s.cfg.Keys == nil { // else it has its seat until its transport is closed
+		if t.client.Load() || s.cfg.Keys == nil { // else it has its seat until its transport is closed
 			s.registry.remove(t)
 		}
 		err := t.session.Err()
 		if err == nil { // else the session has said why
 			t.log.Info("tunnel closed")
 		}
+		if !t.client.Load() {
+			s.refused.add(refusalOf(err, "silent"))
+		}
 		if e, foreign := errors.AsType[*session.ForeignError](err); foreign && e.Speaks == "TLS" {
-			t.log.Warn("the client speaks TLS, and this server does not: set security.tunnel.enable_tls here, or start the client without --tls")
+			t.log.Warn("the client speaks TLS, and this server does not: " + s.whyPlain())
 		}
 	})
 	t.session.Run(ctx)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -25,8 +26,12 @@ type proofs struct {
 	mine   wire.Proof // this side's
 }
 
-// asks reports whether this side asks for auth.
-func (s *Session) asks() bool { return s.cfg.Key != nil || s.cfg.Keys != nil }
+// asks reports whether this side asks for auth: a server to which it is optional does from a HELLO with auth on. Called by
+// the reader, or under the lock.
+func (s *Session) asks() bool { return s.asking }
+
+// unheard reports whether the peer has to speak first, as only that says whether there is auth (AUTH-026).
+func (s *Session) unheard() bool { return s.cfg.AuthOptional && s.phase == greeting }
 
 // guarded reports whether nothing counts but a handshake with auth. Called by the reader, or under the lock.
 func (s *Session) guarded() bool { return s.asks() && s.phase != up }
@@ -97,8 +102,8 @@ func (s *Session) offerAuthLocked() {
 // onClientHelloLocked answers a client's HELLO, the whole frame, by this side's and the proof (AUTH-003).
 func (s *Session) onClientHelloLocked(peer wire.Hello, frame []byte) error {
 	a, p := peer.Auth, &s.proofs
-	if a == nil || a.Scheme != wire.SchemeHMAC { // AUTH-019
-		return s.denyLocked("it has no key, or one of another scheme")
+	if !hasAuth(peer) { // AUTH-019
+		return s.denyLocked(ErrNoKey)
 	}
 	binding := a.Binding
 	cb, accepted := s.cb(binding)
@@ -124,10 +129,10 @@ func (s *Session) onClientHelloLocked(peer wire.Hello, frame []byte) error {
 func (s *Session) onServerHelloLocked(peer wire.Hello, frame []byte) error {
 	a, p := peer.Auth, &s.proofs
 	switch {
-	case a == nil || a.Scheme != wire.SchemeHMAC:
+	case !hasAuth(peer):
 		return fmt.Errorf("%w: %w", ErrNoAuth, violation("AUTH-019", "HELLO without auth"))
 	case a.Binding != p.own.Binding:
-		return violation("AUTH-022", fmt.Sprintf("binding %d; the client's is %d", a.Binding, p.own.Binding))
+		return fmt.Errorf("%w: %w", ErrBinding, violation("AUTH-022", fmt.Sprintf("binding %d; the client's is %d", a.Binding, p.own.Binding)))
 	}
 	cb, _ := s.cb(a.Binding)
 	t := wire.TranscriptOf(p.hello, frame)
@@ -146,9 +151,9 @@ func (s *Session) onAuthLocked(_ wire.Header, payload []byte) error {
 	case server && s.phase == greeted: // AUTH-005
 		switch right := full && proof.Equal(p.wanted); {
 		case !p.known:
-			return s.denyLocked(notKnown)
+			return s.denyLocked(ErrUnknownKey)
 		case !right:
-			return s.denyLocked(notRight)
+			return s.denyLocked(ErrWrongProof)
 		}
 		s.queueLocked(wire.AppendAuthEmpty(s.frame[:0]), true)
 		s.upLocked()
@@ -167,28 +172,33 @@ func (s *Session) onAuthLocked(_ wire.Header, payload []byte) error {
 	return nil
 }
 
-// Why a client is denied.
-const (
-	notKnown = "the key is none of this server's, or the binding none of this tunnel's"
-	notRight = "it has another secret, or somebody stands between"
-)
+// hasAuth reports whether the peer's HELLO has auth of a scheme that is known.
+func hasAuth(peer wire.Hello) bool { return peer.Auth != nil && peer.Auth.Scheme == wire.SchemeHMAC }
 
-// noteUnprovenLocked says that the tunnel of a client ends, because of err, before its proof: it has found the server's wrong.
-func (s *Session) noteUnprovenLocked(err error) {
-	if s.cfg.Role == Client || s.phase != greeted || errors.Is(err, ErrDenied) {
-		return
+// unprovenLocked returns err, which ends the tunnel; or if that was a client's that has sent no proof, since it has found the
+// server's wrong, one that says why.
+func (s *Session) unprovenLocked(err error) error {
+	if s.cfg.Role == Client || s.phase != greeted || errors.Is(err, ErrDenied) || errors.Is(err, errTooLate) || errors.Is(err, context.Canceled) || RuleOf(err) != "" {
+		return err
 	}
-	why := notRight
+	why := ErrWrongProof
 	if !s.proofs.known {
-		why = notKnown
+		why = ErrUnknownKey
 	}
-	s.logLocked(slog.LevelWarn, "client without proof", "key", s.proofs.key.ID, "reason", why)
+	s.logDeniedLocked("client without proof", why)
+	return fmt.Errorf("%w: %w", why, err)
+}
+
+func (s *Session) logDeniedLocked(msg string, why error) {
+	if d, ok := errors.AsType[*denied](why); ok {
+		s.logLocked(slog.LevelWarn, msg, "key", s.proofs.key.ID, "reason", d.why)
+	}
 }
 
 // denyLocked turns away a client whose proof was not right, and does not tell it why (AUTH-024).
-func (s *Session) denyLocked(why string) error {
-	s.logLocked(slog.LevelWarn, "client denied", "key", s.proofs.key.ID, "reason", why)
-	s.partLocked(ErrDenied, wire.CodeDenied, "")
+func (s *Session) denyLocked(why error) error {
+	s.logDeniedLocked("client denied", why)
+	s.partLocked(why, wire.CodeDenied, "")
 	return ErrEnded
 }
 

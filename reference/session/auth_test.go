@@ -688,3 +688,93 @@ func TestAStrangerHoldsLittle(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// optional is a server to which auth is optional.
+func optional() Config {
+	cfg := withAuth(Server)
+	cfg.AuthOptional = true
+	return cfg
+}
+
+// AUTH-026: a visitor is not served before the client's first frame is whole, and nothing is sent, however long that takes.
+func TestAServerToWhichAuthIsOptionalWaitsForTheFirstFrame(t *testing.T) {
+	near, _ := sock.Pipe(1 << 10)
+	visitor := Visitor{Socket: near, Target: home}
+	first := func(r *rig, frame []byte) {
+		if err := r.s.Open(visitor); !errors.Is(err, ErrNotUp) {
+			t.Errorf("Open on a silent tunnel = %v; want ErrNotUp", err)
+		}
+		r.sleep(handshake + time.Second)
+		r.wantIdle("nothing is said to a silent client")
+		r.send(frame[:len(frame)-1])
+		synctest.Wait()
+		if err := r.s.Open(visitor); !errors.Is(err, ErrNotUp) {
+			t.Errorf("Open before the first frame is whole = %v; want ErrNotUp", err)
+		}
+		r.wantIdle("nothing is said before the first frame is whole")
+		r.send(frame[len(frame)-1:])
+		synctest.Wait()
+	}
+	inMemory(t, optional(), func(r *rig) { // a client of Core
+		first(r, keepAlive())
+		r.want("the answer", keepAlive())
+		r.visit(home)
+		r.want("a visitor is requested", request(1, home.Port, home.Host))
+		if _, up := r.s.Key(); up {
+			t.Error("a client of Core has a key")
+		}
+	})
+	for what, hello := range map[string][]byte{
+		"without auth":   hello(Client, peerWindow),
+		"another scheme": wire.AppendHello(nil, wire.Hello{Window: peerWindow, MaxConnections: 16384, Auth: &wire.Auth{Scheme: 2}}, true),
+	} {
+		inMemory(t, optional(), func(r *rig) {
+			first(r, hello)
+			f := r.take(what, wire.TypeHello)
+			if said, err := wire.ParseHello(f[wire.HeaderLen:], false, wire.TagAuth); err != nil || said.Auth != nil {
+				t.Errorf("%s: the server's HELLO has %+v, %v; want no auth", what, said.Auth, err)
+			}
+			r.visit(home)
+			r.want("a visitor is opened", openFrame(1))
+			r.send(wire.AppendAuthEmpty(nil))
+			r.wantPart("AUTH was not agreed", "HELLO-006")
+		})
+	}
+	inMemory(t, optional(), func(r *rig) { // AUTH is of no type that a Core tunnel has
+		r.send(wire.AppendAuthEmpty(nil), keepAlive())
+		r.want("AUTH is skipped", keepAlive())
+	})
+	inMemory(t, optional(), func(r *rig) {
+		r.send(wire.AppendHello(nil, wire.Hello{Auth: &wire.Auth{Scheme: wire.SchemeHMAC, KeyID: "x"}}, true)[:wire.HeaderLen+10])
+		r.wantIdle("part of a HELLO")
+	})
+}
+
+// From a HELLO with auth on the tables hold where auth is optional, as where the server asks for it.
+func TestWhereAuthIsOptionalAKeyIsProven(t *testing.T) {
+	for _, row := range spec.States("auth-server").Events {
+		for _, cell := range row.Cells {
+			if cell.To != "" && (cell.State != "new" || row.Event == "HELLO with auth") {
+				t.Run(cell.State+"/"+row.Event, func(t *testing.T) {
+					inMemory(t, optional(), func(r *rig) { r.handshake().play(row.Event, cell) })
+				})
+			}
+		}
+	}
+	inMemory(t, optional(), func(r *rig) {
+		h := r.handshake()
+		h.enter("up")
+		if key, up := r.s.Key(); !up || key.ID != testKey.ID {
+			t.Errorf("Key = %v, %v; want home", key, up)
+		}
+	})
+	inMemory(t, optional(), func(r *rig) { // the time counts from accept, as AUTH-009 has it
+		r.sleep(handshake - time.Second)
+		h := r.handshake()
+		h.greet()
+		h.want("the server proves first", h.serverProof())
+		r.sleep(2 * time.Second)
+		h.want("no proof in time", goAway(wire.CodeTimedOut))
+		h.wantOver(false)
+	})
+}

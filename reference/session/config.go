@@ -113,6 +113,8 @@ type Config struct {
 	// Keys makes a server ask for auth: it finds the secret of a key by its ID. It does not block, and takes a time that does
 	// not depend on how much of an ID is right (AUTH-008). nil: the server does not ask.
 	Keys func(id string) (wire.Secret, bool)
+	// AuthOptional makes a server with Keys serve clients without auth, too.
+	AuthOptional bool
 	// Binding is the CB of a binding of the tunnel's transport, which is ready when it is called; false: it has none of that
 	// number. nil: the transport is not encrypted (AUTH-010).
 	Binding func(binding uint8) (wire.CB, bool)

@@ -24,9 +24,17 @@ var (
 	// ErrNoAuth: the server does not ask for auth, and this client has a key.
 	ErrNoAuth = errors.New("session: the server does not prove that it has this client's key, as it speaks the Core profile only or has no keys; give it keys (adit-server keygen), or start this client without one")
 	// ErrWrongServer: the server's proof is wrong.
-	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server")
-	// ErrDenied: the client's proof is wrong, or it has no key.
+	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server, or somebody stands between")
+	// ErrBinding: the two ends do not agree on what the proofs are bound to.
+	ErrBinding = errors.New("session: client and server do not agree on what encrypts the tunnel: tls_ends_before has to be set at both or at none, when a balancer ends TLS")
+	// ErrDenied: the client is none of this server's. The three below wrap it.
 	ErrDenied = errors.New("session: the client was denied")
+	// ErrNoKey: it has no key.
+	ErrNoKey error = &denied{"it has no key, or one of another scheme"}
+	// ErrUnknownKey: it has one that is none of the server's.
+	ErrUnknownKey error = &denied{"the key is none of this server's, or the binding none of this tunnel's"}
+	// ErrWrongProof: it does not prove that it has the key.
+	ErrWrongProof error = &denied{"it has another secret, or somebody stands between"}
 	// ErrRevoked: the client's key was taken away.
 	ErrRevoked = errors.New("session: the client's key was taken away")
 	// errTooLate: the handshake took too long (AUTH-009).
@@ -38,6 +46,12 @@ var (
 	// ErrDeadPeer: nothing was read from the peer for Config.DeadPeer.
 	ErrDeadPeer = fmt.Errorf("session: peer silent for too long: %w", os.ErrDeadlineExceeded)
 )
+
+// denied says why a client is; its log line has the reason alone.
+type denied struct{ why string }
+
+func (d *denied) Error() string { return ErrDenied.Error() + ": " + d.why }
+func (d *denied) Unwrap() error { return ErrDenied }
 
 // RuleOf is the requirement of PROTOCOL.md that ended a connection or a tunnel with err; "" when none did.
 func RuleOf(err error) string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -72,9 +73,20 @@ func feed(peer sock.Stream, bytes []byte, step int) {
 	peer.CloseWrite()
 }
 
-// FuzzStranger is FuzzPeer for a side that asks for auth: whatever somebody says who has no key, the tunnel is never up.
+// FuzzStranger is FuzzPeer for a side that asks for auth, or to which it is optional: whatever somebody says who has no key,
+// nothing comes up that needs one, and a server says nothing first (AUTH-026).
 func FuzzStranger(f *testing.F) {
-	for _, server := range []bool{true, false} {
+	var vectors []byte // all frames, one behind the other, and each behind a HELLO
+	for v := range spec.AuthVectors("frame") {
+		vectors = append(vectors, v.Octets.Bytes()...)
+		for _, side := range []uint8{0, 1, 2} {
+			f.Add(side, uint8(1), v.Octets.Bytes())
+			f.Add(side, uint8(7), append(hello(Client, 1), v.Octets.Bytes()...))
+		}
+	}
+	f.Add(uint8(2), uint8(200), vectors)
+	for side := range uint8(3) {
+		server := side > 0
 		auth := &wire.Auth{Scheme: wire.SchemeHMAC, KeyID: "home"}
 		greeting := wire.AppendHello(nil, wire.Hello{Auth: auth}, server)
 		for _, seed := range [][]byte{
@@ -87,21 +99,30 @@ func FuzzStranger(f *testing.F) {
 			slices.Concat(hello(Client, 1), request(1, 22, "h")),
 			slices.Concat(keepAlive(), openFrame(1), data(1, "x")),
 		} {
-			f.Add(server, uint8(3), seed)
+			f.Add(side, uint8(3), seed)
 		}
 	}
-	f.Fuzz(func(t *testing.T, server bool, step uint8, bytes []byte) {
+	f.Fuzz(func(t *testing.T, side, step uint8, bytes []byte) {
 		cfg, proven := withAuth(Client), false
-		if server {
+		switch side % 3 {
+		case 1:
 			cfg = withAuth(Server)
+		case 2:
+			cfg = optional()
 		}
 		cfg.Dial = dialMemory
 		cfg.Proven = func() error { proven = true; return nil }
 		near, peer := sock.Pipe(1 << 20)
 		s := New(near, cfg)
+		if cfg.AuthOptional {
+			visitor, _ := sock.Pipe(16)
+			if err := s.Open(Visitor{Socket: visitor, Target: home}); !errors.Is(err, ErrNotUp) {
+				t.Fatalf("Open before the first frame = %v; want ErrNotUp", err)
+			}
+		}
 		go feed(peer.Stream(), bytes, int(step)+1)
 		err := s.Run(context.Background())
-		if _, up := s.Key(); up || proven || s.Stats().Opened+s.Stats().Failed > 0 || len(s.ids.conns) > 0 {
+		if _, up := s.Key(); up || proven && !cfg.AuthOptional || s.Stats().Opened+s.Stats().Failed > 0 || len(s.ids.conns) > 0 {
 			t.Fatalf("the tunnel was up, or something was opened; Run = %v", err)
 		}
 	})

@@ -63,20 +63,25 @@ func (s *Session) onHelloLocked(h wire.Header, payload []byte) error {
 		}
 		return violation("HELLO-004", "HELLO that answers none, or a second one")
 	}
+	var options []wire.Tag // that this side has
+	if s.asks() || s.cfg.Keys != nil {
+		options = append(options, wire.TagAuth)
+	}
+	peer, err := wire.ParseHello(payload, s.cfg.Role == Server, options...)
+	if err != nil {
+		return err
+	}
+	if s.unheard() && hasAuth(peer) {
+		s.asking = true
+		s.noteDueLocked(max(handshake, s.now()))
+		s.rearmLocked()
+	}
 	if s.asks() {
-		peer, err := wire.ParseHello(payload, s.cfg.Role == Server, wire.TagAuth)
-		if err != nil {
-			return err
-		}
 		frame := append(wire.AppendHeader(nil, h.Type, len(payload)), payload...) // as it was sent: a header has one form
 		if s.cfg.Role == Server {
 			return s.onClientHelloLocked(peer, frame)
 		}
 		return s.onServerHelloLocked(peer, frame)
-	}
-	peer, err := wire.ParseHello(payload, s.cfg.Role == Server)
-	if err != nil {
-		return err
 	}
 	if s.cfg.Role == Server {
 		s.queueLocked(s.helloLocked(), true) // HELLO-002

@@ -25,8 +25,8 @@ func (s *Session) Open(v Visitor) error {
 	case s.fullLocked():
 		return ErrTooMany
 	}
-	if s.guarded() {
-		return ErrNotUp // AUTH-001
+	if s.guarded() || s.unheard() {
+		return ErrNotUp // AUTH-001, AUTH-026
 	}
 	if s.phase == greeting && s.cfg.Protocol == ExtendedOnly {
 		return ErrCoreOnly // it is not known yet to be more

@@ -49,6 +49,7 @@ type Session struct {
 	phase   phase         // of the handshake; written by the reader only
 	mayPart bool          // the peer sent a HELLO: it knows GOAWAY
 	peer    wire.Hello    // what the peer's HELLO says
+	asking  bool          // this side asks for auth; written by the reader only
 	proofs  proofs        // of a handshake with auth
 	why     string        // why it is Core on a tunnel that might have been more
 	held    int           // memory of received bytes, and of those that were read ahead of their credit (WIN-008)
@@ -117,6 +118,7 @@ func New(tunnel sock.Socket, cfg Config) *Session {
 		dials:    make(chan struct{}, maxDials),
 		meter:    newStallMeter(cfg.StallWindow),
 		ping:     newPinger(),
+		asking:   cfg.Key != nil || cfg.Keys != nil && !cfg.AuthOptional,
 	}
 	switch {
 	case s.asks():
@@ -286,8 +288,8 @@ func (s *Session) loseLocked(err error) {
 	if s.ended {
 		return
 	}
+	err = s.unprovenLocked(err)
 	s.ended, s.err = true, err
-	s.noteUnprovenLocked(err)
 	s.cancel()
 	for c := range s.live {
 		c.kind.tunnelLostLocked()

@@ -8,6 +8,7 @@ import (
 
 // Client is by what a client knows the server (TLS-004), and its own certificate.
 type Client struct {
+	byKey       bool                     // the tunnel's key alone says whether it is the server: any certificate will do
 	authorities *watched[*x509.CertPool] // nil: those of the system
 	pin         *Pin                     // in the place of chain and name; nil: none
 	pair        *watched[*tls.Certificate]
@@ -15,9 +16,10 @@ type Client struct {
 
 // NewClient reads what a client was told: the file of the authorities whose certificates it takes, empty for those of the
 // system; a pin, empty for none, in whose presence nothing else of the server's certificate counts; and its own
-// certificate and private key, empty if it has none.
-func NewClient(ca, pin, certFile, keyFile string) (*Client, error) {
-	c := &Client{}
+// certificate and private key, empty if it has none. With byKey set and neither ca nor pin any certificate is taken: then the caller has
+// to say nothing but HELLO before the server's proof, bound to this TLS connection, was right.
+func NewClient(ca, pin, certFile, keyFile string, byKey bool) (*Client, error) {
+	c := &Client{byKey: byKey && ca == "" && pin == ""}
 	var err error
 	if ca != "" {
 		if c.authorities, err = watchPool("ca", ca); err != nil {
@@ -32,7 +34,7 @@ func NewClient(ca, pin, certFile, keyFile string) (*Client, error) {
 		c.pin = &p
 	}
 	if certFile != "" {
-		if c.pair, err = watchPair(certFile, keyFile); err != nil {
+		if c.pair, err = watchPair("cert_key_file", certFile, keyFile); err != nil {
 			return nil, err
 		}
 	}
@@ -46,8 +48,8 @@ func (c *Client) Config(host string, log *slog.Logger) *tls.Config {
 	if c.authorities != nil {
 		cfg.RootCAs = c.authorities.now(log)
 	}
+	cfg.InsecureSkipVerify = c.byKey || c.pin != nil // chain and name, but not that the server has the certificate's private key
 	if c.pin != nil {
-		cfg.InsecureSkipVerify = true // chain and name, but not that the server has the key
 		cfg.VerifyConnection = c.checkPin
 	}
 	if c.pair != nil {
@@ -59,8 +61,9 @@ func (c *Client) Config(host string, log *slog.Logger) *tls.Config {
 }
 
 func (c *Client) checkPin(state tls.ConnectionState) error {
-	if seen := PinOf(state.PeerCertificates[0]); seen != *c.pin {
-		return &PinError{Want: *c.pin, Seen: seen}
+	cert := state.PeerCertificates[0]
+	if seen := PinOf(cert); seen != *c.pin {
+		return &PinError{Want: *c.pin, Seen: seen, Made: MadeAtStart(cert)}
 	}
 	return nil
 }

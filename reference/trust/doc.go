@@ -5,7 +5,8 @@
 // the remedy. A handshake looks whether they have changed since: a certificate is renewed without a restart.
 //
 //	server.go  Server: its certificate, and whose certificates clients have to show
-//	client.go  Client: by which of ca and pin it knows the server, and its own certificate
+//	client.go  Client: by which of ca, pin and key it knows the server, and its own certificate
+//	made.go    the certificate of a server that has keys, and no files
 //	pin.go     Pin: the digest of a public key
 //	files.go   reading the files, and again when they have changed
 package trust

@@ -14,7 +14,7 @@ import (
 
 // Error says what is wrong with what a key of the configuration names, and the remedy.
 type Error struct {
-	Key string // cert_file, key_file, client_ca, ca or pin
+	Key string // cert_file, key_file or cert_key_file, client_ca, ca or pin
 	Err error
 }
 
@@ -86,22 +86,22 @@ func look(names []string) string {
 	return b.String()
 }
 
-// readPair reads a certificate, those behind it that lead to its authority, and its private key.
-func readPair(certFile, keyFile string) (*tls.Certificate, error) {
+// readPair reads a certificate, those behind it that lead to its authority, and its private key, whose file is what key names.
+func readPair(key, certFile, keyFile string) (*tls.Certificate, error) {
 	cert, _, err := readCertificates("cert_file", certFile)
 	if err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(keyFile)
+	secret, err := os.ReadFile(keyFile)
 	if err != nil {
-		return nil, wrong("key_file", "%w; name the PEM file of the certificate's private key, and let this program read it", err)
+		return nil, wrong(key, "%w; name the PEM file of the certificate's private key, and let this program read it", err)
 	}
-	if block, _ := pem.Decode(key); block != nil && (strings.Contains(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "") {
-		return nil, wrong("key_file", "%s is encrypted; write the key without passphrase (openssl pkey -in FILE -out NEW), readable by this program alone", keyFile)
+	if block, _ := pem.Decode(secret); block != nil && (strings.Contains(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "") {
+		return nil, wrong(key, "%s is encrypted; write the key without passphrase (openssl pkey -in FILE -out NEW), readable by this program alone", keyFile)
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	pair, err := tls.X509KeyPair(cert, secret)
 	if err != nil {
-		return nil, wrong("key_file", "%s does not belong to cert_file, %s (%w); name the private key, in PEM form, that the certificate was made with", keyFile, certFile, err)
+		return nil, wrong(key, "%s does not belong to cert_file, %s (%w); name the private key, in PEM form, that the certificate was made with", keyFile, certFile, err)
 	}
 	if err := checkTime(pair.Leaf); err != nil {
 		return nil, wrong("cert_file", "%s %w", certFile, err)

@@ -29,7 +29,10 @@ func ParsePin(text string) (p Pin, err error) {
 }
 
 // PinError is the failure of a handshake with a server that has another key than the one that was pinned.
-type PinError struct{ Want, Seen Pin }
+type PinError struct {
+	Want, Seen Pin
+	Made       bool // the certificate is one that the server made when it started
+}
 
 func (e *PinError) Error() string {
 	return fmt.Sprintf("the server's key has the pin %s, not %s", e.Seen, e.Want)

@@ -12,15 +12,21 @@ const protocol = "adit/1"
 // Server is how a server shows who it is, and which clients it takes.
 type Server struct {
 	pair    *watched[*tls.Certificate]
+	made    bool                     // the certificate, when the server started
 	clients *watched[*x509.CertPool] // nil: any
 }
 
 // NewServer reads the server's certificate and its private key, and the authorities of its clients; clientCA empty: any
-// client is taken.
+// client is taken. Without files the certificate is one of its own making, which suits those that know it by a key.
 func NewServer(certFile, keyFile, clientCA string) (*Server, error) {
-	s := &Server{}
+	s := &Server{made: certFile == ""}
 	var err error
-	if s.pair, err = watchPair(certFile, keyFile); err != nil || clientCA == "" {
+	if s.made {
+		s.pair, err = watch(makePair)
+	} else {
+		s.pair, err = watchPair("key_file", certFile, keyFile)
+	}
+	if err != nil || clientCA == "" {
 		return s, err
 	}
 	s.clients, err = watchPool("client_ca", clientCA)
@@ -43,8 +49,13 @@ func (s *Server) current(log *slog.Logger) *tls.Config {
 	return cfg
 }
 
-// Pin is that of the server's certificate.
-func (s *Server) Pin(log *slog.Logger) Pin { return PinOf(s.pair.now(log).Leaf) }
+// AsksClients reports whether clients have to show a certificate (TLS-005).
+func (s *Server) AsksClients() bool { return s.clients != nil }
+
+// Pin is that of the server's certificate; false: it would not last, as the certificate is made at each start.
+func (s *Server) Pin(log *slog.Logger) (Pin, bool) {
+	return PinOf(s.pair.now(log).Leaf), !s.made
+}
 
 // base is what both roles have in common.
 func base() *tls.Config {
@@ -56,8 +67,8 @@ func base() *tls.Config {
 	}
 }
 
-func watchPair(certFile, keyFile string) (*watched[*tls.Certificate], error) {
-	return watch(func() (*tls.Certificate, error) { return readPair(certFile, keyFile) }, certFile, keyFile)
+func watchPair(key, certFile, keyFile string) (*watched[*tls.Certificate], error) {
+	return watch(func() (*tls.Certificate, error) { return readPair(key, certFile, keyFile) }, certFile, keyFile)
 }
 
 func watchPool(key, file string) (*watched[*x509.CertPool], error) {

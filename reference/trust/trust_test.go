@@ -80,7 +80,7 @@ func mustServer(t *testing.T, cert, key, clientCA string) *Server {
 
 func mustClient(t *testing.T, ca, pin, cert, key string) *Client {
 	t.Helper()
-	c, err := NewClient(ca, pin, cert, key)
+	c, err := NewClient(ca, pin, cert, key, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func mustClient(t *testing.T, ca, pin, cert, key string) *Client {
 func TestAClientKnowsItsServer(t *testing.T) {
 	m := makeServer(t)
 	server := mustServer(t, m.cert, m.key, "")
-	if got := server.Pin(silent); got != m.pin {
+	if got, lasts := server.Pin(silent); got != m.pin || !lasts {
 		t.Errorf("the server's pin is %s; want %s", got, m.pin)
 	}
 	other := certtest.File(m.dir, "other.crt", certtest.NewCA().PEM)
@@ -186,13 +186,13 @@ func TestFilesThatCannotWorkAreRefusedByName(t *testing.T) {
 		{what: "an authority that is none", ca: text, want: "ca", remedy: "BEGIN CERTIFICATE"},
 		{what: "a pin that is too short", pin: "00ff", want: "pin", remedy: "64 hexadecimal digits"},
 		{what: "a pin that is none", pin: "none", want: "pin", remedy: "64 hexadecimal digits"},
-		{what: "a client's certificate without its key", ca: m.caFile, cert: m.cert, key: otherKey, want: "key_file", remedy: "name the private key"},
+		{what: "a client's certificate without its key", ca: m.caFile, cert: m.cert, key: otherKey, want: "cert_key_file", remedy: "name the private key"},
 	} {
 		var err error
 		if c.ca+c.pin == "" {
 			_, err = NewServer(c.cert, c.key, c.clientCA)
 		} else {
-			_, err = NewClient(c.ca, c.pin, c.cert, c.key)
+			_, err = NewClient(c.ca, c.pin, c.cert, c.key, false)
 		}
 		if e, ok := errors.AsType[*Error](err); !ok || e.Key != c.want || !strings.Contains(e.Error(), c.remedy) {
 			t.Errorf("%s: %v; want %s named, and %q", c.what, err, c.want, c.remedy)

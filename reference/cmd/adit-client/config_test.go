@@ -19,7 +19,9 @@ var keys = []wiring.Key{
 	{"protocol", "extended", "Session.Protocol", "extended"},
 	{"name", "workshop", "Session.Name", "workshop"},
 	{"key", "adit1:home:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "Session.Key", "&{home (secret)}"},
-	{"auth_key_file", "", "", ""},
+	{"key_file", "", "", ""},
+	{"plain", false, "", ""},
+	{"tls_ends_before", true, "TLSEndsBefore", "true"},
 	{"allow", []string{"10.0.0.2:22"}, "", ""},
 	{"target_host", "127.0.0.3", "TargetHost", "127.0.0.3"},
 	{"connect_timeout", "4s", "ConnectTimeout", "4s"},
@@ -50,7 +52,7 @@ var keys = []wiring.Key{
 // others are the fields that no key reaches: looked at below, set by the client, or the server's.
 var others = []string{
 	"Policy", "Logger", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
-	"Session.Agent", "Session.Instance", "Session.Keys", "Session.Binding", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
+	"Session.Agent", "Session.Instance", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.ConnectTimeout", "Session.ShortRequests", "Session.FirstID",
 }
 
@@ -68,7 +70,7 @@ func TestEveryKeyReachesTheClient(t *testing.T) {
 		return c, made, err
 	}
 	all := append(slices.Clone(keys), wiring.Key{Name: "tls", Value: true}, wiring.Key{Name: "ca", Value: cert}, wiring.Key{Name: "pin", Value: ""},
-		wiring.Key{Name: "cert_file", Value: cert}, wiring.Key{Name: "key_file", Value: key})
+		wiring.Key{Name: "cert_file", Value: cert}, wiring.Key{Name: "cert_key_file", Value: key})
 	if err := wiring.Check(dir, all, others, loaded); err != nil {
 		t.Error(err)
 	}

@@ -30,7 +30,7 @@ func load(args []string, out io.Writer) (config.Client, error) {
 func run(ctx context.Context, c config.Client, log *logging.Log) error {
 	logger := log.Logger(c.Log.Logger)
 	if c.KeyShows {
-		logger.Warn("the key on the command line shows in the list of processes and in the shell's history; set ADIT_KEY, or name a file by --auth_key_file")
+		logger.Warn("the key on the command line shows in the list of processes and in the shell's history; set ADIT_KEY, or name a file by --key_file")
 	}
 	cfg, err := clientConfig(c, logger)
 	if err == nil {
@@ -45,6 +45,7 @@ func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 		Server:         c.Server,
 		Policy:         policy,
 		TLS:            c.Trust,
+		TLSEndsBefore:  c.Balanced,
 		TargetHost:     c.TargetHost,
 		ConnectTimeout: c.ConnectTimeout,
 		RetryFirst:     c.RedialDelay,

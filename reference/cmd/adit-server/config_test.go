@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/certtest"
 	"github.com/adit-tunnel/adit/reference/cmd/internal/wiring"
 	"github.com/adit-tunnel/adit/reference/config"
+	"github.com/adit-tunnel/adit/reference/keys"
 	"github.com/adit-tunnel/adit/reference/server"
 	"github.com/adit-tunnel/adit/reference/trust"
 )
@@ -24,6 +26,9 @@ var settings = []wiring.Key{
 	{"memory", 17, "Memory", "17"},
 	{"protocol", "extended", "Session.Protocol", "extended"},
 	{"keys", "", "", ""},
+	{"open", true, "AuthOptional", "true"},
+	{"plain", false, "", ""},
+	{"tls_ends_before", false, "TLSEndsBefore", "false"},
 	{"tunnel.allowed_clients", []string{"10.0.0.4"}, "AllowedClients", "[10.0.0.4/32]"},
 	{"tunnel.connect_request", "short", "Rules.ShortRequests", "true"},
 	{"tunnel.target_offset", 11005, "Rules.TargetOffset", "11005"},
@@ -60,7 +65,7 @@ var settings = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Keys", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Keys", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
@@ -92,12 +97,42 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 	}
 	if made.TLS == nil {
 		t.Error("security.tunnel does not reach the server")
-	} else if got, want := made.TLS.Pin(made.Logger), trust.PinOf(pair.TLS().Leaf); got != want {
+	} else if got, want := pinOf(made), trust.PinOf(pair.TLS().Leaf); got != want {
 		t.Errorf("security.tunnel.cert_file becomes the pin %s; want %s", got, want)
 	} else if cfg, err := made.TLS.Config(made.Logger).GetConfigForClient(nil); err != nil || cfg.ClientCAs == nil {
 		t.Errorf("security.tunnel.client_ca does not reach the server: %v", err)
 	}
 	if len(made.Maps) != 1 || made.Maps[0].Port != 11020 || *made.Maps[0].TargetPort != 22 {
 		t.Errorf("-map becomes %+v", made.Maps)
+	}
+}
+
+func pinOf(c server.Config) trust.Pin {
+	pin, _ := c.TLS.Pin(c.Logger)
+	return pin
+}
+
+// With keys there is TLS, unless the server is told that there is none, or that somebody else ends it.
+func TestKeysReachTheServer(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys")
+	if _, err := keys.Add(file, "home"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args                    []string
+		tls, balanced, optional bool
+	}{
+		{nil, true, false, false},
+		{[]string{"--open"}, true, false, true},
+		{[]string{"--plain"}, false, false, false},
+		{[]string{"--tls_ends_before"}, false, true, false},
+	} {
+		read, err := config.LoadServer(append([]string{"--keys", file}, c.args...), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made := serverConfig(read, nil, nil); made.Keys == nil || made.Keys.Len() != 1 || made.TLS != nil != c.tls || made.TLSEndsBefore != c.balanced || made.AuthOptional != c.optional {
+			t.Errorf("%q become %+v; want TLS %v, TLSEndsBefore %v, AuthOptional %v", c.args, made, c.tls, c.balanced, c.optional)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/adit-tunnel/adit/reference/config"
@@ -41,18 +42,30 @@ func makeKey(name string, c config.Server, out, notes io.Writer) error {
 	if _, err := fmt.Fprintln(out, commandLine(key, c)); err != nil {
 		return fmt.Errorf("the key %s is in %s, and could not be printed: %w", name, c.Keys, err)
 	}
-	_, _ = fmt.Fprintf(notes, "The key %s is in %s; a server that was started with --keys %s takes it at once, one that was not does not ask for keys.\n"+
-		"The line above starts the client, if it reaches this machine by that name. It is not shown again: whoever has it is this client.\n", name, c.Keys, c.Keys)
+	_, _ = fmt.Fprintf(notes, "The key %s is in %s; a server that has this file takes it at once, one that was started without it has to be started again.\n"+
+		"The line above starts the client, if it reaches this machine by that name. It is not shown again: whoever has it is this client.\n", name, c.Keys)
 	return nil
 }
 
 // commandLine is how the client of a key is started.
 func commandLine(key keys.Key, c config.Server) string {
-	line := fmt.Sprintf("ADIT_KEY='%s' adit-client --server %s", key.Line(), net.JoinHostPort(hostFor(c.Tunnel.ListenHost), strconv.Itoa(c.Tunnel.ListenPort)))
-	if c.Security.Tunnel.EnableTLS {
-		line += " --tls"
+	line := fmt.Sprintf("ADIT_KEY='%s' %s --server %s", key.Line(), client(os.Args[0]), net.JoinHostPort(hostFor(c.Tunnel.ListenHost), strconv.Itoa(c.Tunnel.ListenPort)))
+	switch {
+	case c.Plain:
+		line += " --plain"
+	case c.Balanced:
+		line += " --tls_ends_before"
 	}
 	return line
+}
+
+// client is how the client is called where it lies beside this program, which was called so. An absolute name would be this
+// machine's.
+func client(server string) string {
+	if dir, _ := filepath.Split(server); !filepath.IsAbs(server) {
+		return dir + "adit-client"
+	}
+	return "adit-client"
 }
 
 // hostFor is where clients reach a server that listens on a host, as far as this machine knows.

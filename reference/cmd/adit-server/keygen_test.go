@@ -28,13 +28,22 @@ func TestKeygen(t *testing.T) {
 	if want := "ADIT_KEY='" + key.Line() + "' adit-client --server 192.0.2.1:9001\n"; err != nil || out.String() != want {
 		t.Errorf("keygen prints %q, %v; want %q", &out, err, want)
 	}
-	if strings.Contains(notes.String(), key.Line()[11:]) || !strings.Contains(notes.String(), "--keys "+file) {
+	if strings.Contains(notes.String(), key.Line()[11:]) || !strings.Contains(notes.String(), file) {
 		t.Errorf("it notes %q; want where the key is, and not the key", &notes)
 	}
 	var c config.Server
-	c.Tunnel.ListenHost, c.Security.Tunnel.EnableTLS = "tunnel.example.org", true
-	if got := commandLine(key, c); !strings.HasSuffix(got, " adit-client --server tunnel.example.org:0 --tls") {
-		t.Errorf("with TLS the line is %q; want --tls", got)
+	c.Tunnel.ListenHost, c.Plain = "tunnel.example.org", true
+	if got := commandLine(key, c); !strings.HasSuffix(got, " adit-client --server tunnel.example.org:0 --plain") {
+		t.Errorf("without TLS the line is %q; want --plain", got)
+	}
+	c.Plain, c.Balanced = false, true
+	if got := commandLine(key, c); !strings.HasSuffix(got, " adit-client --server tunnel.example.org:0 --tls_ends_before") {
+		t.Errorf("behind a balancer the line is %q; want --tls_ends_before", got)
+	}
+	for server, want := range map[string]string{"adit-server": "adit-client", "bin/adit-server": "bin/adit-client", "./adit-server": "./adit-client", "/opt/bin/adit-server": "adit-client"} {
+		if got := client(server); got != want {
+			t.Errorf("beside %s the client is called %s; want %s", server, got, want)
+		}
 	}
 	name, _ := os.Hostname()
 	for listen, want := range map[string]string{"": name, "0.0.0.0": name, "::": name, "2001:db8::1": "2001:db8::1", "tunnel.example.org": "tunnel.example.org"} {
@@ -82,7 +91,6 @@ func TestTheLineOfKeygenStartsItsClient(t *testing.T) {
 	line := keygen("home")
 	server := start(t, filepath.Join(bin, "adit-server"), "--keys", file, "-tunnel.listen_host", "127.0.0.1", "-tunnel.listen_port", "0", "-api.listen_port", "0",
 		"-visitors.listen_host", "127.0.0.1", "-database.path", filepath.Join(t.TempDir(), "mappings.db"), "-map", fmt.Sprintf("%d=%s", public, service))
-	server.line(t, "keys without TLS keep strangers out, and no more")
 	tunnel := regexp.MustCompile(`tunnel=(\S+) `).FindStringSubmatch(server.line(t, "msg=ready"))
 	words := regexp.MustCompile(`^ADIT_KEY='(\S+)' adit-client --server \S+\n$`).FindStringSubmatch(line)
 	if tunnel == nil || words == nil {
@@ -90,8 +98,9 @@ func TestTheLineOfKeygenStartsItsClient(t *testing.T) {
 	}
 	t.Setenv("ADIT_KEY", words[1])
 	client := start(t, filepath.Join(bin, "adit-client"), "--server", tunnel[1])
-	client.line(t, "a key without TLS keeps strangers out, and no more")
-	client.line(t, "msg=connected")
+	if line := client.line(t, "msg=connected"); !strings.Contains(line, "tls=true") {
+		t.Errorf("the client says %q; want tls=true", line)
+	}
 	server.line(t, "tunnel connected")
 
 	visitor, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", public))
