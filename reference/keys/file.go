@@ -4,13 +4,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 
+	"github.com/adit-tunnel/adit/reference/files"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -19,9 +16,6 @@ type Key = wire.Key
 
 // Parse reads a key as text (AUTH-023).
 func Parse(text string) (Key, error) { return wire.ParseKey(text) }
-
-// mostBytes bounds a file of keys: some ten thousand of them.
-const mostBytes = 1 << 20
 
 // Read reads the file of a client, which has one key.
 func Read(path string) (Key, error) {
@@ -37,22 +31,11 @@ func Read(path string) (Key, error) {
 
 // read reads a file of keys. An error names the line and the part of it that is wrong, and never a secret.
 func read(path string) ([]Key, error) {
-	file, err := os.Open(path)
+	text, err := files.ReadPrivate(path, "whoever has a key can be the client")
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	if err := private(file); err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(io.LimitReader(file, mostBytes+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > mostBytes:
-		return nil, fmt.Errorf("%s is no file of keys: it has more than 1 MiB", path)
-	}
-	return parse(path, string(text))
+	return parse(path, text)
 }
 
 func parse(path, text string) ([]Key, error) {
@@ -78,21 +61,6 @@ func parse(path, text string) ([]Key, error) {
 	return all, nil
 }
 
-// private refuses a file that others than its owner may read or write.
-func private(file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		return fmt.Errorf("%s is a directory; name a file", file.Name())
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" { // which has no such modes
-		return fmt.Errorf("others may read or change %s (mode %04o), and whoever has a key can be the client: chmod 600 %s", file.Name(), mode, file.Name())
-	}
-	return nil
-}
-
 // Add makes a new key with an ID and adds it to a server's file, which it makes if there is none.
 func Add(path, id string) (Key, error) {
 	if !wire.ValidKeyID(id) {
@@ -109,34 +77,5 @@ func Add(path, id string) (Key, error) {
 	}
 	key := Key{ID: id}
 	rand.Read(key.Secret[:])
-	return key, add(path, key.Line())
-}
-
-// add writes a line behind those that a file has.
-func add(path, line string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	line += "\n"
-	if last := []byte{'\n'}; info.Size() > 0 {
-		if _, err := file.ReadAt(last, info.Size()-1); err != nil {
-			return err
-		}
-		if last[0] != '\n' { // an editor may have left it out
-			line = "\n" + line
-		}
-	}
-	if _, err := io.WriteString(file, line); err != nil { // in one piece: a server may be reading
-		return err
-	}
-	return file.Sync()
+	return key, files.AddLine(path, key.Line())
 }

@@ -4,13 +4,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+
+	"github.com/adit-tunnel/adit/reference/files"
 )
 
 // Client is by what a client knows the server (TLS-004), and its own certificate.
 type Client struct {
-	authorities *watched[*x509.CertPool] // nil: those of the system
-	pin         *Pin                     // in the place of chain and name; nil: none
-	pair        *watched[*tls.Certificate]
+	authorities *files.Watched[*x509.CertPool] // nil: those of the system
+	pin         *Pin                           // in the place of chain and name; nil: none
+	pair        *files.Watched[*tls.Certificate]
 }
 
 // NewClient reads what a client was told: the file of the authorities whose certificates it takes, empty for those of the
@@ -44,14 +46,14 @@ func (c *Client) Config(host string, log *slog.Logger) *tls.Config {
 	cfg := base()
 	cfg.ServerName = host
 	if c.authorities != nil {
-		cfg.RootCAs = c.authorities.now(log)
+		cfg.RootCAs = c.authorities.Now(log)
 	}
 	if c.pin != nil {
 		cfg.InsecureSkipVerify = true // chain and name, but not that the server has the key
 		cfg.VerifyConnection = c.checkPin
 	}
 	if c.pair != nil {
-		pair := c.pair.now(log)
+		pair := c.pair.Now(log)
 		// Whatever the server asks for: one that does not suit it is refused by name, none is not.
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+
+	"github.com/adit-tunnel/adit/reference/files"
 )
 
 // protocol is what both ends have to agree on (TLS-002).
@@ -11,8 +13,8 @@ const protocol = "adit/1"
 
 // Server is how a server shows who it is, and which clients it takes.
 type Server struct {
-	pair    *watched[*tls.Certificate]
-	clients *watched[*x509.CertPool] // nil: any
+	pair    *files.Watched[*tls.Certificate]
+	clients *files.Watched[*x509.CertPool] // nil: any
 }
 
 // NewServer reads the server's certificate and its private key, and the authorities of its clients; clientCA empty: any
@@ -35,16 +37,16 @@ func (s *Server) Config(log *slog.Logger) *tls.Config {
 // current is the configuration for the files as they are now.
 func (s *Server) current(log *slog.Logger) *tls.Config {
 	cfg := base()
-	cfg.Certificates = []tls.Certificate{*s.pair.now(log)}
+	cfg.Certificates = []tls.Certificate{*s.pair.Now(log)}
 	cfg.SessionTicketsDisabled = true // TLS-009; without them there is no early data either (TLS-003)
 	if s.clients != nil {             // TLS-005
-		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, s.clients.now(log)
+		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, s.clients.Now(log)
 	}
 	return cfg
 }
 
 // Pin is that of the server's certificate.
-func (s *Server) Pin(log *slog.Logger) Pin { return PinOf(s.pair.now(log).Leaf) }
+func (s *Server) Pin(log *slog.Logger) Pin { return PinOf(s.pair.Now(log).Leaf) }
 
 // base is what both roles have in common.
 func base() *tls.Config {
@@ -56,10 +58,10 @@ func base() *tls.Config {
 	}
 }
 
-func watchPair(certFile, keyFile string) (*watched[*tls.Certificate], error) {
-	return watch(func() (*tls.Certificate, error) { return readPair(certFile, keyFile) }, certFile, keyFile)
+func watchPair(certFile, keyFile string) (*files.Watched[*tls.Certificate], error) {
+	return files.Watch("files of certificates", func() (*tls.Certificate, error) { return readPair(certFile, keyFile) }, certFile, keyFile)
 }
 
-func watchPool(key, file string) (*watched[*x509.CertPool], error) {
-	return watch(func() (*x509.CertPool, error) { return readPool(key, file) }, file)
+func watchPool(key, file string) (*files.Watched[*x509.CertPool], error) {
+	return files.Watch("files of certificates", func() (*x509.CertPool, error) { return readPool(key, file) }, file)
 }
