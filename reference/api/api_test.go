@@ -47,9 +47,20 @@ func serve(f *fake, cfg api.Config, from string, r *http.Request) (int, string, 
 		cfg.Tunnels = func() []api.Tunnel { return []api.Tunnel{{Profile: "extended"}} }
 	}
 	r.RemoteAddr = from
+	if r.Host == "example.com" { // of httptest
+		r.Host = "127.0.0.1:8080"
+	}
 	w := httptest.NewRecorder()
 	api.New(cfg).Handler.ServeHTTP(w, r)
 	return w.Code, strings.TrimSpace(w.Body.String()), w.Header()
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range texts {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	return all
 }
 
 func call(f *fake, method, path, body string) (int, string, http.Header) {
@@ -212,7 +223,7 @@ func TestAllowedAddresses(t *testing.T) {
 		{"2001:db8::/32", "[2001:db8::1]:5000", 200},
 		{"2001:db8::/32", "nobody", 403},
 	} {
-		cfg := api.Config{Allowed: []netip.Prefix{netip.MustParsePrefix(c.allowed)}}
+		cfg := api.Config{Allowed: prefixes(c.allowed)}
 		status, _, _ := serve(&fake{}, cfg, c.from, httptest.NewRequest("GET", "/health", nil))
 		if status != c.want {
 			t.Errorf("with allowed_ips %s, from %s: %d; want %d", c.allowed, c.from, status, c.want)
