@@ -34,6 +34,16 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request, need access.Role
 	return who, nil
 }
 
+// stillGood reports whether a request that was admitted would be again.
+func (h *handler) stillGood(r *http.Request) bool {
+	if h.Access == nil {
+		return true
+	}
+	given, _ := credential(r)
+	_, err := h.Access.Check(given, h.Logger)
+	return err == nil
+}
+
 func (h *handler) unauthorized(w http.ResponseWriter, message string) error {
 	w.Header()["Www-Authenticate"] = []string{`Basic realm="adit", charset="UTF-8"`, `Bearer realm="adit"`}
 	return &refusal{status: http.StatusUnauthorized, message: message}

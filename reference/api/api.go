@@ -12,15 +12,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/adit-tunnel/adit/reference/access"
 	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
-// Config tunes a server of the API. All fields but Allowed, Access and Logger are required.
+// Config tunes a server of the API. All fields but Keys, Allowed, Access and Logger are required.
 type Config struct {
 	Mappings      Mappings
 	Tunnels       func() []Tunnel // those that are there now
 	TunnelEnabled bool
+	Visits        func() []Visit // of all mappings
+	Keys          Keys           // of clients; nil: none are asked for
+	Events        *Events
+	Version       string
 	Started       time.Time      // what statistics count from
 	Allowed       []netip.Prefix // addresses that may use the API; empty: any (security.api.allowed_ips)
 	Access        *access.Guard  // who may use it; nil: everyone
@@ -34,14 +41,16 @@ type Mappings interface {
 	List() []mapping.Status
 }
 
+var noLog = slog.New(slog.DiscardHandler)
+
 // New returns an HTTP server for the API with bounded times, ready to Serve.
 func New(cfg Config) *http.Server {
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = noLog
 	}
-	h := &handler{cfg, http.NewCrossOriginProtection()}
+	h := &handler{cfg, http.NewCrossOriginProtection(), newRequests()}
 	return &http.Server{
-		Handler:           h.gate(h.routes()),
+		Handler:           promhttp.InstrumentHandlerCounter(h.requests, h.gate(h.routes())),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -53,7 +62,8 @@ func New(cfg Config) *http.Server {
 
 type handler struct {
 	Config
-	origins *http.CrossOriginProtection
+	origins  *http.CrossOriginProtection
+	requests *prometheus.CounterVec
 }
 
 // endpoint is what a path has, by method.
@@ -65,20 +75,35 @@ type action struct {
 	do   func(w http.ResponseWriter, r *http.Request) error
 }
 
+// endpoints are all paths, as http.ServeMux reads them.
+func (h *handler) endpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"/api/mapping/create":     {http.MethodPost: {access.Operate, h.create}},
+		"/api/mapping/remove":     {http.MethodPost: {access.Operate, h.remove}},
+		"/api/mapping/list":       {http.MethodGet: {access.Read, h.list}},
+		"/api/stats":              {http.MethodGet: {access.Read, h.stats}},
+		"/health":                 {http.MethodGet: {"", h.health}},
+		"/metrics":                {http.MethodGet: {access.Read, h.metrics()}},
+		"/api/v1/mappings":        {http.MethodGet: {access.Read, h.v1List}, http.MethodPost: {access.Operate, h.v1Create}},
+		"/api/v1/mappings/{port}": {http.MethodGet: {access.Read, h.v1Show}, http.MethodDelete: {access.Operate, h.v1Remove}},
+		"/api/v1/clients":         {http.MethodGet: {access.Read, h.v1Clients}},
+		"/api/v1/connections":     {http.MethodGet: {access.Read, h.v1Visits}},
+		"/api/v1/keys":            {http.MethodGet: {access.Read, h.v1Keys}, http.MethodPost: {access.Operate, h.v1AddKey}},
+		"/api/v1/keys/{name}":     {http.MethodDelete: {access.Operate, h.v1RemoveKey}},
+		"/api/v1/statistics":      {http.MethodGet: {access.Read, h.stats}},
+		"/api/v1/events":          {http.MethodGet: {access.Read, h.stream}},
+		"/api/v1/openapi.yaml":    {http.MethodGet: {"", h.v1OpenAPI}},
+		"/{$}":                    {http.MethodGet: {access.Read, h.page}},
+	}
+}
+
 func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
-	for path, e := range map[string]endpoint{
-		"/api/mapping/create": {http.MethodPost: {access.Operate, h.create}},
-		"/api/mapping/remove": {http.MethodPost: {access.Operate, h.remove}},
-		"/api/mapping/list":   {http.MethodGet: {access.Read, h.list}},
-		"/api/stats":          {http.MethodGet: {access.Read, h.stats}},
-		"/health":             {http.MethodGet: {"", h.health}},
-		"/{$}":                {http.MethodGet: {access.Read, h.page}},
-	} {
+	for path, e := range h.endpoints() {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, e) })
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		h.fail(w, r, &refusal{status: http.StatusNotFound, message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats and /health"})
+		h.fail(w, r, &refusal{status: http.StatusNotFound, message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats, /health and /metrics, and those that /api/v1/openapi.yaml has"})
 	})
 	return mux
 }

@@ -13,7 +13,8 @@ import (
 //go:embed page.html
 var page []byte
 
-func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
+// makeMapping makes the mapping that a body asks for.
+func (h *handler) makeMapping(w http.ResponseWriter, r *http.Request) (mapping.Mapping, error) {
 	var body createBody
 	var m mapping.Mapping
 	err := h.body(w, r, &body)
@@ -26,6 +27,23 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	if e, ok := errors.AsType[*mapping.Error](err); ok && e.Field == "target_host" && body.TargetHost == nil && body.TargetIP != nil {
 		err = &mapping.Error{Kind: e.Kind, Field: "target_ip", Reason: e.Reason} // as it was spelled
 	}
+	if err == nil {
+		h.Events.Send("mapping.created", func() any { return map[string]any{"port": m.Port, "target": m.Target(), "use_tunnel": m.UseTunnel} })
+	}
+	return m, err
+}
+
+// removeMapping ends the mapping of a port.
+func (h *handler) removeMapping(r *http.Request, port int) error {
+	err := h.Mappings.Remove(r.Context(), port)
+	if err == nil {
+		h.Events.Send("mapping.removed", func() any { return map[string]any{"port": port} })
+	}
+	return err
+}
+
+func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
+	m, err := h.makeMapping(w, r)
 	if err != nil {
 		return err
 	}
@@ -46,7 +64,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request) error {
 		err = badRequest("port", "port must be 1 to 65535, not %d", body.Port)
 	}
 	if err == nil {
-		err = h.Mappings.Remove(r.Context(), body.Port)
+		err = h.removeMapping(r, body.Port)
 	}
 	if err != nil {
 		return err

@@ -108,8 +108,8 @@ type Shutdown struct {
 	Grace time.Duration `yaml:"grace" default:"30s" range:"0s 1h" help:"time for open connections after SIGTERM, SIGINT or SIGHUP"`
 }
 
-// parseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT.
-func parseMap(text string) (mapping.Request, error) {
+// ParseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT.
+func ParseMap(text string) (mapping.Request, error) {
 	bad := func(why string) (mapping.Request, error) {
 		return mapping.Request{}, fmt.Errorf("%q: %s; give PORT or PORT=PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22", text, why)
 	}
@@ -248,7 +248,7 @@ func (c *Server) check(k *checker) {
 	c.checkTLS(k)
 	seen := map[int]bool{}
 	for _, text := range c.Map {
-		m, err := parseMap(text)
+		m, err := ParseMap(text)
 		if err != nil {
 			k.fail("map", "%v", err)
 			continue

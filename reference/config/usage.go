@@ -14,6 +14,7 @@ const serverUsage = `adit-server accepts tunnels from clients behind NAT, and vi
   adit-server --config config.yaml         everything from a file; flags win over it
   adit-server keygen NAME                  makes a key for a client, and prints how to start that client
   adit-server apikey NAME --role operate   makes a key for the HTTP API, and prints it
+  adit-server ctl --help                   asks a server that runs, and changes its mappings and keys
   adit-server token NAME --role read       makes a token for the HTTP API, which expires, and prints it
 
 Flags take two dashes or one. Every key of config.yaml is a flag of the same name. Lists are separated by commas, or

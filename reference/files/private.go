@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // mostBytes bounds a private file: some ten thousand lines.
@@ -73,4 +74,40 @@ func AddLine(path, line string) (err error) {
 		return err
 	}
 	return file.Sync()
+}
+
+// RemoveLines takes the lines out of a file that gone is true of, all others as they are, and reports whether there were any. A
+// program that reads the file at the same time sees it before or after.
+func RemoveLines(path string, gone func(line string) bool) (removed bool, err error) {
+	path, err = filepath.EvalSymlinks(path) // else a link would become a file of its own
+	if err != nil {
+		return false, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false, err
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if gone(strings.TrimRight(line, "\r\n")) {
+			removed = true
+		} else {
+			kept.WriteString(line)
+		}
+	}
+	if !removed {
+		return false, nil
+	}
+	next, err := os.CreateTemp(filepath.Dir(path), ".adit-*") // with mode 0600
+	if err != nil {
+		return false, err
+	}
+	_, err = next.WriteString(kept.String())
+	if err = errors.Join(err, next.Sync(), next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(next.Name())
+	}
+	return err == nil, err
 }

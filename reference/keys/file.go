@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/adit-tunnel/adit/reference/files"
 	"github.com/adit-tunnel/adit/spec/wire"
@@ -61,21 +62,62 @@ func parse(path, text string) ([]Key, error) {
 	return all, nil
 }
 
+var (
+	// ErrName is that of an ID that no key can have.
+	ErrName = errors.New("no name of a key")
+	// ErrTaken is that of an ID that a key has.
+	ErrTaken = errors.New("a key has that name")
+	// ErrNoKey is that of an ID that no key has.
+	ErrNoKey = errors.New("no key has that name")
+)
+
+// refused is one of these errors, with a text of its own.
+type refused struct {
+	is   error
+	text string
+}
+
+func (r *refused) Error() string { return r.text }
+
+func (r *refused) Unwrap() error { return r.is }
+
+// changing is held while a file is changed by this process.
+var changing sync.Mutex
+
 // Add makes a new key with an ID and adds it to a server's file, which it makes if there is none.
 func Add(path, id string) (Key, error) {
 	if !wire.ValidKeyID(id) {
-		return Key{}, fmt.Errorf("%q is no name of a key: 1 to %d of A to Z, a to z, 0 to 9, dot, underscore and hyphen", id, wire.MaxKeyID)
+		return Key{}, &refused{ErrName, fmt.Sprintf("%q is no name of a key: 1 to %d of A to Z, a to z, 0 to 9, dot, underscore and hyphen", id, wire.MaxKeyID)}
 	}
+	changing.Lock()
+	defer changing.Unlock()
 	all, err := read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Key{}, err
 	}
 	for _, k := range all {
 		if k.ID == id {
-			return Key{}, fmt.Errorf("%s has a key %s already; remove its line first, or choose another name", path, id)
+			return Key{}, &refused{ErrTaken, fmt.Sprintf("%s has a key %s already; remove its line first, or choose another name", path, id)}
 		}
 	}
 	key := Key{ID: id}
 	rand.Read(key.Secret[:])
 	return key, files.AddLine(path, key.Line())
+}
+
+// Remove takes a key out of a server's file.
+func Remove(path, id string) error {
+	changing.Lock()
+	defer changing.Unlock()
+	if _, err := read(path); err != nil { // a file with a mistake is its owner's to mend
+		return err
+	}
+	removed, err := files.RemoveLines(path, func(line string) bool {
+		key, err := Parse(line)
+		return err == nil && key.ID == id
+	})
+	if err == nil && !removed {
+		err = &refused{ErrNoKey, fmt.Sprintf("there is no key %q; the list of keys shows those there are", id)}
+	}
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 
 	"github.com/adit-tunnel/adit/reference/files"
 	"github.com/adit-tunnel/adit/spec/wire"
@@ -12,13 +13,14 @@ import (
 // Ring is a server's keys, as its file had them when it was last read without a mistake. Safe for use from any number of
 // goroutines.
 type Ring struct {
+	path string
 	salt [sha256.Size]byte
 	file *files.Watched[map[[sha256.Size]byte]Key] // by the digests of their IDs
 }
 
 // Open reads a server's file. One without keys is as good as any other: every client is denied.
 func Open(path string) (*Ring, error) {
-	r := &Ring{}
+	r := &Ring{path: path}
 	rand.Read(r.salt[:])
 	var err error
 	r.file, err = files.Watch("keys", func() (map[[sha256.Size]byte]Key, error) {
@@ -53,6 +55,22 @@ func (r *Ring) Has(k Key) bool {
 
 // Len is how many keys there are.
 func (r *Ring) Len() int { return len(r.file.Value()) }
+
+// IDs lists the keys by name.
+func (r *Ring) IDs() []string {
+	ids := []string{}
+	for _, k := range r.file.Value() {
+		ids = append(ids, k.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Add makes a key and adds it to the file, and Remove takes one out. Either holds from the next Refresh on.
+func (r *Ring) Add(id string) (Key, error) { return Add(r.path, id) }
+
+// Remove is the opposite of Add.
+func (r *Ring) Remove(id string) error { return Remove(r.path, id) }
 
 // Refresh reads the file again if it looks different, and reports whether it did. With an error, which a file has once, the
 // keys stay as they are.

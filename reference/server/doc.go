@@ -12,6 +12,7 @@
 //	tls.go       the handshake of one that is encrypted
 //	registry.go  the live tunnels, and which of them serves a mapping
 //	keys.go      the keys of clients: read again when they have changed, taken away
+//	show.go      what the API shows of visitors, and how it changes keys
 //	reserve.go   descriptors kept for tunnels, the API and refusals
 //	port.go      one mapped port, and the sum of its visitors' traffic
 //	visitor.go   one visitor: counted, handed to a tunnel or forwarded, logged

@@ -55,6 +55,8 @@ type Config struct {
 	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together, ShortRequests, Keys and
 	// Binding are the server's to set.
 	Session session.Config
+	// Version is what the API says it is of.
+	Version string
 	// Logger for everything the server reports; nil discards.
 	Logger *slog.Logger
 }
@@ -74,6 +76,8 @@ type Server struct {
 	tls            *tls.Config      // nil: tunnels are not encrypted
 	apiListener    *net.TCPListener
 	api            *http.Server
+	events         *api.Events
+	ports          sync.Map // of *port: those that are open, or have visitors
 
 	lastTunnel atomic.Int64
 	accepting  sync.WaitGroup // of tunnels
@@ -101,8 +105,10 @@ func Listen(cfg Config) (*Server, error) {
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
+	s.events = api.NewEvents()
 	s.api = api.New(api.Config{
 		Mappings: s.mappings, Tunnels: s.tunnelStats, TunnelEnabled: cfg.Rules.TunnelEnabled,
+		Visits: s.visits, Keys: s.keyring(), Events: s.events, Version: cfg.Version,
 		Started: time.Now(), Allowed: cfg.APIAllowed, Access: cfg.Access, Logger: s.log,
 	})
 	if err := s.bind(); err != nil {

@@ -32,6 +32,7 @@ type tunnel struct {
 	accepted time.Time
 	shaking  atomic.Bool // its TLS handshake is not over
 	draining atomic.Bool // it takes no new visitors
+	proven   atomic.Bool // it has been a client
 }
 
 // acceptTunnel takes what the tunnel listener accepted, and serves visitors through it at once where no proven
@@ -94,7 +95,9 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 func (s *Server) prove(t *tunnel) error {
 	err := s.registry.prove(t, s.cfg.MaxTunnels)
 	if err == nil {
+		t.proven.Store(true)
 		t.log.Info("tunnel connected", append(t.secured(), t.keyed()...)...)
+		s.events.Send("client.connected", func() any { return t.who() })
 		s.checkKey(t) // which may have been taken away since the proof was right
 	} else {
 		t.log.Warn("tunnel refused", "error", err)
@@ -122,6 +125,9 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 			s.registry.remove(t)
 		}
 		err := t.session.Err()
+		if t.proven.Load() {
+			s.events.Send("client.gone", func() any { return api.ClientGone{Client: t.who(), Error: api.ErrorText(err)} })
+		}
 		if err == nil { // else the session has said why
 			t.log.Info("tunnel closed")
 		}
@@ -165,7 +171,7 @@ func (s *Server) tunnelStats() []api.Tunnel {
 			profile = "extended"
 		}
 		all = append(all, api.Tunnel{
-			Profile: profile, TLS: t.secure != nil, Key: n.Key, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
+			ID: t.id, Profile: profile, TLS: t.secure != nil, Key: n.Key, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
 			RTT: float64(n.RTT) / float64(time.Millisecond), Grown: n.Grown, Held: n.Held, Queued: n.Queued, OverBudget: n.OverBudget,
 			Connections: connections(t.session),
 			Remote:      t.remote.String(), Since: n.Start, Active: n.Active, Total: n.Opened + n.Failed, Failed: n.Failed,

@@ -62,7 +62,7 @@ var settings = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Keys", "Access", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Keys", "Access", "Version", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }

@@ -26,6 +26,8 @@ func main() {
 			os.Exit(keygen(os.Args[2:], os.Stdout, os.Stderr))
 		case "apikey", "token":
 			os.Exit(credential(command, os.Args[2:], os.Stdout, os.Stderr))
+		case "ctl":
+			os.Exit(ctl(os.Args[2:], os.Stdout, os.Stderr))
 		}
 	}
 	os.Exit(cmd.Main("adit-server", version, config.LoadServer, run))
@@ -73,6 +75,7 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		DrainTimeout:   c.Shutdown.Grace,
 		Store:          db,
 		Maps:           c.Maps,
+		Version:        version,
 		Logger:         logger,
 		Session: session.Config{
 			Protocol:       session.ProtocolOf(c.Protocol),
