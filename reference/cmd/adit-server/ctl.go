@@ -37,10 +37,11 @@ func ctl(args []string, out, notes io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(notes)
 	if err := root.ExecuteContext(context.Background()); err != nil {
-		_, _ = fmt.Fprintf(notes, "adit-server ctl: %v\n", err)
 		if c.asked {
+			_, _ = fmt.Fprintf(notes, "adit-server ctl: %v\n", err)
 			return 1
 		}
+		_, _ = fmt.Fprintf(notes, "adit-server ctl: %v; --help lists what there is\n", err)
 		return 2
 	}
 	return 0
@@ -250,6 +251,9 @@ func (c *control) table(data json.RawMessage, list string, columns []string) err
 		for _, name := range columns {
 			value, ok := row[name]
 			text := fmt.Sprint(value)
+			if at, err := time.Parse(time.RFC3339, text); err == nil {
+				text = at.Local().Format(time.DateTime)
+			}
 			if !ok {
 				text = ""
 			}
