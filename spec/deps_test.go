@@ -41,7 +41,7 @@ var policy = []struct {
 	{"reference/logging", "", ""},
 	{"reference/store", "reference/mapping", ""},
 	{"reference/access", "reference/files", ""}, // keys, tokens and roles; knows no HTTP
-	{"reference/api", "reference/mapping reference/access", ""},
+	{"reference/api", "reference/mapping reference/access reference/keys", ""},
 	{"reference/keys", "spec/wire reference/files", ""}, // knows no sessions
 	{"reference/config", "spec reference/mapping reference/trust reference/keys reference/access", "reference/certtest"},
 	{"reference/client", "spec spec/wire reference/sock reference/session reference/mapping reference/trust", "reference/certtest"},
