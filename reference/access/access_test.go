@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,8 @@ func TestAPIKeys(t *testing.T) {
 	write(t, path, lines[1])
 	wants(t, g, "a key whose line was removed", laptop, "", "", "no more")
 	wants(t, g, "one that stayed", monitor, "monitor", Read, "")
+	write(t, path, lines[1]+"other operate "+flipped(strings.Fields(lines[0])[2])+"\n")
+	wants(t, g, "a key whose digest ends otherwise", laptop, "", "", "no more")
 	write(t, path, lines[1]+"broken\n")
 	wants(t, g, "one of a file with a mistake", monitor, "monitor", Read, "")
 	write(t, path, "# none\n")
@@ -129,6 +132,47 @@ func TestAPIKeys(t *testing.T) {
 	addKey(t, path, strings.Repeat("x", 64), Read)
 	if _, err := AddKey(path, strings.Repeat("x", 64), Read); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("a second key of a name: %v", err)
+	}
+}
+
+// flipped is a digest whose last digit is another.
+func flipped(digest string) string {
+	last := "0"
+	if strings.HasSuffix(digest, last) {
+		last = "1"
+	}
+	return digest[:len(digest)-1] + last
+}
+
+// The time that a refusal takes says nothing of the keys there are: an unknown key and one that ends otherwise than a known one
+// differ by less than two unknown ones do.
+func TestRefusalsTakeTheSameTime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	key := addKey(t, path, "k", Read)
+	for i := range 50 {
+		addKey(t, path, fmt.Sprint("other", i), Read)
+	}
+	g := open(t, path, "")
+	asked := []string{"aditapi_n_" + strings.Repeat("0", 64), "aditapi_m_" + strings.Repeat("1", 64), flipped(key)}
+	var near, noise []float64
+	for round := range 300 {
+		var took [3]float64
+		for i := range asked {
+			which := (round + i) % len(asked)
+			began := time.Now()
+			for range 20 {
+				if _, err := g.Check(asked[which], silent); err == nil {
+					t.Fatal("a wrong key is right")
+				}
+			}
+			took[which] = float64(time.Since(began))
+		}
+		near, noise = append(near, took[2]-took[0]), append(noise, took[1]-took[0])
+	}
+	slices.Sort(near)
+	slices.Sort(noise)
+	if spread := noise[225] - noise[75]; near[150] > spread || near[150] < -spread {
+		t.Errorf("20 refusals of a key that ends otherwise take %v longer than of an unknown one; want less than the noise, %v", time.Duration(near[150]), time.Duration(spread))
 	}
 }
 
