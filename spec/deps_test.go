@@ -32,18 +32,20 @@ var policy = []struct {
 
 	{"reference", "", "spec"}, // a map of the room, no code; a test of what SECURITY.md cites
 	{"reference/sock", "", "reference/certtest"},
-	{"reference/trust", "", "reference/certtest"}, // certificates and pins; knows no sockets
+	{"reference/files", "", ""},
+	{"reference/trust", "reference/files", "reference/certtest"}, // certificates and pins; knows no sockets
 	{"reference/certtest", "", ""},
 	{"reference/session", "spec spec/wire reference/sock", ""},
 	{"reference/forward", "reference/sock", ""}, // knows no frames
 	{"reference/mapping", "spec/wire", ""},      // all who deal with mappings know it, and it what a host can be
 	{"reference/logging", "", ""},
 	{"reference/store", "reference/mapping", ""},
-	{"reference/api", "reference/mapping", ""},
-	{"reference/keys", "spec/wire", "spec"}, // files; knows no sessions
-	{"reference/config", "spec reference/mapping reference/trust reference/keys", "reference/certtest"},
+	{"reference/access", "reference/files", ""}, // keys, tokens and roles; knows no HTTP
+	{"reference/api", "reference/mapping reference/access reference/keys", ""},
+	{"reference/keys", "spec/wire reference/files", "spec"}, // knows no sessions
+	{"reference/config", "spec reference/mapping reference/trust reference/keys reference/access", "reference/certtest"},
 	{"reference/client", "spec spec/wire reference/sock reference/session reference/mapping reference/trust", "reference/certtest"},
-	{"reference/server", "spec reference/sock reference/session reference/forward reference/mapping reference/api reference/trust reference/keys", "reference/client reference/store reference/certtest spec/wire"},
+	{"reference/server", "spec reference/sock reference/session reference/forward reference/mapping reference/api reference/access reference/trust reference/keys", "reference/client reference/store reference/certtest spec/wire"},
 	{"reference/cmd", "reference/...", ""},
 	{"reference/e2e", "spec spec/wire", "reference/certtest"}, // runs the binaries
 	{"reference/deploy", "", "spec"},

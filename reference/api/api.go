@@ -2,29 +2,36 @@ package api
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/adit-tunnel/adit/reference/access"
 	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
-//go:embed page.html
-var page []byte
-
-// Config tunes a server of the API. All fields but Refused, Allowed and Logger are required.
+// Config tunes a server of the API. All fields but Refused, Keys, Allowed, Access and Logger are required.
 type Config struct {
 	Mappings      Mappings
 	Tunnels       func() []Tunnel         // those that are there now
 	Refused       func() map[string]int64 // tunnels that never were a client's, by why; nil: nobody counts
 	TunnelEnabled bool
+	Visits        func() []Visit // of all mappings
+	Keys          Keys           // of clients; nil: none are asked for
+	Events        *Events
+	Version       string
 	Started       time.Time      // what statistics count from
 	Allowed       []netip.Prefix // addresses that may use the API; empty: any (security.api.allowed_ips)
+	Access        *access.Guard  // who may use it; nil: everyone
 	Logger        *slog.Logger   // nil discards
 }
 
@@ -35,24 +42,16 @@ type Mappings interface {
 	List() []mapping.Status
 }
 
+var noLog = slog.New(slog.DiscardHandler)
+
 // New returns an HTTP server for the API with bounded times, ready to Serve.
 func New(cfg Config) *http.Server {
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = noLog
 	}
-	h := &handler{cfg, http.NewCrossOriginProtection()}
-	routes := map[string]map[string]http.HandlerFunc{
-		"/api/mapping/create": {http.MethodPost: h.create},
-		"/api/mapping/remove": {http.MethodPost: h.remove},
-		"/api/mapping/list":   {http.MethodGet: h.list},
-		"/api/stats":          {http.MethodGet: h.stats},
-		"/health":             {http.MethodGet: h.health},
-		"/":                   {http.MethodGet: h.page},
-	}
+	h := &handler{cfg, http.NewCrossOriginProtection(), newRequests()}
 	return &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.route(w, r, routes)
-		}),
+		Handler:           promhttp.InstrumentHandlerCounter(h.requests, h.gate(h.routes())),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -64,130 +63,97 @@ func New(cfg Config) *http.Server {
 
 type handler struct {
 	Config
-	origins *http.CrossOriginProtection
+	origins  *http.CrossOriginProtection
+	requests *prometheus.CounterVec
 }
 
-// route answers every refusal with the envelope, which http.ServeMux does not.
-func (h *handler) route(w http.ResponseWriter, r *http.Request, routes map[string]map[string]http.HandlerFunc) {
-	if !h.allowed(r.RemoteAddr) {
-		h.fail(w, r, &refusal{status: http.StatusForbidden, message: "your address is not in security.api.allowed_ips"})
-		return
+// endpoint is what a path has, by method.
+type endpoint map[string]action
+
+// action answers a request, or says why not.
+type action struct {
+	role access.Role // that it takes; "": none
+	do   func(w http.ResponseWriter, r *http.Request) error
+}
+
+// endpoints are all paths, as http.ServeMux reads them.
+func (h *handler) endpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"/api/mapping/create":     {http.MethodPost: {access.Operate, h.create}},
+		"/api/mapping/remove":     {http.MethodPost: {access.Operate, h.remove}},
+		"/api/mapping/list":       {http.MethodGet: {access.Read, h.list}},
+		"/api/stats":              {http.MethodGet: {access.Read, h.stats}},
+		"/health":                 {http.MethodGet: {"", h.health}},
+		"/metrics":                {http.MethodGet: {access.Read, h.metrics()}},
+		"/api/v1/mappings":        {http.MethodGet: {access.Read, h.v1List}, http.MethodPost: {access.Operate, h.v1Create}},
+		"/api/v1/mappings/{port}": {http.MethodGet: {access.Read, h.v1Show}, http.MethodDelete: {access.Operate, h.v1Remove}},
+		"/api/v1/clients":         {http.MethodGet: {access.Read, h.v1Clients}},
+		"/api/v1/connections":     {http.MethodGet: {access.Read, h.v1Visits}},
+		"/api/v1/keys":            {http.MethodGet: {access.Read, h.v1Keys}, http.MethodPost: {access.Operate, h.v1AddKey}},
+		"/api/v1/keys/{name}":     {http.MethodDelete: {access.Operate, h.v1RemoveKey}},
+		"/api/v1/statistics":      {http.MethodGet: {access.Read, h.stats}},
+		"/api/v1/events":          {http.MethodGet: {access.Read, h.stream}},
+		"/api/v1/openapi.yaml":    {http.MethodGet: {"", h.v1OpenAPI}},
+		"/{$}":                    {http.MethodGet: {access.Read, h.page}},
 	}
-	// A page of some other site, open in a browser on this machine, could otherwise post a mapping to loopback.
-	if h.origins.Check(r) != nil {
-		h.fail(w, r, &refusal{status: http.StatusForbidden, message: "a browser sent this for a page of another site; use a page of this server, or a program"})
-		return
+}
+
+func (h *handler) routes() http.Handler {
+	mux := http.NewServeMux()
+	for path, e := range h.endpoints() {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, e) })
 	}
-	methods, ok := routes[r.URL.Path]
-	if !ok {
-		h.fail(w, r, &refusal{status: http.StatusNotFound, message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats and /health"})
-		return
-	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		h.fail(w, r, &refusal{status: http.StatusNotFound, message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats, /health and /metrics, and those that /api/v1/openapi.yaml has"})
+	})
+	return mux
+}
+
+// gate refuses what no path may be asked: by address, and by what a browser says of where a request comes from.
+func (h *handler) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !h.allowed(r.RemoteAddr):
+			h.fail(w, r, forbidden("your address is not in security.api.allowed_ips"))
+		// A page of some other site, open in a browser on this machine, could otherwise post a mapping to loopback.
+		case h.origins.Check(r) != nil:
+			h.fail(w, r, forbidden("a browser sent this for a page of another site; use a page of this server, or a program"))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// serve answers every refusal with the envelope, which http.ServeMux does not.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	do, ok := methods[method]
+	a, ok := e[method]
 	if !ok { // API-014
-		allow := http.MethodPost
-		if methods[http.MethodGet] != nil {
-			allow = "GET, HEAD"
+		allow := slices.Sorted(maps.Keys(e))
+		if e[http.MethodGet].do != nil {
+			allow = append(allow, http.MethodHead)
 		}
-		w.Header().Set("Allow", allow)
+		w.Header().Set("Allow", strings.Join(allow, ", "))
 		h.fail(w, r, &refusal{status: http.StatusMethodNotAllowed, message: fmt.Sprintf("%s has no method %s; use %s", r.URL.Path, r.Method, w.Header().Get("Allow"))})
 		return
 	}
-	do(w, r)
+	who, err := h.admit(w, r, a.role)
+	if err == nil {
+		err = a.do(w, r)
+	}
+	if err != nil {
+		h.fail(w, r, err)
+	} else if a.role == access.Operate && who.Name != "" {
+		h.Logger.Info("API used", "by", who.Name, "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
+	}
 }
 
 func (h *handler) allowed(remote string) bool {
 	addr, err := netip.ParseAddrPort(remote)
 	return err == nil && mapping.Allows(h.Allowed, addr.Addr())
-}
-
-func (h *handler) create(w http.ResponseWriter, r *http.Request) {
-	var body createBody
-	var m mapping.Mapping
-	err := h.body(w, r, &body)
-	if err == nil {
-		var q mapping.Request
-		if q, err = body.request(); err == nil {
-			m, err = h.Mappings.Create(r.Context(), q)
-		}
-	}
-	if e, ok := errors.AsType[*mapping.Error](err); ok && e.Field == "target_host" && body.TargetHost == nil && body.TargetIP != nil {
-		err = &mapping.Error{Kind: e.Kind, Field: "target_ip", Reason: e.Reason} // as it was spelled
-	}
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	// API-001.
-	data := map[string]any{"port": m.Port, "target_ip": m.TargetHost, "target_port": m.TargetPort, "use_tunnel": m.UseTunnel}
-	if m.Client != "" {
-		data["client"] = m.Client
-	}
-	h.ok(w, fmt.Sprintf("port %d is mapped", m.Port), data)
-}
-
-func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Port int `json:"port"`
-	}
-	err := h.body(w, r, &body)
-	if err == nil && (body.Port < 1 || body.Port > 65535) {
-		err = badRequest("port", "port must be 1 to 65535, not %d", body.Port)
-	}
-	if err == nil {
-		err = h.Mappings.Remove(r.Context(), body.Port)
-	}
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	h.ok(w, fmt.Sprintf("the mapping of port %d is removed", body.Port), map[string]any{"port": body.Port})
-}
-
-func (h *handler) list(w http.ResponseWriter, _ *http.Request) {
-	rows := []row{}
-	for _, s := range h.Mappings.List() {
-		rows = append(rows, rowOf(s))
-	}
-	h.ok(w, fmt.Sprintf("%d mappings", len(rows)), map[string]any{ // API-009
-		"mappings": rows, "count": len(rows), "use_tunnel": h.TunnelEnabled,
-	})
-}
-
-func (h *handler) stats(w http.ResponseWriter, _ *http.Request) {
-	data := stats{
-		Since: h.Started, Uptime: time.Since(h.Started).Seconds(),
-		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...),
-	}
-	if h.Refused != nil {
-		data.Refused = h.Refused()
-	}
-	for _, s := range h.Mappings.List() {
-		data.Mappings = append(data.Mappings, usageOf(s))
-		data.All.add(s.Traffic)
-	}
-	h.ok(w, "traffic since the server started", data)
-}
-
-// API-010.
-func (h *handler) health(w http.ResponseWriter, _ *http.Request) {
-	profiles := map[string]int{}
-	all := h.Tunnels()
-	for _, t := range all {
-		profiles[t.Profile]++
-	}
-	connected := h.TunnelEnabled && len(all) > 0
-	answer(w, http.StatusOK, map[string]any{"status": "ok", "tunnel_enabled": h.TunnelEnabled, "tunnel_connected": connected, "tunnels": profiles})
-}
-
-func (h *handler) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")
-	_, _ = w.Write(page)
 }
 
 // envelope is the shape of every answer but health's.
@@ -197,8 +163,9 @@ type envelope struct {
 	Data    any    `json:"data"`
 }
 
-func (h *handler) ok(w http.ResponseWriter, message string, data any) {
+func ok(w http.ResponseWriter, message string, data any) error {
 	answer(w, http.StatusOK, envelope{Success: true, Message: message, Data: data})
+	return nil
 }
 
 // fail answers with the envelope (API-011) and the field at fault (API-012).
@@ -211,7 +178,11 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.field != "" {
 		data["field"] = e.field
 	}
-	h.Logger.Debug("api request refused", "method", r.Method, "path", r.URL.Path, "status", e.status, "field", e.field, "reason", e.message)
+	level := slog.LevelDebug
+	if e.status == http.StatusUnauthorized { // Unauthorized is the word that the source document's monitoring looks for
+		level = slog.LevelWarn
+	}
+	h.Logger.Log(r.Context(), level, "API request refused: "+http.StatusText(e.status), "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "status", e.status, "field", e.field, "reason", e.message)
 	answer(w, e.status, envelope{Message: e.message, Data: data})
 }
 

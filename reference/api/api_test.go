@@ -43,13 +43,27 @@ func (f *fake) List() []mapping.Status { return f.rows }
 // serve answers a request that comes from an address, host:port.
 func serve(f *fake, cfg api.Config, from string, r *http.Request) (int, string, http.Header) {
 	cfg.Mappings = f
+	if cfg.Visits == nil {
+		cfg.Visits = func() []api.Visit { return nil }
+	}
 	if cfg.Tunnels == nil {
 		cfg.Tunnels = func() []api.Tunnel { return []api.Tunnel{{Profile: "extended"}} }
 	}
 	r.RemoteAddr = from
+	if r.Host == "example.com" { // of httptest
+		r.Host = "127.0.0.1:8080"
+	}
 	w := httptest.NewRecorder()
 	api.New(cfg).Handler.ServeHTTP(w, r)
 	return w.Code, strings.TrimSpace(w.Body.String()), w.Header()
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range texts {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	return all
 }
 
 func call(f *fake, method, path, body string) (int, string, http.Header) {
@@ -212,7 +226,7 @@ func TestAllowedAddresses(t *testing.T) {
 		{"2001:db8::/32", "[2001:db8::1]:5000", 200},
 		{"2001:db8::/32", "nobody", 403},
 	} {
-		cfg := api.Config{Allowed: []netip.Prefix{netip.MustParsePrefix(c.allowed)}}
+		cfg := api.Config{Allowed: prefixes(c.allowed)}
 		status, _, _ := serve(&fake{}, cfg, c.from, httptest.NewRequest("GET", "/health", nil))
 		if status != c.want {
 			t.Errorf("with allowed_ips %s, from %s: %d; want %d", c.allowed, c.from, status, c.want)
@@ -269,7 +283,7 @@ func TestStats(t *testing.T) {
 	since := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
 	tunnels := func() []api.Tunnel {
 		return []api.Tunnel{{
-			Remote: "192.0.2.9:1", Since: since, Active: 1, Total: 2, Failed: 3, In: 4, Out: 5, KeepAlive: since,
+			ID: "t1", Remote: "192.0.2.9:1", Since: since, Active: 1, Total: 2, Failed: 3, In: 4, Out: 5, KeepAlive: since,
 			Profile: "extended", TLS: true, Key: "home", Agent: "adit/1", Name: "workshop", RTT: 1.5, Grown: 6, Held: 7, Queued: 8, OverBudget: 9,
 			Connections: []api.Connection{{ID: 10, Target: "h:22", Origin: "192.0.2.10:1", State: "open", Credit: 11, Window: 12, Queue: 13}},
 		}}
@@ -280,7 +294,7 @@ func TestStats(t *testing.T) {
 		`"data":{"since":"2024-01-01T12:00:00Z","uptime_seconds":`,
 		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000},` +
 			`{"port":2,"target":":0","use_tunnel":true,"temporary":true,"active":2,"total":20,"failed":200,"failures":{"refused":200},"octets_in":2000,"octets_out":20000,"error":"taken"}]`,
-		`"tunnels":[{"remote":"192.0.2.9:1","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":3,"octets_in":4,"octets_out":5,"last_keepalive":"2024-01-01T12:00:00Z",` +
+		`"tunnels":[{"id":"t1","remote":"192.0.2.9:1","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":3,"octets_in":4,"octets_out":5,"last_keepalive":"2024-01-01T12:00:00Z",` +
 			`"profile":"extended","tls":true,"key":"home","agent":"adit/1","name":"workshop","rtt_ms":1.5,"window_growth":6,"held":7,"queued":8,"over_budget":9,` +
 			`"connections":[{"id":10,"target":"h:22","origin":"192.0.2.10:1","state":"open","credit":11,"window":12,"queue":13}]}]`,
 		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000},"refused":{"foreign":15,"no-key":14}}`,

@@ -20,6 +20,9 @@ const want = `send one JSON object like {"port": 10022}`
 // body reads exactly one JSON object with known fields of the right types into the struct that v points to
 // (API-013). encoding/json alone takes names in any case, and the last of two values.
 func (h *handler) body(w http.ResponseWriter, r *http.Request, v any) error {
+	for inner, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok; inner, ok = w.(interface{ Unwrap() http.ResponseWriter }) {
+		w = inner.Unwrap() // the server's own, which is told that the rest of a long body is not wanted
+	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &refusal{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("the body is longer than %d bytes; %s", e.Limit, want)}

@@ -21,6 +21,10 @@ func badRequest(field, format string, args ...any) *refusal {
 	return &refusal{http.StatusBadRequest, field, fmt.Sprintf(format, args...)}
 }
 
+func forbidden(message string) *refusal {
+	return &refusal{status: http.StatusForbidden, message: message}
+}
+
 // refusalOf is an error as an HTTP client is told it.
 func refusalOf(err error) *refusal {
 	if e, ok := errors.AsType[*refusal](err); ok {

@@ -48,7 +48,7 @@ func rowOf(s mapping.Status) row {
 	return row{
 		ID: s.ID, SourcePort: s.Port, TargetIP: s.TargetHost, TargetPort: s.TargetPort,
 		CreatedAt: s.CreatedAt.Format(time.DateTime),
-		UseTunnel: s.UseTunnel, Client: s.Client, Temporary: s.ID == 0, Active: s.Active, Error: errorText(s.Err),
+		UseTunnel: s.UseTunnel, Client: s.Client, Temporary: s.ID == 0, Active: s.Active, Error: ErrorText(s.Err),
 	}
 }
 
@@ -75,7 +75,7 @@ type usage struct {
 }
 
 func usageOf(s mapping.Status) usage {
-	return usage{Port: s.Port, Target: s.Target(), UseTunnel: s.UseTunnel, Temporary: s.ID == 0, traffic: traffic(s.Traffic), Error: errorText(s.Err)}
+	return usage{Port: s.Port, Target: s.Target(), UseTunnel: s.UseTunnel, Temporary: s.ID == 0, traffic: traffic(s.Traffic), Error: ErrorText(s.Err)}
 }
 
 // traffic is a mapping.Traffic.
@@ -104,6 +104,7 @@ func (t *traffic) add(m mapping.Traffic) {
 
 // Tunnel is one tunnel: its traffic, and how it does.
 type Tunnel struct {
+	ID        string    `json:"id"` // in the log
 	Remote    string    `json:"remote"`
 	Since     time.Time `json:"since"`
 	Active    int       `json:"active"`
@@ -140,7 +141,8 @@ type Connection struct {
 	Queue  int    `json:"queue"`            // bytes that wait for the visitor
 }
 
-func errorText(err error) string {
+// ErrorText is the text of an error; "" for none.
+func ErrorText(err error) string {
 	if err == nil {
 		return ""
 	}

@@ -64,6 +64,8 @@ var serverKeys = map[string]key{
 	"map":                           {"", "", "", ""},
 	"database.path":                 {"./data/mappings.db", "", "", ""},
 	"security.api.enable_auth":      {"false", "", "", ""},
+	"security.api.keys_file":        {"./data/api-keys", "", "", ""},
+	"security.api.jwt_key_file":     {"", "", "", ""},
 	"security.api.allowed_ips":      {"", "", "", ""},
 	"security.tunnel.enable_tls":    {"false", "", "", ""},
 	"security.tunnel.cert_file":     {"", "", "", ""},

@@ -7,6 +7,9 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
+
+	"github.com/adit-tunnel/adit/reference/access"
 )
 
 // ErrHelp is returned when --help was asked for; the usage has been printed.
@@ -37,6 +40,39 @@ func LoadKeygen(args []string, out io.Writer) (name string, c Server, err error)
 		err = errors.New("keygen: keys is empty; name the file for the key, or leave that out")
 	}
 	return name, c, err
+}
+
+// Credential is what adit-server apikey and adit-server token are asked for.
+type Credential struct {
+	Name     string
+	Role     access.Role
+	Lifetime time.Duration // of a token
+}
+
+// LoadCredential reads the arguments of adit-server apikey or token: a name, a role, and flags of the server, of which the
+// files of security.api count. What these name is not looked at.
+func LoadCredential(command string, args []string, out io.Writer) (Credential, Server, error) {
+	var c Server
+	q := Credential{Role: access.Read}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		q.Name, args = args[0], args[1:]
+	}
+	fs := flag.NewFlagSet("adit-server "+command, flag.ContinueOnError)
+	fs.Func("role", "", func(text string) (err error) { q.Role, err = access.ParseRole(text); return err })
+	usage := apikeyUsage
+	if command == "token" {
+		usage = tokenUsage
+		fs.DurationVar(&q.Lifetime, "lifetime", time.Hour, "")
+	}
+	err := load(&c, fs, usage, args, out, func(*checker) {})
+	switch {
+	case err != nil:
+	case q.Name == "":
+		err = fmt.Errorf("%s: for whom is it? Give it a name, as in: adit-server %[1]s laptop", command)
+	case command == "token" && c.Security.API.JWTKeyFile == "":
+		err = errors.New("token: security.api.jwt_key_file names the file of the secret that tokens are made with; give it as for the server")
+	}
+	return q, c, err
 }
 
 // LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether the rules of allow

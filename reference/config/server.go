@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/access"
 	"github.com/adit-tunnel/adit/reference/keys"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/trust"
@@ -64,8 +65,10 @@ type Server struct {
 	} `yaml:"database"`
 	Security struct {
 		API struct {
-			EnableAuth bool     `yaml:"enable_auth" help:"true is refused: there are no API keys; limit who reaches the API with allowed_ips or api.listen_host"`
-			AllowedIPs []string `yaml:"allowed_ips" help:"addresses or CIDRs that may use the API; empty: any"`
+			EnableAuth bool     `yaml:"enable_auth" help:"the API asks for a key or a token (adit-server apikey NAME); it listens beyond this machine in no other way"`
+			KeysFile   string   `yaml:"keys_file" default:"./data/api-keys" help:"with enable_auth: file of the digests of API keys, which adit-server apikey NAME writes; read again when it changes"`
+			JWTKeyFile string   `yaml:"jwt_key_file" help:"with enable_auth: file of the secret that JSON Web Tokens are made with (adit-server token NAME), or of a public key in PEM form; empty: no tokens; read again when it changes"`
+			AllowedIPs []string `yaml:"allowed_ips" help:"addresses or CIDRs that may use the API, beside authentication and not in its place; empty: any"`
 		} `yaml:"api"`
 		Tunnel struct {
 			EnableTLS bool   `yaml:"enable_tls" help:"take clients over TLS 1.3 alone, as with keys; without keys (--tls at the clients) needs cert_file and key_file"`
@@ -84,6 +87,8 @@ type Server struct {
 	Maps []mapping.Request `yaml:"-"`
 	// TLS is what security.tunnel names, read; nil: tunnels are not encrypted.
 	TLS *trust.Server `yaml:"-"`
+	// Access is what security.api names, read; nil without enable_auth.
+	Access *access.Guard `yaml:"-"`
 	// Ring is what keys names, read; nil without.
 	Ring *keys.Ring `yaml:"-"`
 }
@@ -107,8 +112,8 @@ type Shutdown struct {
 	Grace time.Duration `yaml:"grace" default:"30s" range:"0s 1h" help:"time for open connections after SIGTERM, SIGINT or SIGHUP"`
 }
 
-// parseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT.
-func parseMap(text string) (mapping.Request, error) {
+// ParseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT.
+func ParseMap(text string) (mapping.Request, error) {
 	bad := func(why string) (mapping.Request, error) {
 		return mapping.Request{}, fmt.Errorf("%q: %s; give PORT or PORT=PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22", text, why)
 	}
@@ -221,13 +226,45 @@ func (c *Server) checkOpen(k *checker) {
 	case !c.Tunnel.Enabled, c.Open, c.Keys != "", c.Security.Tunnel.ClientCA != "":
 	case !k.given(key):
 		c.Tunnel.ListenHost = "127.0.0.1"
-	case !isLoopback(c.Tunnel.ListenHost):
+	case !onThisMachine(c.Tunnel.ListenHost):
 		k.fail(key, "%q is reached from other machines, and no key says who may be a client, so whoever comes would get the visitors; "+
 			"make a key (adit-server keygen NAME), or set open to true (--open) to take every client", c.Tunnel.ListenHost)
 	}
 }
 
-func isLoopback(host string) bool {
+// checkAPI reads the files of security.api. What is open to everyone does not leave the machine: an address that is allowed
+// proves nothing, for it is shared and can be taken.
+func (c *Server) checkAPI(k *checker) {
+	const section = "security.api."
+	a := &c.Security.API
+	if a.EnableAuth {
+		var err error
+		c.Access, err = access.Open(a.KeysFile, a.JWTKeyFile)
+		if e, ok := errors.AsType[*access.FileError](err); ok {
+			key := section + e.Key
+			if !k.given(key) {
+				key = section + "enable_auth"
+			}
+			if err = e.Err; errors.Is(err, fs.ErrNotExist) && e.Key == "keys_file" {
+				err = fmt.Errorf("%w; make it with: adit-server apikey NAME --role operate --%skeys_file %s", err, section, a.KeysFile)
+			}
+			k.fail(key, "%v", err)
+		}
+		return
+	}
+	for _, key := range []string{section + "keys_file", section + "jwt_key_file"} {
+		if k.given(key) {
+			k.fail(key, "without "+section+"enable_auth the API asks for no key, and this has no effect; set that to true, or remove this")
+		}
+	}
+	if !onThisMachine(c.API.ListenHost) {
+		k.fail("api.listen_host", "%q is beyond this machine, where whoever reaches the API without a key owns every mapping, whatever allowed_ips says; "+
+			"set security.api.enable_auth and make a key (adit-server apikey NAME --role operate), or listen on 127.0.0.1 and come through ssh -L 8080:127.0.0.1:8080", c.API.ListenHost)
+	}
+}
+
+// onThisMachine reports whether a host to listen on is known to be reached from this machine alone.
+func onThisMachine(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
@@ -246,15 +283,12 @@ func (c *Server) check(k *checker) {
 	if c.Database.Path == "" {
 		k.fail("database.path", "is empty; name a file")
 	}
-	s := &c.Security
-	if s.API.EnableAuth {
-		k.fail("security.api.enable_auth", "is not implemented: there are no API keys; set it to false and limit who reaches the API with security.api.allowed_ips or api.listen_host")
-	}
+	c.checkAPI(k)
 	c.checkTLS(k)
 	c.checkOpen(k)
 	seen := map[int]bool{}
 	for _, text := range c.Map {
-		m, err := parseMap(text)
+		m, err := ParseMap(text)
 		if err != nil {
 			k.fail("map", "%v", err)
 			continue

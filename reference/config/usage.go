@@ -13,6 +13,9 @@ const serverUsage = `adit-server accepts tunnels from clients behind NAT, and vi
   adit-server keygen NAME                  makes a key for a client, and prints how to start that client
   adit-server --map 10022=127.0.0.1:22     clients with a key on :9000, visitors of port 10022 reach the client's port 22
   adit-server --config config.yaml         everything from a file; flags win over it
+  adit-server apikey NAME --role operate   makes a key for the HTTP API, and prints it
+  adit-server ctl --help                   asks a server that runs, and changes its mappings and keys
+  adit-server token NAME --role read       makes a token for the HTTP API, which expires, and prints it
 
 Without keys clients of this machine alone are taken, unless --open takes all of them.
 
@@ -39,6 +42,45 @@ A server that has the file takes a new key at once, and ends the tunnels of one 
 without it has to be started again.
 Flags are those of the server, of which it reads where the keys are and the tunnel port is.
 
+  --config FILE         YAML file with the keys below
+  --debug               no effect
+  --completion SHELL    print what makes bash, zsh or fish complete flags
+  --version             print the version
+  --help                this text
+
+Keys and their defaults:
+
+`
+
+const apikeyUsage = `adit-server apikey NAME makes a key for the HTTP API, adds its digest to the server's file, and prints it once.
+
+  adit-server apikey monitoring                      may read: lists, statistics, metrics
+  adit-server apikey laptop --role operate           may change things too
+
+A server that was started with --security.api.enable_auth takes a new key at once, and no more one whose line was removed.
+Flags are those of the server, of which it reads where the file is: --security.api.keys_file.
+
+  --role ROLE           read (the default) or operate
+  --config FILE         YAML file with the keys below
+  --debug               no effect
+  --completion SHELL    print what makes bash, zsh or fish complete flags
+  --version             print the version
+  --help                this text
+
+Keys and their defaults:
+
+`
+
+const tokenUsage = `adit-server token NAME makes a JSON Web Token for the HTTP API, and prints it.
+
+  adit-server token laptop --role operate --lifetime 8h --security.api.jwt_key_file ./data/jwt-secret
+
+It is made with the secret of that file, which is made if there is none; a server that was started with the same file takes it
+until it expires. To end all tokens at once change the secret. Tokens of others (HS256 with that secret, or the algorithm of
+the public key that the file has) need aud "adit", exp, sub, and role "read" or "operate".
+
+  --role ROLE           read (the default) or operate
+  --lifetime DURATION   how long the token is good: 1h
   --config FILE         YAML file with the keys below
   --debug               no effect
   --completion SHELL    print what makes bash, zsh or fish complete flags

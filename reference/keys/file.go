@@ -4,13 +4,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
+	"sync"
 
+	"github.com/adit-tunnel/adit/reference/files"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -19,9 +17,6 @@ type Key = wire.Key
 
 // Parse reads a key as text (AUTH-023).
 func Parse(text string) (Key, error) { return wire.ParseKey(text) }
-
-// mostBytes bounds a file of keys: some ten thousand of them.
-const mostBytes = 1 << 20
 
 // Read reads the file of a client, which has one key.
 func Read(path string) (Key, error) {
@@ -37,25 +32,11 @@ func Read(path string) (Key, error) {
 
 // read reads a file of keys. An error names the line and the part of it that is wrong, and never a secret.
 func read(path string) ([]Key, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w; it is for its owner alone: run this program as that user, or give it the file (chown)", err)
-	}
+	text, err := files.ReadPrivate(path, "whoever has a key can be the client")
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	if err := private(file); err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(io.LimitReader(file, mostBytes+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > mostBytes:
-		return nil, fmt.Errorf("%s is no file of keys: it has more than 1 MiB", path)
-	}
-	return parse(path, string(text))
+	return parse(path, text)
 }
 
 func parse(path, text string) ([]Key, error) {
@@ -84,65 +65,62 @@ func parse(path, text string) ([]Key, error) {
 	return all, nil
 }
 
-// private refuses a file that others than its owner may read or write.
-func private(file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		return fmt.Errorf("%s is a directory; name a file", file.Name())
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" { // which has no such modes
-		return fmt.Errorf("others may read or change %s (mode %04o), and whoever has a key can be the client: chmod 600 %s", file.Name(), mode, file.Name())
-	}
-	return nil
+var (
+	// ErrName is that of an ID that no key can have.
+	ErrName = errors.New("no name of a key")
+	// ErrTaken is that of an ID that a key has.
+	ErrTaken = errors.New("a key has that name")
+	// ErrNoKey is that of an ID that no key has.
+	ErrNoKey = errors.New("no key has that name")
+)
+
+// refused is one of these errors, with a text of its own.
+type refused struct {
+	is   error
+	text string
 }
+
+func (r *refused) Error() string { return r.text }
+
+func (r *refused) Unwrap() error { return r.is }
+
+// changing is held while a file is changed by this process.
+var changing sync.Mutex
 
 // Add makes a new key with an ID and adds it to a server's file, which it makes if there is none.
 func Add(path, id string) (Key, error) {
 	if !wire.ValidKeyID(id) {
-		return Key{}, fmt.Errorf("%q is no name of a key: 1 to %d of A to Z, a to z, 0 to 9, dot, underscore and hyphen", id, wire.MaxKeyID)
+		return Key{}, &refused{ErrName, fmt.Sprintf("%q is no name of a key: 1 to %d of A to Z, a to z, 0 to 9, dot, underscore and hyphen", id, wire.MaxKeyID)}
 	}
+	changing.Lock()
+	defer changing.Unlock()
 	all, err := read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Key{}, err
 	}
 	for _, k := range all {
 		if k.ID == id {
-			return Key{}, fmt.Errorf("%s has a key %s already; remove its line first, or choose another name", path, id)
+			return Key{}, &refused{ErrTaken, fmt.Sprintf("%s has a key %s already; remove its line first, or choose another name", path, id)}
 		}
 	}
 	key := Key{ID: id}
 	rand.Read(key.Secret[:])
-	return key, add(path, key.Line())
+	return key, files.AddLine(path, key.Line())
 }
 
-// add writes a line behind those that a file has.
-func add(path, line string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// Remove takes a key out of a server's file.
+func Remove(path, id string) error {
+	changing.Lock()
+	defer changing.Unlock()
+	if _, err := read(path); err != nil { // a file with a mistake is its owner's to mend
 		return err
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
+	removed, err := files.RemoveLines(path, func(line string) bool {
+		key, err := Parse(line)
+		return err == nil && key.ID == id
+	})
+	if err == nil && !removed {
+		err = &refused{ErrNoKey, fmt.Sprintf("there is no key %q; the list of keys shows those there are", id)}
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	line += "\n"
-	if last := []byte{'\n'}; info.Size() > 0 {
-		if _, err := file.ReadAt(last, info.Size()-1); err != nil {
-			return err
-		}
-		if last[0] != '\n' { // an editor may have left it out
-			line = "\n" + line
-		}
-	}
-	if _, err := io.WriteString(file, line); err != nil { // in one piece: a server may be reading
-		return err
-	}
-	return file.Sync()
+	return err
 }

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -274,4 +275,39 @@ func FuzzFile(f *testing.F) {
 			seen[k.ID] = true
 		}
 	})
+}
+func TestRemove(t *testing.T) {
+	path := file(t, "# home\nadit1:home:"+secret+"\n\nadit1:work:"+another+"\r\nadit1:last:"+secret)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(link, "work"); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(path)
+	info, _ := os.Lstat(link)
+	if want := "# home\nadit1:home:" + secret + "\n\nadit1:last:" + secret; string(text) != want || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the file has %q, the link is %v; want %q and a link", text, info.Mode(), want)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("the file has mode %v; want 0600", info.Mode())
+	}
+	for id, want := range map[string]error{"work": ErrNoKey, "": ErrNoKey, "# home": ErrNoKey} {
+		if err := Remove(path, id); !errors.Is(err, want) {
+			t.Errorf("Remove(%q) = %v; want %v", id, err, want)
+		}
+	}
+	for id, want := range map[string]error{"home": ErrTaken, "": ErrName} {
+		if _, err := Add(path, id); !errors.Is(err, want) {
+			t.Errorf("Add(%q) = %v; want %v", id, err, want)
+		}
+	}
+	write(t, path, "adit1:home:"+secret+"\nbroken\n")
+	if err := Remove(path, "home"); err == nil || !strings.Contains(err.Error(), ":2: ") {
+		t.Errorf("Remove from a file with a mistake = %v; want the line", err)
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
+		t.Errorf("files are left behind: %v", entries)
+	}
 }

@@ -4,10 +4,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
-	"os"
-	"sync"
+	"slices"
 
+	"github.com/adit-tunnel/adit/reference/files"
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
@@ -16,33 +15,35 @@ import (
 type Ring struct {
 	path string
 	salt [sha256.Size]byte
-
-	refreshing sync.Mutex // held while the file is read again: what is read last counts
-
-	mu    sync.Mutex // guards the following fields
-	keys  map[[sha256.Size]byte]Key
-	looks string // of the file when it was last read
+	file *files.Watched[map[[sha256.Size]byte]Key] // by the digests of their IDs
 }
 
 // Open reads a server's file. One without keys is as good as any other: every client is denied.
 func Open(path string) (*Ring, error) {
 	r := &Ring{path: path}
 	rand.Read(r.salt[:])
-	r.looks = looks(path)
-	all, err := read(path)
+	var err error
+	r.file, err = files.Watch("keys", func() (map[[sha256.Size]byte]Key, error) {
+		all, err := read(path)
+		if err != nil {
+			return nil, err
+		}
+		keys := make(map[[sha256.Size]byte]Key, len(all))
+		for _, k := range all {
+			keys[r.digest(k.ID)] = k
+		}
+		return keys, nil
+	}, path)
 	if err != nil {
 		return nil, err
 	}
-	r.set(all)
 	return r, nil
 }
 
 // Find returns the secret of a key. It looks for a digest that nobody else can make, so that the time it takes says nothing
 // about what is an ID, and what nearly is one (AUTH-008).
 func (r *Ring) Find(id string) (wire.Secret, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	k, ok := r.keys[r.digest(id)]
+	k, ok := r.file.Value()[r.digest(id)]
 	return k.Secret, ok
 }
 
@@ -56,56 +57,28 @@ func (r *Ring) Has(k Key) bool {
 }
 
 // Len is how many keys there are.
-func (r *Ring) Len() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.keys)
+func (r *Ring) Len() int { return len(r.file.Value()) }
+
+// IDs lists the keys by name.
+func (r *Ring) IDs() []string {
+	ids := []string{}
+	for _, k := range r.file.Value() {
+		ids = append(ids, k.ID)
+	}
+	slices.Sort(ids)
+	return ids
 }
+
+// Add makes a key and adds it to the file, and Remove takes one out. Either holds from the next Refresh on.
+func (r *Ring) Add(id string) (Key, error) { return Add(r.path, id) }
+
+// Remove is the opposite of Add.
+func (r *Ring) Remove(id string) error { return Remove(r.path, id) }
 
 // Refresh reads the file again if it looks different, and reports whether it did. With an error, which a file has once, the
 // keys stay as they are.
-func (r *Ring) Refresh() (changed bool, err error) {
-	r.refreshing.Lock()
-	defer r.refreshing.Unlock()
-	if !r.noteLooks(looks(r.path)) {
-		return false, nil
-	}
-	all, err := read(r.path)
-	if err != nil {
-		return false, err
-	}
-	r.set(all)
-	return true, nil
-}
-
-// noteLooks reports whether the file looked different before.
-func (r *Ring) noteLooks(now string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before := r.looks
-	r.looks = now
-	return now != before
-}
-
-func (r *Ring) set(all []Key) {
-	keys := make(map[[sha256.Size]byte]Key, len(all))
-	for _, k := range all {
-		keys[r.digest(k.ID)] = k
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.keys = keys
-}
+func (r *Ring) Refresh() (changed bool, err error) { return r.file.Refresh() }
 
 func (r *Ring) digest(id string) [sha256.Size]byte {
 	return sha256.Sum256(append(r.salt[:len(r.salt):len(r.salt)], id...))
-}
-
-// looks is what shows that a file has changed, without reading it. A new mode counts: it may be why a file could not be read.
-func looks(path string) string {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), " ", info.Mode())
 }

@@ -13,6 +13,7 @@
 //	registry.go  the live tunnels, and which of them serves a mapping
 //	keys.go      the keys of clients: read again when they have changed, taken away; what the log says of who may be a client
 //	refused.go   who never was a client, counted by why
+//	show.go      what the API shows of visitors, and how it changes keys
 //	reserve.go   descriptors kept for tunnels, the API and refusals
 //	port.go      one mapped port, and the sum of its visitors' traffic
 //	visitor.go   one visitor: counted, handed to a tunnel or forwarded, logged

@@ -286,6 +286,7 @@ func TestListenFailsWithNothingLeft(t *testing.T) {
 	}{
 		"tunnel port taken": {func(c *Config) { c.TunnelPort = port }, "tunnel.listen_port"},
 		"API port taken":    {func(c *Config) { c.APIPort = port }, "api.listen_port"},
+		"API for everyone":  {func(c *Config) { c.APIHost = "" }, "security.api.enable_auth"},
 		"map taken":         {func(c *Config) { c.Maps = append(c.Maps, mapping.Request{Port: port, TargetPort: new(22)}) }, "map"},
 		"map unusable":      {func(c *Config) { c.Maps = append(c.Maps, mapping.Request{Port: 22}) }, "map"},
 		"store unreadable":  {func(c *Config) { c.Store.(*store.Store).Close() }, "database.path"},

@@ -17,6 +17,7 @@ type port struct {
 	clients  netip.Prefix    // whose tunnels may serve it; zero: any
 
 	mu       sync.Mutex // guards the following fields
+	closed   bool
 	live     map[*visit]struct{}
 	over     mapping.Traffic  // of visits that are over; but Total is of all, and Active and Failures unused
 	failures map[string]int64 // what ended them before their time
@@ -28,7 +29,9 @@ func (s *Server) listenPort(number int) (mapping.Listener, error) {
 	if err != nil {
 		return nil, &mapping.Error{Kind: mapping.Conflict, Field: "port", Reason: err.Error()}
 	}
-	return &port{server: s, listener: l, live: map[*visit]struct{}{}, failures: map[string]int64{}}, nil
+	p := &port{server: s, listener: l, live: map[*visit]struct{}{}, failures: map[string]int64{}}
+	s.ports.Store(p, nil)
+	return p, nil
 }
 
 // Serve accepts visitors of m until Close is called.
@@ -38,7 +41,20 @@ func (p *port) Serve(m mapping.Mapping) {
 }
 
 // Close closes the port to new visitors. A second time does no harm.
-func (p *port) Close() { p.listener.Close() }
+func (p *port) Close() {
+	p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.forgetLocked()
+}
+
+// forgetLocked forgets a port that is closed and has no visitors any more.
+func (p *port) forgetLocked() {
+	if p.closed && len(p.live) == 0 {
+		p.server.ports.Delete(p)
+	}
+}
 
 // Traffic is that of all visitors so far.
 func (p *port) Traffic() mapping.Traffic {

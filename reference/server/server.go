@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/access"
 	"github.com/adit-tunnel/adit/reference/api"
 	"github.com/adit-tunnel/adit/reference/forward"
 	"github.com/adit-tunnel/adit/reference/keys"
@@ -41,6 +42,7 @@ type Config struct {
 	APIHost    string
 	APIPort    int
 	APIAllowed []netip.Prefix // addresses that may use the API; none: any
+	Access     *access.Guard  // who may use the API; nil: everyone, and it listens on this machine alone
 
 	VisitorHost string // where mapped ports listen
 
@@ -55,6 +57,8 @@ type Config struct {
 	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together, ShortRequests, Keys and
 	// Binding are the server's to set.
 	Session session.Config
+	// Version is what the API says it is of.
+	Version string
 	// Logger for everything the server reports; nil discards.
 	Logger *slog.Logger
 }
@@ -75,6 +79,8 @@ type Server struct {
 	tls            *tls.Config      // nil: tunnels are not encrypted
 	apiListener    *net.TCPListener
 	api            *http.Server
+	events         *api.Events
+	ports          sync.Map // of *port: those that are open, or have visitors
 
 	lastTunnel atomic.Int64
 	accepting  sync.WaitGroup // of tunnels
@@ -102,9 +108,11 @@ func Listen(cfg Config) (*Server, error) {
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
+	s.events = api.NewEvents()
 	s.api = api.New(api.Config{
 		Mappings: s.mappings, Tunnels: s.tunnelStats, Refused: s.refused.all, TunnelEnabled: cfg.Rules.TunnelEnabled,
-		Started: time.Now(), Allowed: cfg.APIAllowed, Logger: s.log,
+		Visits: s.visits, Keys: s.keyring(), Events: s.events, Version: cfg.Version,
+		Started: time.Now(), Allowed: cfg.APIAllowed, Access: cfg.Access, Logger: s.log,
 	})
 	if err := s.bind(); err != nil {
 		s.unbind()
@@ -136,6 +144,9 @@ func (s *Server) bind() (err error) {
 	}
 	if s.apiListener, err = listen(s.cfg.APIHost, s.cfg.APIPort); err != nil {
 		return fmt.Errorf("api.listen_port %w", err)
+	}
+	if s.cfg.Access == nil && !addrPort(s.apiListener.Addr()).Addr().IsLoopback() {
+		return fmt.Errorf("api.listen_host %s: without authentication the API listens on this machine alone; set security.api.enable_auth, or listen on 127.0.0.1", s.cfg.APIHost)
 	}
 	if err := s.mappings.Restore(context.Background()); err != nil {
 		return err
@@ -198,7 +209,21 @@ func (s *Server) logReady() {
 	}
 	args = append(args, s.guarded()...)
 	s.warnOfStrangers()
+	s.warnOfAPI()
 	s.log.Info("ready", args...)
+}
+
+// warnOfAPI says what authentication does not do.
+func (s *Server) warnOfAPI() {
+	if s.cfg.Access == nil {
+		return
+	}
+	if s.cfg.Access.Empty() {
+		s.log.Warn("the file of API keys has none, so the API refuses everyone; make one with: adit-server apikey NAME")
+	}
+	if !addrPort(s.apiListener.Addr()).Addr().IsLoopback() {
+		s.log.Warn("the API is not encrypted: whoever is on the path to it reads its keys; put a proxy with TLS in front of it where the path is not trusted", "api", s.apiListener.Addr())
+	}
 }
 
 // serveAPI answers HTTP requests. Run starts it; closing the HTTP server ends it.

@@ -99,6 +99,7 @@ func (s *Server) prove(t *tunnel) error {
 	if err == nil {
 		t.client.Store(true)
 		t.log.Info("tunnel connected", append(t.secured(), t.keyed()...)...)
+		s.events.Send("client.connected", func() any { return t.who() })
 		s.checkKey(t) // which may have been taken away since the proof was right
 	} else {
 		t.log.Warn("tunnel refused", "error", err)
@@ -126,6 +127,9 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 			s.registry.remove(t)
 		}
 		err := t.session.Err()
+		if t.client.Load() {
+			s.events.Send("client.gone", func() any { return api.ClientGone{Client: t.who(), Error: api.ErrorText(err)} })
+		}
 		if err == nil { // else the session has said why
 			t.log.Info("tunnel closed")
 		}
@@ -172,7 +176,7 @@ func (s *Server) tunnelStats() []api.Tunnel {
 			profile = "extended"
 		}
 		all = append(all, api.Tunnel{
-			Profile: profile, TLS: t.secure != nil, Key: n.Key, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
+			ID: t.id, Profile: profile, TLS: t.secure != nil, Key: n.Key, WhyCore: n.Why, Agent: n.Agent, Name: n.Name, Draining: n.Draining,
 			RTT: float64(n.RTT) / float64(time.Millisecond), Grown: n.Grown, Held: n.Held, Queued: n.Queued, OverBudget: n.OverBudget,
 			Connections: connections(t.session),
 			Remote:      t.remote.String(), Since: n.Start, Active: n.Active, Total: n.Opened + n.Failed, Failed: n.Failed,

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/api"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/sock"
@@ -29,6 +31,7 @@ type visit struct {
 	start  time.Time
 	id     uint64 // in the log
 	from   net.Addr
+	tunnel atomic.Pointer[tunnel] // that serves it; nil: none
 	counts sock.Counts
 }
 
@@ -85,6 +88,7 @@ func (p *port) begin(v *visit) {
 	defer p.mu.Unlock()
 	p.over.Total++
 	p.live[v] = struct{}{}
+	p.server.events.Send("visitor.accepted", func() any { return v.show() })
 }
 
 // tunnelVisit hands a visitor to the tunnel that serves its mapping, whose session ends the visit. An error
@@ -102,6 +106,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 			return errNoTunnel
 		}
 		v.say(slog.LevelDebug, "visitor accepted", slog.Any("tunnel", t.id))
+		v.tunnel.Store(t)
 		err := t.session.Open(visitor)
 		switch {
 		case errors.Is(err, session.ErrClosing):
@@ -128,6 +133,7 @@ func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
 func (v *visit) end(err error) {
 	failure := failureOf(err)
 	v.port.finish(v, failure)
+	v.port.server.events.Send("visitor.gone", func() any { return api.Gone{Visit: v.show(), Failure: failure} })
 	level := slog.LevelDebug
 	if err != nil {
 		level = slog.LevelInfo
@@ -141,6 +147,7 @@ func (p *port) finish(v *visit, failure string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.live, v)
+	p.forgetLocked()
 	v.addTo(&p.over)
 	if failure != "" {
 		p.over.Failed++

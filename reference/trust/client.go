@@ -4,14 +4,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+
+	"github.com/adit-tunnel/adit/reference/files"
 )
 
 // Client is by what a client knows the server (TLS-004), and its own certificate.
 type Client struct {
-	byKey       bool                     // the tunnel's key alone says whether it is the server: any certificate will do
-	authorities *watched[*x509.CertPool] // nil: those of the system
-	pin         *Pin                     // in the place of chain and name; nil: none
-	pair        *watched[*tls.Certificate]
+	byKey       bool                           // the tunnel's key alone says whether it is the server: any certificate will do
+	authorities *files.Watched[*x509.CertPool] // nil: those of the system
+	pin         *Pin                           // in the place of chain and name; nil: none
+	pair        *files.Watched[*tls.Certificate]
 }
 
 // NewClient reads what a client was told: the file of the authorities whose certificates it takes, empty for those of the
@@ -46,14 +48,14 @@ func (c *Client) Config(host string, log *slog.Logger) *tls.Config {
 	cfg := base()
 	cfg.ServerName = host
 	if c.authorities != nil {
-		cfg.RootCAs = c.authorities.now(log)
+		cfg.RootCAs = c.authorities.Now(log)
 	}
 	cfg.InsecureSkipVerify = c.byKey || c.pin != nil // chain and name, but not that the server has the certificate's private key
 	if c.pin != nil {
 		cfg.VerifyConnection = c.checkPin
 	}
 	if c.pair != nil {
-		pair := c.pair.now(log)
+		pair := c.pair.Now(log)
 		// Whatever the server asks for: one that does not suit it is refused by name, none is not.
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }
 	}

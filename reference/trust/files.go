@@ -5,10 +5,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -23,68 +21,6 @@ func (e *Error) Error() string { return e.Key + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 func wrong(key, format string, args ...any) error { return &Error{key, fmt.Errorf(format, args...)} }
-
-// watched is what was made of files, and is made again when they have changed.
-type watched[T any] struct {
-	names []string
-	read  func() (T, error)
-
-	mu    sync.Mutex // guards the following fields
-	value T
-	look  string // of the files, when they were last read
-}
-
-// watch reads the files for the first time.
-func watch[T any](read func() (T, error), names ...string) (*watched[T], error) {
-	w := &watched[T]{names: names, read: read, look: look(names)}
-	var err error
-	w.value, err = read()
-	return w, err
-}
-
-// now returns what the files hold, or if that is of no use what they last held; the log is told once.
-func (w *watched[T]) now(log *slog.Logger) T {
-	if w.changed() {
-		if value, err := w.read(); err != nil {
-			log.Error("files of certificates have changed and cannot be used; those that were read before go on", "error", err)
-		} else {
-			log.Info("files of certificates have changed, and were read again", "files", w.names)
-			w.set(value)
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.value
-}
-
-// changed reports whether the files look different, once for each look.
-func (w *watched[T]) changed() bool {
-	look := look(w.names)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	before := w.look
-	w.look = look
-	return look != before
-}
-
-func (w *watched[T]) set(value T) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.value = value
-}
-
-// look is what shows that one of the files has changed, without reading it.
-func look(names []string) string {
-	var b strings.Builder
-	for _, name := range names {
-		if info, err := os.Stat(name); err != nil {
-			b.WriteString("? ")
-		} else {
-			fmt.Fprint(&b, info.ModTime().UnixNano(), " ", info.Size(), " ")
-		}
-	}
-	return b.String()
-}
 
 // readPair reads a certificate, those behind it that lead to its authority, and its private key, whose file is what key names.
 func readPair(key, certFile, keyFile string) (*tls.Certificate, error) {

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+
+	"github.com/adit-tunnel/adit/reference/files"
 )
 
 // protocol is what both ends have to agree on (TLS-002).
@@ -11,9 +13,9 @@ const protocol = "adit/1"
 
 // Server is how a server shows who it is, and which clients it takes.
 type Server struct {
-	pair    *watched[*tls.Certificate]
-	made    bool                     // the certificate, when the server started
-	clients *watched[*x509.CertPool] // nil: any
+	pair    *files.Watched[*tls.Certificate]
+	made    bool                           // the certificate, when the server started
+	clients *files.Watched[*x509.CertPool] // nil: any
 }
 
 // NewServer reads the server's certificate and its private key, and the authorities of its clients; clientCA empty: any
@@ -22,7 +24,7 @@ func NewServer(certFile, keyFile, clientCA string) (*Server, error) {
 	s := &Server{made: certFile == ""}
 	var err error
 	if s.made {
-		s.pair, err = watch(makePair)
+		s.pair, err = files.Watch("certificate", makePair)
 	} else {
 		s.pair, err = watchPair("key_file", certFile, keyFile)
 	}
@@ -41,10 +43,10 @@ func (s *Server) Config(log *slog.Logger) *tls.Config {
 // current is the configuration for the files as they are now.
 func (s *Server) current(log *slog.Logger) *tls.Config {
 	cfg := base()
-	cfg.Certificates = []tls.Certificate{*s.pair.now(log)}
+	cfg.Certificates = []tls.Certificate{*s.pair.Now(log)}
 	cfg.SessionTicketsDisabled = true // TLS-009; without them there is no early data either (TLS-003)
 	if s.clients != nil {             // TLS-005
-		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, s.clients.now(log)
+		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, s.clients.Now(log)
 	}
 	return cfg
 }
@@ -54,7 +56,7 @@ func (s *Server) AsksClients() bool { return s.clients != nil }
 
 // Pin is that of the server's certificate; false: it would not last, as the certificate is made at each start.
 func (s *Server) Pin(log *slog.Logger) (Pin, bool) {
-	return PinOf(s.pair.now(log).Leaf), !s.made
+	return PinOf(s.pair.Now(log).Leaf), !s.made
 }
 
 // base is what both roles have in common.
@@ -67,10 +69,10 @@ func base() *tls.Config {
 	}
 }
 
-func watchPair(key, certFile, keyFile string) (*watched[*tls.Certificate], error) {
-	return watch(func() (*tls.Certificate, error) { return readPair(key, certFile, keyFile) }, certFile, keyFile)
+func watchPair(key, certFile, keyFile string) (*files.Watched[*tls.Certificate], error) {
+	return files.Watch("files of certificates", func() (*tls.Certificate, error) { return readPair(key, certFile, keyFile) }, certFile, keyFile)
 }
 
-func watchPool(key, file string) (*watched[*x509.CertPool], error) {
-	return watch(func() (*x509.CertPool, error) { return readPool(key, file) }, file)
+func watchPool(key, file string) (*files.Watched[*x509.CertPool], error) {
+	return files.Watch("files of certificates", func() (*x509.CertPool, error) { return readPool(key, file) }, file)
 }

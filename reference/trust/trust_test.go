@@ -154,7 +154,7 @@ func TestNothingOlderThanTLS13(t *testing.T) {
 	if _, serverErr, err := shake(t, server, old); serverErr == nil || err == nil {
 		t.Errorf("a client of TLS 1.2: the server says %v, the client %v; want errors", serverErr, err)
 	}
-	oldServer := &tls.Config{MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*mustServer(t, m.cert, m.key, "").pair.now(silent)}, NextProtos: []string{"adit/1"}}
+	oldServer := &tls.Config{MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*mustServer(t, m.cert, m.key, "").pair.Now(silent)}, NextProtos: []string{"adit/1"}}
 	if _, serverErr, err := shake(t, oldServer, client); serverErr == nil || err == nil {
 		t.Errorf("a server of TLS 1.2: the server says %v, the client %v; want errors", serverErr, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/access"
 	"github.com/adit-tunnel/adit/reference/certtest"
 	"github.com/adit-tunnel/adit/reference/cmd/internal/wiring"
 	"github.com/adit-tunnel/adit/reference/config"
@@ -55,7 +56,7 @@ var settings = []wiring.Key{
 	{"api.listen_host", "127.0.0.11", "APIHost", "127.0.0.11"},
 	{"api.listen_port", 11012, "APIPort", "11012"},
 	{"database.path", "/nowhere/15.db", "", ""},
-	{"security.api.enable_auth", false, "", ""},
+	{"security.api.enable_auth", true, "", ""},
 	{"security.api.allowed_ips", []string{"10.13.0.0/16"}, "APIAllowed", "[10.13.0.0/16]"},
 	{"security.port_range.blacklist", []int{11014}, "Rules.Blacklist", "[11014]"},
 	{"log.level", "warn", "", ""},
@@ -65,7 +66,7 @@ var settings = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Keys", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Keys", "Access", "Version", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
@@ -76,7 +77,13 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 	dir := t.TempDir()
 	pair := certtest.NewCA().Issue(time.Hour, "server.example")
 	cert, key := pair.Write(dir, "server")
+	apiKeys := filepath.Join(dir, "api-keys")
+	apiKey, err := access.AddKey(apiKeys, "laptop", access.Operate)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := append(slices.Clone(settings),
+		wiring.Key{Name: "security.api.keys_file", Value: apiKeys}, wiring.Key{Name: "security.api.jwt_key_file", Value: ""},
 		wiring.Key{Name: "security.tunnel.enable_tls", Value: true}, wiring.Key{Name: "security.tunnel.cert_file", Value: cert},
 		wiring.Key{Name: "security.tunnel.key_file", Value: key}, wiring.Key{Name: "security.tunnel.client_ca", Value: cert})
 	if err := wiring.Check(dir, all, others, func(args ...string) (any, any, error) {
@@ -101,6 +108,9 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 		t.Errorf("security.tunnel.cert_file becomes the pin %s; want %s", got, want)
 	} else if cfg, err := made.TLS.Config(made.Logger).GetConfigForClient(nil); err != nil || cfg.ClientCAs == nil {
 		t.Errorf("security.tunnel.client_ca does not reach the server: %v", err)
+	}
+	if who, err := made.Access.Check(apiKey, made.Logger); err != nil || who.Name != "laptop" {
+		t.Errorf("security.api.keys_file does not reach the server: %v", err)
 	}
 	if len(made.Maps) != 1 || made.Maps[0].Port != 11020 || *made.Maps[0].TargetPort != 22 {
 		t.Errorf("-map becomes %+v", made.Maps)

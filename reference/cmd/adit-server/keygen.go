@@ -19,9 +19,14 @@ import (
 // as cmd.Main does.
 func keygen(args []string, out, notes io.Writer) int {
 	name, c, err := config.LoadKeygen(args, out)
+	return finish(err, out, notes, func() error { return makeKey(name, c, out, notes) })
+}
+
+// finish does what a subcommand was asked for, unless its arguments are wrong, and returns the exit code.
+func finish(err error, out, notes io.Writer, do func() error) int {
 	code := 2
 	if err == nil {
-		err, code = makeKey(name, c, out, notes), 1
+		err, code = do(), 1
 	}
 	switch {
 	case err == nil, errors.Is(err, config.ErrHelp):

@@ -20,8 +20,15 @@ import (
 var version = "devel"
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "keygen" {
-		os.Exit(keygen(os.Args[2:], os.Stdout, os.Stderr))
+	if len(os.Args) > 1 {
+		switch command := os.Args[1]; command {
+		case "keygen":
+			os.Exit(keygen(os.Args[2:], os.Stdout, os.Stderr))
+		case "apikey", "token":
+			os.Exit(credential(command, os.Args[2:], os.Stdout, os.Stderr))
+		case "ctl":
+			os.Exit(ctl(os.Args[2:], os.Stdout, os.Stderr))
+		}
 	}
 	os.Exit(cmd.Main("adit-server", version, config.LoadServer, run))
 }
@@ -63,12 +70,14 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		APIHost:        c.API.ListenHost,
 		APIPort:        c.API.ListenPort,
 		APIAllowed:     c.AllowedIPs(),
+		Access:         c.Access,
 		VisitorHost:    c.Visitors.ListenHost,
 		DialTimeout:    c.Direct.DialTimeout,
 		MaxDirect:      c.Direct.MaxConnections,
 		DrainTimeout:   c.Shutdown.Grace,
 		Store:          db,
 		Maps:           c.Maps,
+		Version:        version,
 		Logger:         logger,
 		Session: session.Config{
 			Protocol:       session.ProtocolOf(c.Protocol),
