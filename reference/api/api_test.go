@@ -61,7 +61,7 @@ func TestDocumentedShapes(t *testing.T) {
 	made := time.Date(2024, 1, 1, 12, 0, 0, 0, time.Local)
 	f := &fake{rows: []mapping.Status{
 		{Mapping: mapping.Mapping{ID: 1, Port: 10001, TargetHost: "192.168.1.100", TargetPort: 10001, CreatedAt: made}},
-		{Mapping: mapping.Mapping{ID: 2, Port: 10002, CreatedAt: made, UseTunnel: true, Client: "10.0.0.0/8"}, Err: errors.New("port 10002 is taken")},
+		{Mapping: mapping.Mapping{ID: 2, Port: 10002, CreatedAt: made, UseTunnel: true, Client: "10.0.0.0/8", Options: mapping.Options{Deny: []string{"::1"}, RateUp: 4096}}, Err: errors.New("port 10002 is taken")},
 	}}
 	for _, c := range []struct{ method, path, body, want string }{
 		{
@@ -76,7 +76,7 @@ func TestDocumentedShapes(t *testing.T) {
 			"GET", "/api/mapping/list", "",
 			`{"success":true,"message":"2 mappings","data":{"count":2,"mappings":[` +
 				`{"id":1,"source_port":10001,"target_ip":"192.168.1.100","target_port":10001,"created_at":"2024-01-01 12:00:00","use_tunnel":false,"active":0},` +
-				`{"id":2,"source_port":10002,"target_ip":"","target_port":0,"created_at":"2024-01-01 12:00:00","use_tunnel":true,"client":"10.0.0.0/8","active":0,"error":"port 10002 is taken"}` +
+				`{"id":2,"source_port":10002,"target_ip":"","target_port":0,"created_at":"2024-01-01 12:00:00","use_tunnel":true,"client":"10.0.0.0/8","active":0,"error":"port 10002 is taken","deny":["::1"],"rate_up":4096}` +
 				`],"use_tunnel":true}}`,
 		},
 		{"GET", "/health", "", `{"status":"ok","tunnel_connected":true,"tunnel_enabled":true,"tunnels":{"extended":1}}`},
@@ -178,6 +178,7 @@ func TestFieldsOfCreate(t *testing.T) {
 		`{"port":1,"target_host":null,"target_port":null,"client":null}`:     {Port: 1},
 		`{"port":1,"target_host":"","client":""}`:                            {Port: 1},
 		`{"port":1,"target_host":"h","target_port":0,"use_tunnel":false}`:    {Port: 1, TargetHost: "h", TargetPort: new(0), UseTunnel: new(false)},
+		`{"port":1,"max_connections":2,"rate_up":"1MiB"}`:                    {Port: 1, Options: mapping.Options{MaxConnections: 2, RateUp: 1 << 20}},
 		`{"port":2,"target_port":3,"use_tunnel":true,"client":"10.0.0.0/8"}`: {Port: 2, TargetPort: new(3), UseTunnel: new(true), Client: "10.0.0.0/8"},
 	} {
 		f := &fake{}

@@ -56,6 +56,8 @@ var serverKeys = map[string]key{
 	"visitors.listen_host":          {"", "", "", ""},
 	"direct.dial_timeout":           {"10s", "1ms", "1h", ""},
 	"direct.max_connections":        {"16384", "1", "1048576", ""},
+	"visitors.max_connections":      {"0", "0", "1048576", ""},
+	"visitors.max_per_address":      {"0", "0", "1048576", ""},
 	"api.listen_host":               {"127.0.0.1", "", "", ""},
 	"api.listen_port":               {"8080", "0", "65535", ""},
 	"map":                           {"", "", "", ""},

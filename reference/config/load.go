@@ -123,6 +123,9 @@ func (f flagOf) Set(text string) error {
 	if err := probe.set(text); err != nil {
 		return err
 	}
+	if f.isList() && strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return errors.New("an object can only stand in the file")
+	}
 	if before, again := f.given[f.key]; again && f.isList() {
 		text = before + "," + text
 	}

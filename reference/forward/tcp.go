@@ -24,9 +24,9 @@ type TCP struct {
 }
 
 // Forward dials target, host:port, and relays until both directions have ended, adding to counts as it
-// goes. It owns visitor from the call on. A visitor that cannot be served, because the dial fails or too
+// goes, within limits. It owns visitor from the call on. A visitor that cannot be served, because the dial fails or too
 // many are open, is reset with no byte sent. The end of ctx ends the dial, or resets both sockets.
-func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, counts *sock.Counts) error {
+func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, counts *sock.Counts, limits Limits) error {
 	defer t.active.Add(-1)
 	if n := t.active.Add(1); t.Max > 0 && n > t.Max {
 		visitor.Reset()
@@ -39,7 +39,7 @@ func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, cou
 		visitor.Reset()
 		return fmt.Errorf("forward to %s: %w", target, err)
 	}
-	return Relay(ctx, visitor, service, counts)
+	return Relay(ctx, visitor, service, counts, limits)
 }
 
 // Active is the number of visitors being served or dialled for.

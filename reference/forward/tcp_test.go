@@ -29,7 +29,7 @@ func forwarded(t *testing.T, ctx context.Context, f *TCP, target net.Addr) (visi
 	visitor, near := pair(t)
 	visitor.SetDeadline(time.Now().Add(soon))
 	done := make(chan error, 1)
-	go func() { done <- f.Forward(ctx, socket(t, near), target.String(), new(sock.Counts)) }()
+	go func() { done <- f.Forward(ctx, socket(t, near), target.String(), new(sock.Counts), Limits{}) }()
 	return visitor, done
 }
 

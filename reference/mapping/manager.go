@@ -208,7 +208,7 @@ func (g *Manager) settle(port int, s *served) {
 
 // bind binds the port of m. It checks what may have changed since m was stored.
 func (g *Manager) bind(m Mapping) (Listener, error) {
-	if err := cmp.Or(g.rules.notBlacklisted(m.Port), checkClient(m)); err != nil {
+	if err := cmp.Or(g.rules.notBlacklisted(m.Port), m.check()); err != nil {
 		return nil, err
 	}
 	return g.listen(m.Port)

@@ -17,6 +17,7 @@ type Mapping struct {
 	UseTunnel  bool   // through a client; otherwise the server connects itself
 	Client     string // address or CIDR of the tunnels that may serve it; "" for any
 	CreatedAt  time.Time
+	Options
 }
 
 // Target is where the mapping leads, host:port.
@@ -34,13 +35,14 @@ func (m Mapping) Clients() netip.Prefix {
 	return p
 }
 
-// A Request asks for a mapping. What is left out is filled in by the [Rules].
+// A Request asks for a mapping. What is left out is filled in by the [Rules]. [Decode] reads it from JSON.
 type Request struct {
-	Port       int
-	TargetHost string // "": left out
-	TargetPort *int   // nil: left out
-	UseTunnel  *bool  // nil: left out
-	Client     string // "": left out
+	Port       int    `json:"port"`
+	TargetHost string `json:"target_host"` // "": left out
+	TargetPort *int   `json:"target_port"` // nil: left out
+	UseTunnel  *bool  `json:"use_tunnel"`  // nil: left out
+	Client     string `json:"client"`      // "": left out
+	Options
 }
 
 // Status is a mapping as it is served now.

@@ -13,8 +13,9 @@ import (
 type port struct {
 	server   *Server
 	listener *net.TCPListener
-	mapping  mapping.Mapping // set by Serve, as is clients
+	mapping  mapping.Mapping // set by Serve, as are the next two
 	clients  netip.Prefix    // whose tunnels may serve it; zero: any
+	door     *door
 
 	mu       sync.Mutex // guards the following fields
 	live     map[*visit]struct{}
@@ -33,7 +34,7 @@ func (s *Server) listenPort(number int) (mapping.Listener, error) {
 
 // Serve accepts visitors of m until Close is called.
 func (p *port) Serve(m mapping.Mapping) {
-	p.mapping, p.clients = m, m.Clients()
+	p.mapping, p.clients, p.door = m, m.Clients(), newDoor(m, &p.server.visitors)
 	p.server.acceptLoop(p.listener, p.server.log.With("port", m.Port), p.acceptVisitor)
 }
 

@@ -40,7 +40,9 @@ type Config struct {
 	APIPort    int
 	APIAllowed []netip.Prefix // addresses that may use the API; none: any
 
-	VisitorHost string // where mapped ports listen
+	VisitorHost           string // where mapped ports listen
+	MaxVisitors           int    // visitors at once of all mappings; 0: no bound
+	MaxVisitorsPerAddress int    // the same of one address
 
 	DialTimeout  time.Duration // of direct mappings; 0: 10 s
 	MaxDirect    int           // visitors at once of all direct mappings; 0: no bound
@@ -67,6 +69,7 @@ type Server struct {
 	reserve  reserve
 	mappings *mapping.Manager
 	direct   forward.TCP
+	visitors crowd // of all mappings
 
 	tunnelListener *net.TCPListener // nil: the tunnel is off
 	tls            *tls.Config      // nil: tunnels are not encrypted
@@ -97,6 +100,7 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	s.registry.auth = cfg.Keys != nil
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
+	s.visitors.most, s.visitors.mostOfAddr = cfg.MaxVisitors, cfg.MaxVisitorsPerAddress
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
 	s.api = api.New(api.Config{

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/forward"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/sock"
@@ -28,7 +30,9 @@ type visit struct {
 	port   *port
 	start  time.Time
 	id     uint64 // in the log
-	from   net.Addr
+	from   netip.AddrPort
+	local  netip.AddrPort // that it connected to
+	inside bool           // the door let it in
 	counts sock.Counts
 }
 
@@ -50,9 +54,20 @@ func (v *visit) addTo(sum *mapping.Traffic) {
 
 // acceptVisitor takes what the listener of p accepted. It waits for nothing.
 func (p *port) acceptVisitor(conn *net.TCPConn) {
+	p.serveVisitor(conn, addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr()))
+}
+
+// serveVisitor begins a visit of from, which connected to local.
+func (p *port) serveVisitor(conn *net.TCPConn, from, local netip.AddrPort) {
 	s := p.server
-	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: conn.RemoteAddr()}
+	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: from, local: local}
 	p.begin(v)
+	err := p.door.enter(from.Addr())
+	if v.inside = err == nil; !v.inside {
+		sock.Reset(conn)
+		v.end(err)
+		return
+	}
 	socket, err := sock.NewTCP(conn)
 	switch {
 	case err != nil:
@@ -92,9 +107,9 @@ func (p *port) begin(v *visit) {
 func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 	m := v.port.mapping
 	visitor := session.Visitor{
-		Socket: socket, Target: session.Target{Host: m.TargetHost, Port: uint16(m.TargetPort)},
-		Origin: addrPort(socket.Conn.RemoteAddr()), Local: addrPort(socket.Conn.LocalAddr()),
-		Counts: &v.counts, Over: v.end,
+		Target: session.Target{Host: m.TargetHost, Port: uint16(m.TargetPort)},
+		Origin: v.from, Local: v.local,
+		Counts: &v.counts, Over: v.end, Idle: time.Duration(m.IdleTimeout),
 	}
 	for {
 		t := s.registry.pick(v.port.clients)
@@ -102,6 +117,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 			return errNoTunnel
 		}
 		v.say(slog.LevelDebug, "visitor accepted", slog.Any("tunnel", t.id))
+		visitor.Socket = v.port.bounded(socket, t)
 		err := t.session.Open(visitor)
 		switch {
 		case errors.Is(err, session.ErrClosing):
@@ -121,12 +137,27 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
 	target := v.port.mapping.Target()
 	v.say(slog.LevelDebug, "visitor accepted", slog.Any("target", target))
-	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts))
+	limits := forward.Limits{Up: v.port.door.up, Down: v.port.door.down, Idle: time.Duration(v.port.mapping.IdleTimeout)}
+	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts, limits))
+}
+
+// bounded is a visitor's socket within the rates of its mapping. In Core one that takes its bytes slowly stops all others of
+// the tunnel, until it is ended for that (FLOW-003): there what goes to visitors has no bound.
+func (p *port) bounded(socket *sock.TCP, t *tunnel) sock.Socket {
+	up, down := p.door.up, p.door.down
+	if down != nil && t.session.Stats().Protocol != session.ExtendedOnly {
+		t.log.Warn("rate_down not kept: the client speaks Core, where a bound for one visitor would stop the others", "port", p.mapping.Port)
+		down = nil
+	}
+	return sock.Limit(socket, up, down)
 }
 
 // end ends the account of a visit. It is called once.
 func (v *visit) end(err error) {
 	failure := failureOf(err)
+	if v.inside {
+		v.port.door.leave(v.from.Addr())
+	}
 	v.port.finish(v, failure)
 	level := slog.LevelDebug
 	if err != nil {

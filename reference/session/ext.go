@@ -408,6 +408,11 @@ func (c *extConn) overBudgetLocked() {
 	c.resetLocked(wire.CodeOverBudget, "")
 }
 
+func (c *extConn) isOpenLocked() bool { return c.state == opened }
+
+// resetIdleLocked: RESET-004.
+func (c *extConn) resetIdleLocked() { c.resetLocked(wire.CodeIdle, "") }
+
 func (c *extConn) failLocked(req, reason string) {
 	c.local.why = &wire.Violation{Req: req, Scope: wire.ScopeConnection, Reason: reason}
 	c.s.logLocked(slog.LevelWarn, "connection error", "id", c.id, "target", c.local.target.String(), "req", req, "reason", reason, "state", c.state.String())

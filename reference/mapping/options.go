@@ -1,0 +1,156 @@
+package mapping
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/adit-tunnel/adit/spec"
+)
+
+// Options are what may be said of a mapping beside where it leads, in the API, the file and the store alike. The zero value
+// of each says nothing.
+type Options struct {
+	Allow          []string `json:"allow,omitempty"`           // addresses or CIDRs of visitors that may come; none: any
+	Deny           []string `json:"deny,omitempty"`            // those that may not, allowed or not
+	MaxConnections int      `json:"max_connections,omitempty"` // visitors at once; 0: no bound
+	MaxPerAddress  int      `json:"max_per_address,omitempty"` // the same of one address, which of IPv6 is its first 64 bits
+	IdleTimeout    Duration `json:"idle_timeout,omitempty"`    // how long a visitor may be without an octet in either direction; 0: for ever
+	RateUp         Rate     `json:"rate_up,omitempty"`         // of all visitors together, towards the service; 0: no bound
+	RateDown       Rate     `json:"rate_down,omitempty"`       // the same, towards the visitors
+}
+
+// mostSeats is the highest bound of connections that a mapping may have.
+const mostSeats = 1 << 20
+
+// Bounds of a rate, in bytes a second: below the lowest a single packet would take longer.
+const leastRate, mostRate = 1 << 10, 1 << 40
+
+// check refuses options that cannot be, or that do not go with the rest of the mapping.
+func (m Mapping) check() error {
+	if err := cmp.Or(
+		checkPrefixes("allow", m.Allow), checkPrefixes("deny", m.Deny),
+		checkSeats("max_connections", m.MaxConnections), checkSeats("max_per_address", m.MaxPerAddress),
+		checkRate("rate_up", m.RateUp), checkRate("rate_down", m.RateDown),
+	); err != nil {
+		return err
+	}
+	least, why := time.Second, ""
+	if m.UseTunnel { // CLOSE-013, RESET-004
+		least, why = spec.LimitOf("idle-least").Time(), " through the tunnel"
+	}
+	if idle := time.Duration(m.IdleTimeout); idle != 0 && (idle < least || idle > mostIdle) {
+		return refuse(Invalid, "idle_timeout", "must be %v to %v%s, or left out for none, not %v", least, mostIdle, why, idle)
+	}
+	return checkClient(m)
+}
+
+func checkPrefixes(field string, texts []string) error {
+	if texts != nil && len(texts) == 0 {
+		return refuse(Invalid, field, "is empty; leave it out, or name addresses")
+	}
+	for _, text := range texts {
+		if _, err := ParsePrefix(text); err != nil {
+			return refuse(Invalid, field, "%v", err)
+		}
+	}
+	return nil
+}
+
+func checkSeats(field string, n int) error {
+	if n < 0 || n > mostSeats {
+		return refuse(Invalid, field, "must be 1 to %d, or left out for no bound, not %d", mostSeats, n)
+	}
+	return nil
+}
+
+func checkRate(field string, rate Rate) error {
+	if rate != 0 && (rate < leastRate || rate > mostRate) {
+		return refuse(Invalid, field, "must be %s to %s (a second), or left out for no bound, not %d", FormatSize(leastRate), FormatSize(mostRate), rate)
+	}
+	return nil
+}
+
+// mostIdle is the longest idle timeout: a month is as good as none.
+const mostIdle = 31 * 24 * time.Hour
+
+// Prefixes parses addresses and CIDRs that [Rules] let pass; it panics on others.
+func Prefixes(texts []string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range texts {
+		p, err := ParsePrefix(text)
+		if err != nil {
+			panic("mapping: internal error: unchecked prefix " + text)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// Duration is a time that people write like 500ms or 10m.
+type Duration time.Duration
+
+// MarshalText writes it as it is read.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what [time.ParseDuration] does.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a time like 90s or 10m", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Rate is a number of bytes a second, which people may write like 512KiB.
+type Rate int64
+
+// UnmarshalJSON reads a whole number, or a text that [ParseSize] does.
+func (r *Rate) UnmarshalJSON(text []byte) error {
+	var written string
+	if json.Unmarshal(text, &written) != nil {
+		written = string(text)
+	}
+	n, err := ParseSize(written)
+	*r = Rate(n)
+	return err
+}
+
+type sizeUnit struct {
+	name  string
+	bytes int64
+}
+
+// sizeUnits are the units of a size, the largest first.
+var sizeUnits = []sizeUnit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// ParseSize reads a number of bytes, with or without a unit.
+func ParseSize(text string) (int64, error) {
+	number, unit := text, int64(1)
+	for _, u := range sizeUnits {
+		if before, ok := strings.CutSuffix(text, u.name); ok {
+			number, unit = strings.TrimSpace(before), u.bytes
+		}
+	}
+	v, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || v > math.MaxInt64/unit || v < 0 {
+		return 0, fmt.Errorf("%q is not a number of bytes like 65536, 64KiB or 1MiB", text)
+	}
+	return v * unit, nil
+}
+
+// FormatSize writes a number of bytes as [ParseSize] reads it, in the largest unit that leaves it whole.
+func FormatSize(n int64) string {
+	i := slices.IndexFunc(sizeUnits, func(u sizeUnit) bool { return n != 0 && n%u.bytes == 0 })
+	if i < 0 {
+		return strconv.FormatInt(n, 10)
+	}
+	return strconv.FormatInt(n/sizeUnits[i].bytes, 10) + sizeUnits[i].name
+}
