@@ -21,6 +21,8 @@ type Config struct {
 	Server string
 	// Policy says what may be dialled; the zero value allows loopback.
 	Policy Policy
+	// Services are those that want more than a TCP connection; the zero value: none.
+	Services Services
 	// TargetHost is where requests that name no host lead. Required.
 	TargetHost string
 
@@ -75,7 +77,7 @@ func New(cfg Config) *Client {
 	return &Client{
 		cfg:    cfg,
 		log:    cfg.Logger.With("server", cfg.Server),
-		dialer: newDialer(cfg.Policy, cfg.TargetHost),
+		dialer: newDialer(cfg.Policy, cfg.Services, cfg.TargetHost),
 	}
 }
 

@@ -14,18 +14,20 @@ import (
 
 // Client is the configuration of adit-client.
 type Client struct {
-	Server      string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
-	Protocol    string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
-	Name        string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
-	Allow       []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
-	TLS         bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, and make sure that it is the right server; one that has enable_tls takes no other clients"`
-	CA          string   `yaml:"ca" help:"with tls: PEM file of the authorities that may vouch for the server; empty: those of the system"`
-	Pin         string   `yaml:"pin" help:"with tls, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
-	CertFile    string   `yaml:"cert_file" help:"with tls: PEM file of this client's certificate, for a server that has client_ca"`
-	KeyFile     string   `yaml:"key_file" help:"PEM file of its private key"`
-	Key         string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
-	AuthKeyFile string   `yaml:"auth_key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
-	TargetHost  string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
+	Server        string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
+	Protocol      string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
+	Name          string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
+	Allow         []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
+	Unix          []string `yaml:"unix" help:"HOST:PORT=PATH: requests for that service lead to the Unix socket at PATH, which needs no allow"`
+	ProxyProtocol []string `yaml:"proxy_protocol" help:"HOST|CIDR[:PORT[-PORT]]=v1|v2: services that are told of the visitor's address by a PROXY header"`
+	TLS           bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, and make sure that it is the right server; one that has enable_tls takes no other clients"`
+	CA            string   `yaml:"ca" help:"with tls: PEM file of the authorities that may vouch for the server; empty: those of the system"`
+	Pin           string   `yaml:"pin" help:"with tls, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
+	CertFile      string   `yaml:"cert_file" help:"with tls: PEM file of this client's certificate, for a server that has client_ca"`
+	KeyFile       string   `yaml:"key_file" help:"PEM file of its private key"`
+	Key           string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
+	AuthKeyFile   string   `yaml:"auth_key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
+	TargetHost    string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
 
 	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"10s" range:"1ms 1m" help:"one attempt to reach the server"`
 	RedialDelay    time.Duration `yaml:"redial_delay" default:"500ms" help:"about the first wait between two attempts; doubled each time, varied at random by half"`

@@ -278,7 +278,7 @@ func TestATargetHostThatCannotBeDialledIsRefused(t *testing.T) {
 	}
 }
 
-func anyRules([]string) error { return nil }
+func anyRules(string, []string) error { return nil }
 
 // Nobody is to believe that a tunnel is encrypted, or that it is checked whose the other end is, when it is not.
 func TestKeysOfTLSThatDoNotFitAreRefused(t *testing.T) {
@@ -348,9 +348,14 @@ func TestRulesAreRefusedWhereTheyStand(t *testing.T) {
 	if err := os.WriteFile(file, []byte("server: example.org:9000\nallow: [\"nas:99999\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refuse := func(rules []string) error { return fmt.Errorf("%q: no", rules) }
+	refuse := func(key string, rules []string) error {
+		if rules == nil {
+			return nil
+		}
+		return fmt.Errorf("%s %q: no", key, rules)
+	}
 	_, err := config.LoadClient([]string{"-config", file}, nil, refuse)
-	if want := file + `:2: allow: ["nas:99999"]: no`; err == nil || err.Error() != want {
+	if want := file + `:2: allow: allow ["nas:99999"]: no`; err == nil || err.Error() != want {
 		t.Errorf("LoadClient = %v; want %s", err, want)
 	}
 }

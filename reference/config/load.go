@@ -41,16 +41,21 @@ func LoadKeygen(args []string, out io.Writer) (name string, c Server, err error)
 // defaultKeys is where keygen puts keys unless it is told.
 const defaultKeys = "./data/keys"
 
-// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether the rules of allow
-// are what the client's policy can read.
-func LoadClient(args []string, out io.Writer, checkRules func(rules []string) error) (Client, error) {
+// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether the rules of a key, allow,
+// unix or proxy_protocol, are what the client can read.
+func LoadClient(args []string, out io.Writer, checkRules func(key string, rules []string) error) (Client, error) {
 	var c Client
 	fs := flag.NewFlagSet("adit-client", flag.ContinueOnError)
 	err := load(&c, fs, clientUsage, args, out, func(k *checker) {
 		c.check(k)
-		if err := checkRules(c.Allow); err != nil {
-			k.fail("allow", "%v", err)
+		check := func(key string, rules []string) {
+			if err := checkRules(key, rules); err != nil {
+				k.fail(key, "%v", err)
+			}
 		}
+		check("allow", c.Allow)
+		check("unix", c.Unix)
+		check("proxy_protocol", c.ProxyProtocol)
 	})
 	return c, err
 }

@@ -32,6 +32,7 @@ type Server struct {
 		ListenHost     string   `yaml:"listen_host" help:"address that clients connect to; empty: all"`
 		ListenPort     int      `yaml:"listen_port" default:"9000" range:"0 65535" help:"port that clients connect to; 0: any free one"`
 		AllowedClients []string `yaml:"allowed_clients" help:"addresses or CIDRs that may connect as clients; empty: any"`
+		TrustedProxies []string `yaml:"trusted_proxies" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the client's address; empty: none"`
 		ConnectRequest string   `yaml:"connect_request" default:"addressed" oneof:"addressed short" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
 		TargetOffset   *int     `yaml:"target_offset" range:"0 65535" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
 		MaxTunnels     int      `yaml:"max_tunnels" default:"1024" range:"1 1048576" help:"clients at a time"`
@@ -46,9 +47,10 @@ type Server struct {
 		} `yaml:"timers"`
 	} `yaml:"tunnel"`
 	Visitors struct {
-		ListenHost     string `yaml:"listen_host" help:"address that mapped ports listen on; empty: all"`
-		MaxConnections int    `yaml:"max_connections" default:"0" range:"0 1048576" help:"visitors of all mappings at a time; 0: no bound"`
-		MaxPerAddress  int    `yaml:"max_per_address" default:"0" range:"0 1048576" help:"visitors of one address at a time, which of IPv6 is its first 64 bits; 0: no bound"`
+		ListenHost     string   `yaml:"listen_host" help:"address that mapped ports listen on; empty: all"`
+		TrustedProxies []string `yaml:"trusted_proxies" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the visitor's address; empty: none"`
+		MaxConnections int      `yaml:"max_connections" default:"0" range:"0 1048576" help:"visitors of all mappings at a time; 0: no bound"`
+		MaxPerAddress  int      `yaml:"max_per_address" default:"0" range:"0 1048576" help:"visitors of one address at a time, which of IPv6 is its first 64 bits; 0: no bound"`
 	} `yaml:"visitors"`
 	Direct struct {
 		DialTimeout    time.Duration `yaml:"dial_timeout" default:"10s" range:"1ms 1h" help:"connecting to the target of a mapping without tunnel"`
@@ -233,6 +235,8 @@ func (c *Server) check(k *checker) {
 	k.host("visitors.listen_host", c.Visitors.ListenHost)
 	k.host("api.listen_host", c.API.ListenHost)
 	k.prefixes("tunnel.allowed_clients", c.Tunnel.AllowedClients)
+	k.prefixes("tunnel.trusted_proxies", c.Tunnel.TrustedProxies)
+	k.prefixes("visitors.trusted_proxies", c.Visitors.TrustedProxies)
 	k.prefixes("security.api.allowed_ips", c.Security.API.AllowedIPs)
 	if c.Database.Path == "" {
 		k.fail("database.path", "is empty; name a file")

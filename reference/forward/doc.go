@@ -10,7 +10,8 @@
 //
 // Files:
 //
-//	tcp.go    TCP: dial the target, bound the number at once, relay
-//	relay.go  Relay and the two copying goroutines
-//	half.go   one direction: small reads through a borrowed buffer, bulk through splice
+//	tcp.go         TCP: dial the target, bound the number at once, relay
+//	relay.go       Relay and the two copying goroutines
+//	proxyproto.go  the PROXY protocol's header: written for a target, read from a balancer
+//	half.go        one direction: small reads through a borrowed buffer, bulk through splice
 package forward

@@ -23,10 +23,16 @@ type TCP struct {
 	active atomic.Int64
 }
 
+// Options say how a visitor is forwarded.
+type Options struct {
+	Limits
+	Header []byte // for the target, before anything of the visitor
+}
+
 // Forward dials target, host:port, and relays until both directions have ended, adding to counts as it
-// goes, within limits. It owns visitor from the call on. A visitor that cannot be served, because the dial fails or too
+// goes, as o says. It owns visitor from the call on. A visitor that cannot be served, because the dial fails or too
 // many are open, is reset with no byte sent. The end of ctx ends the dial, or resets both sockets.
-func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, counts *sock.Counts, limits Limits) error {
+func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, counts *sock.Counts, o Options) error {
 	defer t.active.Add(-1)
 	if n := t.active.Add(1); t.Max > 0 && n > t.Max {
 		visitor.Reset()
@@ -39,7 +45,14 @@ func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, cou
 		visitor.Reset()
 		return fmt.Errorf("forward to %s: %w", target, err)
 	}
-	return Relay(ctx, visitor, service, counts, limits)
+	if len(o.Header) > 0 { // which a socket that is new takes at once
+		if _, err := service.Conn.Write(o.Header); err != nil {
+			visitor.Reset()
+			service.Reset()
+			return fmt.Errorf("forward to %s: %w", target, err)
+		}
+	}
+	return Relay(ctx, visitor, service, counts, o.Limits)
 }
 
 // Active is the number of visitors being served or dialled for.

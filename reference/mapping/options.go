@@ -24,6 +24,7 @@ type Options struct {
 	IdleTimeout    Duration `json:"idle_timeout,omitempty"`    // how long a visitor may be without an octet in either direction; 0: for ever
 	RateUp         Rate     `json:"rate_up,omitempty"`         // of all visitors together, towards the service; 0: no bound
 	RateDown       Rate     `json:"rate_down,omitempty"`       // the same, towards the visitors
+	ProxyProtocol  string   `json:"proxy_protocol,omitempty"`  // v1 or v2: the header that tells the target of the visitor
 }
 
 // mostSeats is the highest bound of connections that a mapping may have.
@@ -47,6 +48,13 @@ func (m Mapping) check() error {
 	}
 	if idle := time.Duration(m.IdleTimeout); idle != 0 && (idle < least || idle > mostIdle) {
 		return refuse(Invalid, "idle_timeout", "must be %v to %v%s, or left out for none, not %v", least, mostIdle, why, idle)
+	}
+	switch {
+	case m.ProxyProtocol == "":
+	case m.ProxyProtocol != "v1" && m.ProxyProtocol != "v2":
+		return refuse(Invalid, "proxy_protocol", "%q must be v1 or v2", m.ProxyProtocol)
+	case m.UseTunnel:
+		return refuse(Invalid, "proxy_protocol", "is the client's to write where the tunnel is used; start it with --proxy_protocol HOST:PORT=%s, or set use_tunnel to false", m.ProxyProtocol)
 	}
 	return checkClient(m)
 }

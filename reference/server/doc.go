@@ -14,6 +14,7 @@
 //	keys.go      the keys of clients: read again when they have changed, taken away
 //	reserve.go   descriptors kept for tunnels, the API and refusals
 //	port.go      one mapped port, and the sum of its visitors' traffic
+//	balancer.go  who is behind a balancer, by the PROXY protocol
 //	limit.go     which visitors of a mapping are let in, and how much they move
 //	visitor.go   one visitor: counted, handed to a tunnel or forwarded, logged
 package server

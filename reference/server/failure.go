@@ -18,6 +18,7 @@ var failures = []struct {
 	{"no-tunnel", []error{errNoTunnel}},
 	{"tunnel-off", []error{errTunnelOff}},
 	{"no-descriptors", []error{errExhausted}},
+	{"no-proxy-header", []error{errNoHeader}},
 	{"not-allowed", []error{errNotAllowed}},
 	{"too-many", []error{session.ErrTooMany, forward.ErrBusy, errTooManyVisitors}},
 	{"too-many-of-address", []error{errTooManyOfAddress}},

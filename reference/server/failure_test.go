@@ -27,6 +27,7 @@ func TestFailuresHaveNames(t *testing.T) {
 		{forward.ErrBusy, "too-many"},
 		{errTooManyVisitors, "too-many"},
 		{errTooManyOfAddress, "too-many-of-address"},
+		{errNoHeader, "no-proxy-header"},
 		{errNotAllowed, "not-allowed"},
 		{forward.ErrIdle, "idle"},
 		{&session.ResetError{Code: wire.CodeIdle}, "idle"},

@@ -54,16 +54,22 @@ func (v *visit) addTo(sum *mapping.Traffic) {
 
 // acceptVisitor takes what the listener of p accepted. It waits for nothing.
 func (p *port) acceptVisitor(conn *net.TCPConn) {
-	p.serveVisitor(conn, addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr()))
+	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: addrPort(conn.RemoteAddr())}
+	p.begin(v)
+	p.server.learnAddrs(conn, p.server.cfg.VisitorProxies, &p.server.relays, func(from, local netip.AddrPort, err error) {
+		v.from, v.local = from, local
+		p.serveVisitor(v, conn, err)
+	})
 }
 
-// serveVisitor begins a visit of from, which connected to local.
-func (p *port) serveVisitor(conn *net.TCPConn, from, local netip.AddrPort) {
+// serveVisitor serves a visitor whose address is known, unless err says that it is not.
+func (p *port) serveVisitor(v *visit, conn *net.TCPConn, err error) {
 	s := p.server
-	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: from, local: local}
-	p.begin(v)
-	err := p.door.enter(from.Addr())
-	if v.inside = err == nil; !v.inside {
+	if err == nil {
+		err = p.door.enter(v.from.Addr())
+		v.inside = err == nil
+	}
+	if err != nil {
 		sock.Reset(conn)
 		v.end(err)
 		return
@@ -137,8 +143,12 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
 	target := v.port.mapping.Target()
 	v.say(slog.LevelDebug, "visitor accepted", slog.Any("target", target))
-	limits := forward.Limits{Up: v.port.door.up, Down: v.port.door.down, Idle: time.Duration(v.port.mapping.IdleTimeout)}
-	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts, limits))
+	m := v.port.mapping
+	o := forward.Options{Limits: forward.Limits{Up: v.port.door.up, Down: v.port.door.down, Idle: time.Duration(m.IdleTimeout)}}
+	if m.ProxyProtocol != "" {
+		o.Header = forward.ProxyHeader(m.ProxyProtocol, v.from, v.local)
+	}
+	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts, o))
 }
 
 // bounded is a visitor's socket within the rates of its mapping. In Core one that takes its bytes slowly stops all others of

@@ -63,6 +63,8 @@ type Target struct {
 	// short form, the host is the client's choice.
 	Host string
 	Port uint16
+	// Origin and Local are the visitor's address and that it connected to, on a client; the zero value: not known.
+	Origin, Local netip.AddrPort
 }
 
 func (t Target) String() string { return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port))) }

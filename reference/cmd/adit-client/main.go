@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -20,8 +21,15 @@ var version = "devel"
 func main() { os.Exit(cmd.Main("adit-client", version, load, run)) }
 
 func load(args []string, out io.Writer) (config.Client, error) {
-	return config.LoadClient(args, out, func(rules []string) error {
-		_, err := client.ParsePolicy(rules)
+	return config.LoadClient(args, out, func(key string, rules []string) (err error) {
+		switch key {
+		case "allow":
+			_, err = client.ParsePolicy(rules)
+		case "unix":
+			err = new(client.Services).ParseUnix(rules)
+		case "proxy_protocol":
+			err = new(client.Services).ParseProxyProtocol(rules)
+		}
 		return err
 	})
 }
@@ -41,9 +49,12 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 
 func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 	policy, err := client.ParsePolicy(c.Allow)
+	var services client.Services
+	err = cmp.Or(err, services.ParseUnix(c.Unix), services.ParseProxyProtocol(c.ProxyProtocol))
 	return client.Config{
 		Server:         c.Server,
 		Policy:         policy,
+		Services:       services,
 		TLS:            c.Trust,
 		TargetHost:     c.TargetHost,
 		ConnectTimeout: c.ConnectTimeout,

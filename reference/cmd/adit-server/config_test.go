@@ -45,6 +45,8 @@ var settings = []wiring.Key{
 	{"tunnel.timers.stall_window", "17s", "Session.StallWindow", "17s"},
 	{"tunnel.timers.frame_progress", "18s", "Session.FrameProgress", "18s"},
 	{"visitors.listen_host", "127.0.0.9", "VisitorHost", "127.0.0.9"},
+	{"tunnel.trusted_proxies", []string{"10.0.0.18"}, "TunnelProxies", "[10.0.0.18/32]"},
+	{"visitors.trusted_proxies", []string{"10.0.0.19"}, "VisitorProxies", "[10.0.0.19/32]"},
 	{"visitors.max_connections", 11016, "MaxVisitors", "11016"},
 	{"visitors.max_per_address", 11017, "MaxVisitorsPerAddress", "11017"},
 	{"direct.dial_timeout", "19s", "DialTimeout", "19s"},

@@ -62,6 +62,8 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		APIPort:               c.API.ListenPort,
 		APIAllowed:            c.AllowedIPs(),
 		VisitorHost:           c.Visitors.ListenHost,
+		TunnelProxies:         mapping.Prefixes(c.Tunnel.TrustedProxies),
+		VisitorProxies:        mapping.Prefixes(c.Visitors.TrustedProxies),
 		MaxVisitors:           c.Visitors.MaxConnections,
 		MaxVisitorsPerAddress: c.Visitors.MaxPerAddress,
 		DialTimeout:           c.Direct.DialTimeout,
