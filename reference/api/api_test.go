@@ -264,7 +264,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	f := &fake{rows: []mapping.Status{
-		{Mapping: mapping.Mapping{ID: 7, Port: 1, TargetHost: "h", TargetPort: 22}, Traffic: mapping.Traffic{Active: 1, Total: 10, Failed: 100, Failures: map[string]int64{"refused": 60, "no-tunnel": 40}, In: 1000, Out: 10000}},
+		{Mapping: mapping.Mapping{ID: 7, Port: 1, TargetHost: "h", TargetPort: 22}, Traffic: mapping.Traffic{Active: 1, Total: 10, Failed: 100, Failures: map[string]int64{"refused": 60, "no-tunnel": 40}, In: 1000, Out: 10000, Drops: map[string]int64{"rate": 7}}},
 		{Mapping: mapping.Mapping{Port: 2, UseTunnel: true}, Traffic: mapping.Traffic{Active: 2, Total: 20, Failed: 200, Failures: map[string]int64{"refused": 200}, In: 2000, Out: 20000}, Err: errors.New("taken")},
 	}}
 	since := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -278,12 +278,12 @@ func TestStats(t *testing.T) {
 	_, body, _ := serve(f, api.Config{Tunnels: tunnels, Started: since}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
 	for _, want := range []string{
 		`"data":{"since":"2024-01-01T12:00:00Z","uptime_seconds":`,
-		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000},` +
+		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000,"drops":{"rate":7}},` +
 			`{"port":2,"target":":0","use_tunnel":true,"temporary":true,"active":2,"total":20,"failed":200,"failures":{"refused":200},"octets_in":2000,"octets_out":20000,"error":"taken"}]`,
 		`"tunnels":[{"remote":"192.0.2.9:1","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":3,"octets_in":4,"octets_out":5,"last_keepalive":"2024-01-01T12:00:00Z",` +
 			`"profile":"extended","tls":true,"key":"home","agent":"adit/1","name":"workshop","rtt_ms":1.5,"window_growth":6,"held":7,"queued":8,"over_budget":9,` +
 			`"connections":[{"id":10,"target":"h:22","origin":"192.0.2.10:1","state":"open","credit":11,"window":12,"queue":13}]}]`,
-		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000}`,
+		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000,"drops":{"rate":7}}`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("stats = %s; want %s in it", body, want)

@@ -78,20 +78,27 @@ type traffic struct {
 	Failures map[string]int64 `json:"failures,omitempty"` // by what ended them
 	In       int64            `json:"octets_in"`
 	Out      int64            `json:"octets_out"`
+	Drops    map[string]int64 `json:"drops,omitempty"` // datagrams, by why
 }
 
 func (t *traffic) add(m mapping.Traffic) {
 	t.Active += m.Active
 	t.Total += m.Total
 	t.Failed += m.Failed
-	for name, n := range m.Failures {
-		if t.Failures == nil {
-			t.Failures = map[string]int64{}
-		}
-		t.Failures[name] += n
-	}
+	t.Failures, t.Drops = sum(t.Failures, m.Failures), sum(t.Drops, m.Drops)
 	t.In += m.In
 	t.Out += m.Out
+}
+
+// sum adds the counts of one map to another's.
+func sum(to, from map[string]int64) map[string]int64 {
+	for name, n := range from {
+		if to == nil {
+			to = map[string]int64{}
+		}
+		to[name] += n
+	}
+	return to
 }
 
 // Tunnel is one tunnel: its traffic, and how it does.

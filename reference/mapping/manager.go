@@ -211,7 +211,7 @@ func (g *Manager) bind(m Mapping) (Listener, error) {
 	if err := cmp.Or(g.rules.notBlacklisted(m.Port), m.check()); err != nil {
 		return nil, err
 	}
-	return g.listen(m.Port)
+	return g.listen(m)
 }
 
 // serve starts a mapping whose port is claimed. Without a listener it waits for its port: err says why.

@@ -61,7 +61,8 @@ type port struct {
 	once   sync.Once
 }
 
-func (p *ports) listen(number int) (Listener, error) {
+func (p *ports) listen(m Mapping) (Listener, error) {
+	number := m.Port
 	p.mu.Lock()
 	binding := p.binding
 	p.mu.Unlock()

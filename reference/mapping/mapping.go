@@ -60,6 +60,7 @@ type Traffic struct {
 	Failed   int64            // of those that are over: ended by an error
 	Failures map[string]int64 // what the error was: refused, no-tunnel and others
 	In, Out  int64            // bytes
+	Drops    map[string]int64 // datagrams that were dropped: rate, not-allowed and others
 }
 
 // Store keeps mappings beyond the end of the process. Its methods may be called at the same time.
@@ -83,5 +84,5 @@ type Listener interface {
 	Traffic() Traffic
 }
 
-// ListenFunc binds a port. Its error is an [Error] of kind Conflict when the port cannot be bound.
-type ListenFunc func(port int) (Listener, error)
+// ListenFunc binds the port of a mapping. Its error is an [Error] of kind Conflict when the port cannot be bound.
+type ListenFunc func(m Mapping) (Listener, error)

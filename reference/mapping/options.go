@@ -17,6 +17,7 @@ import (
 // Options are what may be said of a mapping beside where it leads, in the API, the file and the store alike. The zero value
 // of each says nothing.
 type Options struct {
+	Network        string   `json:"network,omitempty"`         // tcp, udp or tcp+udp; "": tcp
 	Allow          []string `json:"allow,omitempty"`           // addresses or CIDRs of visitors that may come; none: any
 	Deny           []string `json:"deny,omitempty"`            // those that may not, allowed or not
 	MaxConnections int      `json:"max_connections,omitempty"` // visitors at once; 0: no bound
@@ -26,6 +27,12 @@ type Options struct {
 	RateDown       Rate     `json:"rate_down,omitempty"`       // the same, towards the visitors
 	ProxyProtocol  string   `json:"proxy_protocol,omitempty"`  // v1 or v2: the header that tells the target of the visitor
 }
+
+// TCP and UDP report which networks visitors of the mapping may come by.
+func (o Options) TCP() bool { return o.Network != "udp" }
+
+// UDP is the other.
+func (o Options) UDP() bool { return o.Network == "udp" || o.Network == "tcp+udp" }
 
 // mostSeats is the highest bound of connections that a mapping may have.
 const mostSeats = 1 << 20
@@ -50,7 +57,16 @@ func (m Mapping) check() error {
 		return refuse(Invalid, "idle_timeout", "must be %v to %v%s, or left out for none, not %v", least, mostIdle, why, idle)
 	}
 	switch {
+	case m.Network == "" || m.Network == "tcp":
+	case m.Network != "udp" && m.Network != "tcp+udp":
+		return refuse(Invalid, "network", "%q must be tcp, udp or tcp+udp", m.Network)
+	case m.UseTunnel:
+		return refuse(Invalid, "network", "%s does not go through the tunnel; set use_tunnel to false and give a target that the server reaches itself", m.Network)
+	}
+	switch {
 	case m.ProxyProtocol == "":
+	case !m.TCP():
+		return refuse(Invalid, "proxy_protocol", "needs network tcp or tcp+udp")
 	case m.ProxyProtocol != "v1" && m.ProxyProtocol != "v2":
 		return refuse(Invalid, "proxy_protocol", "%q must be v1 or v2", m.ProxyProtocol)
 	case m.UseTunnel:

@@ -11,7 +11,7 @@ import (
 
 // all is a request that sets every field.
 const all = `{"port":10022,"target_host":"h","target_port":22,"use_tunnel":true,"client":"10.0.0.1","allow":["192.0.2.0/24"],"deny":["192.0.2.7"],` +
-	`"max_connections":3,"max_per_address":2,"idle_timeout":"10m","rate_up":"512KiB","rate_down":1048576,"proxy_protocol":"v2"}`
+	`"max_connections":3,"max_per_address":2,"idle_timeout":"10m","rate_up":"512KiB","rate_down":1048576,"proxy_protocol":"v2","network":"tcp"}`
 
 func TestDecodeReadsEveryField(t *testing.T) {
 	var got Request
@@ -20,7 +20,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 	}
 	want := Request{Port: 10022, TargetHost: "h", TargetPort: new(22), UseTunnel: new(true), Client: "10.0.0.1", Options: Options{
 		Allow: []string{"192.0.2.0/24"}, Deny: []string{"192.0.2.7"}, MaxConnections: 3, MaxPerAddress: 2,
-		IdleTimeout: Duration(10 * time.Minute), RateUp: 512 << 10, RateDown: 1 << 20, ProxyProtocol: "v2",
+		IdleTimeout: Duration(10 * time.Minute), RateUp: 512 << 10, RateDown: 1 << 20, ProxyProtocol: "v2", Network: "tcp",
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Decode = %+v; want %+v", got, want)
@@ -86,6 +86,13 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		{Options{RateDown: 1<<40 + 1}, true, "rate_down must be"},
 		{Options{IdleTimeout: Duration(300 * time.Second)}, true, ""},
 		{Options{IdleTimeout: Duration(300*time.Second - 1)}, true, "idle_timeout must be 5m0s to 744h0m0s through the tunnel, or left out for none, not 4m59"},
+		{Options{Network: "tcp"}, true, ""},
+		{Options{Network: "udp"}, false, ""},
+		{Options{Network: "tcp+udp", ProxyProtocol: "v1"}, false, ""},
+		{Options{Network: "sctp"}, false, `network "sctp" must be tcp, udp or tcp+udp`},
+		{Options{Network: "udp"}, true, "network udp does not go through the tunnel"},
+		{Options{Network: "tcp+udp"}, true, "network tcp+udp does not go through the tunnel"},
+		{Options{Network: "udp", ProxyProtocol: "v1"}, false, "proxy_protocol needs network tcp"},
 		{Options{ProxyProtocol: "v1"}, false, ""},
 		{Options{ProxyProtocol: "3"}, false, `proxy_protocol "3" must be v1 or v2`},
 		{Options{ProxyProtocol: "v2"}, true, "proxy_protocol is the client's to write"},
