@@ -42,7 +42,9 @@ type Config struct {
 	// TLS says by what the client knows the server, and encrypts the tunnel; nil: it is not encrypted.
 	TLS *trust.Client
 
-	// DialServer reaches the server; nil: TCP.
+	// Proxy is the way to the server; nil: without.
+	Proxy *Proxy
+	// DialServer reaches the server; nil: TCP, by Proxy if there is one.
 	DialServer func(ctx context.Context, server string) (sock.Socket, error)
 }
 
@@ -72,7 +74,17 @@ func New(cfg Config) *Client {
 		rand.Read(cfg.Session.Instance)
 	}
 	if cfg.DialServer == nil {
-		cfg.DialServer = func(ctx context.Context, server string) (sock.Socket, error) { return sock.Dial(ctx, server) }
+		dial := sock.Dial
+		if cfg.Proxy != nil {
+			dial = cfg.Proxy.Dial
+		}
+		cfg.DialServer = func(ctx context.Context, server string) (sock.Socket, error) {
+			socket, err := dial(ctx, server)
+			if err != nil {
+				return nil, err // not socket, which would be no nil as a Socket
+			}
+			return socket, nil
+		}
 	}
 	return &Client{
 		cfg:    cfg,

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 // Client is the configuration of adit-client.
 type Client struct {
 	Server        string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
+	Proxy         string   `yaml:"proxy" help:"proxy on the way to the server: http://HOST:PORT (CONNECT) or socks5://HOST:PORT, with USER:PASSWORD@ if it wants them; env: what HTTPS_PROXY or ALL_PROXY, and NO_PROXY, say; empty: none"`
 	Protocol      string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
 	Name          string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
 	Allow         []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
@@ -51,6 +53,8 @@ type Client struct {
 	Auth *keys.Key `yaml:"-"`
 	// KeyShows: the key is on the command line.
 	KeyShows bool `yaml:"-"`
+	// PasswordShows: the proxy's password is.
+	PasswordShows bool `yaml:"-"`
 }
 
 // keyVariable is the variable of the environment that has the client's key.
@@ -112,6 +116,9 @@ func (c *Client) check(k *checker) {
 	host, port, err := net.SplitHostPort(c.Server)
 	if _, perr := parsePort(port); err != nil || perr != nil || host == "" {
 		k.fail("server", "%q is not HOST:PORT with a port from 1 to 65535; give the server's tunnel port, like example.org:9000", c.Server)
+	}
+	if u, err := url.Parse(k.flags["proxy"]); err == nil && u.User != nil {
+		_, c.PasswordShows = u.User.Password()
 	}
 	c.checkKey(k)
 	c.checkTLS(k)

@@ -86,6 +86,7 @@ var clientKeys = map[string]key{
 	"cert_file":                 {"", "", "", ""},
 	"key_file":                  {"", "", "", ""},
 	"allow":                     {"", "", "", ""},
+	"proxy":                     {"", "", "", ""},
 	"unix":                      {"", "", "", ""},
 	"proxy_protocol":            {"", "", "", ""},
 	"key":                       {"", "", "", ""},

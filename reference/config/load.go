@@ -41,8 +41,8 @@ func LoadKeygen(args []string, out io.Writer) (name string, c Server, err error)
 // defaultKeys is where keygen puts keys unless it is told.
 const defaultKeys = "./data/keys"
 
-// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether the rules of a key, allow,
-// unix or proxy_protocol, are what the client can read.
+// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether what a key holds, allow, unix,
+// proxy_protocol or proxy (with the server behind it), is what the client can read.
 func LoadClient(args []string, out io.Writer, checkRules func(key string, rules []string) error) (Client, error) {
 	var c Client
 	fs := flag.NewFlagSet("adit-client", flag.ContinueOnError)
@@ -56,6 +56,7 @@ func LoadClient(args []string, out io.Writer, checkRules func(key string, rules 
 		check("allow", c.Allow)
 		check("unix", c.Unix)
 		check("proxy_protocol", c.ProxyProtocol)
+		check("proxy", []string{c.Proxy, c.Server})
 	})
 	return c, err
 }

@@ -17,6 +17,7 @@ import (
 
 var keys = []wiring.Key{
 	{"server", "server.example:12001", "Server", "server.example:12001"},
+	{"proxy", "http://proxy.example:12002", "Proxy", "http://proxy.example:12002"},
 	{"protocol", "extended", "Session.Protocol", "extended"},
 	{"name", "workshop", "Session.Name", "workshop"},
 	{"key", "adit1:home:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "Session.Key", "&{home (secret)}"},

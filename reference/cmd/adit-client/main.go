@@ -29,6 +29,8 @@ func load(args []string, out io.Writer) (config.Client, error) {
 			err = new(client.Services).ParseUnix(rules)
 		case "proxy_protocol":
 			err = new(client.Services).ParseProxyProtocol(rules)
+		case "proxy":
+			_, err = client.ParseProxy(rules[0], rules[1])
 		}
 		return err
 	})
@@ -39,6 +41,9 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 	logger := log.Logger(c.Log.Logger)
 	if c.KeyShows {
 		logger.Warn("the key on the command line shows in the list of processes and in the shell's history; set ADIT_KEY, or name a file by --auth_key_file")
+	}
+	if c.PasswordShows {
+		logger.Warn("the proxy's password on the command line shows in the list of processes and in the shell's history; put it into the file, or into HTTPS_PROXY with --proxy env")
 	}
 	cfg, err := clientConfig(c, logger)
 	if err == nil {
@@ -51,7 +56,10 @@ func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 	policy, err := client.ParsePolicy(c.Allow)
 	var services client.Services
 	err = cmp.Or(err, services.ParseUnix(c.Unix), services.ParseProxyProtocol(c.ProxyProtocol))
+	way, proxyErr := client.ParseProxy(c.Proxy, c.Server)
+	err = cmp.Or(err, proxyErr)
 	return client.Config{
+		Proxy:          way,
 		Server:         c.Server,
 		Policy:         policy,
 		Services:       services,
