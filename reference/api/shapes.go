@@ -72,13 +72,14 @@ func usageOf(s mapping.Status) usage {
 
 // traffic is a mapping.Traffic.
 type traffic struct {
-	Active   int              `json:"active"`
-	Total    int64            `json:"total"`
-	Failed   int64            `json:"failed"`
-	Failures map[string]int64 `json:"failures,omitempty"` // by what ended them
-	In       int64            `json:"octets_in"`
-	Out      int64            `json:"octets_out"`
-	Drops    map[string]int64 `json:"drops,omitempty"` // datagrams, by why
+	Active   int                   `json:"active"`
+	Total    int64                 `json:"total"`
+	Failed   int64                 `json:"failed"`
+	Failures map[string]int64      `json:"failures,omitempty"` // by what ended them
+	In       int64                 `json:"octets_in"`
+	Out      int64                 `json:"octets_out"`
+	Targets  []mapping.TargetState `json:"targets,omitempty"`
+	Drops    map[string]int64      `json:"drops,omitempty"` // datagrams, by why
 }
 
 func (t *traffic) add(m mapping.Traffic) {

@@ -11,6 +11,7 @@
 // Files:
 //
 //	tcp.go         TCP: dial the target, bound the number at once, relay
+//	pool.go        Pool: the targets of a mapping, chosen, checked, left alone when they cannot be reached
 //	relay.go       Relay and the two copying goroutines
 //	udp.go         UDP: the datagrams of each visitor, and the answers
 //	proxyproto.go  the PROXY protocol's header: written for a target, read from a balancer

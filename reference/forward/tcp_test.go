@@ -30,7 +30,7 @@ func forwarded(t *testing.T, ctx context.Context, f *TCP, target net.Addr, heade
 	visitor.SetDeadline(time.Now().Add(soon))
 	done := make(chan error, 1)
 	go func() {
-		done <- f.Forward(ctx, socket(t, near), target.String(), new(sock.Counts), Options{Header: header})
+		done <- f.Forward(ctx, socket(t, near), NewPool(PoolConfig{Targets: []string{target.String()}}), new(sock.Counts), Options{Header: header})
 	}()
 	return visitor, done
 }

@@ -35,6 +35,9 @@ func (m Mapping) Clients() netip.Prefix {
 	return p
 }
 
+// AllTargets is where the mapping leads, each host:port.
+func (m Mapping) AllTargets() []string { return append([]string{m.Target()}, m.Targets...) }
+
 // A Request asks for a mapping. What is left out is filled in by the [Rules]. [Decode] reads it from JSON.
 type Request struct {
 	Port       int    `json:"port"`
@@ -60,7 +63,16 @@ type Traffic struct {
 	Failed   int64            // of those that are over: ended by an error
 	Failures map[string]int64 // what the error was: refused, no-tunnel and others
 	In, Out  int64            // bytes
+	Targets  []TargetState    // of a mapping that has several, or is to check the one
 	Drops    map[string]int64 // datagrams that were dropped: rate, not-allowed and others
+}
+
+// TargetState is one of several targets as it is now.
+type TargetState struct {
+	Target string `json:"target"`
+	Up     bool   `json:"up"`     // visitors are led to it first
+	Active int64  `json:"active"` // visitors now
+	Failed int64  `json:"failed"` // attempts to connect to it for a visitor
 }
 
 // Store keeps mappings beyond the end of the process. Its methods may be called at the same time.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -25,6 +26,9 @@ type Options struct {
 	IdleTimeout    Duration `json:"idle_timeout,omitempty"`    // how long a visitor may be without an octet in either direction; 0: for ever
 	RateUp         Rate     `json:"rate_up,omitempty"`         // of all visitors together, towards the service; 0: no bound
 	RateDown       Rate     `json:"rate_down,omitempty"`       // the same, towards the visitors
+	Targets        []string `json:"targets,omitempty"`         // more targets, HOST:PORT, beside the first
+	Balance        string   `json:"balance,omitempty"`         // round_robin, least_connections or source_hash; "": round_robin
+	HealthCheck    Duration `json:"health_check,omitempty"`    // between two connections that try whether a target is there; 0: none
 	ProxyProtocol  string   `json:"proxy_protocol,omitempty"`  // v1 or v2: the header that tells the target of the visitor
 }
 
@@ -72,8 +76,57 @@ func (m Mapping) check() error {
 	case m.UseTunnel:
 		return refuse(Invalid, "proxy_protocol", "is the client's to write where the tunnel is used; start it with --proxy_protocol HOST:PORT=%s, or set use_tunnel to false", m.ProxyProtocol)
 	}
-	return checkClient(m)
+	return cmp.Or(m.checkBalance(), checkClient(m))
 }
+
+// checkBalance refuses what cannot be said of several targets.
+func (m Mapping) checkBalance() error {
+	switch {
+	case m.Targets == nil && m.Balance == "" && m.HealthCheck == 0:
+		return nil
+	case m.UseTunnel:
+		return refuse(Invalid, m.balanceField(), "is for mappings that do not use the tunnel; set use_tunnel to false, or leave it out")
+	case !m.TCP():
+		return refuse(Invalid, m.balanceField(), "needs network tcp or tcp+udp")
+	case m.Targets == nil && m.Balance != "":
+		return refuse(Invalid, "balance", "has no effect with one target; name more in targets, or leave it out")
+	case m.Targets != nil && len(m.Targets) == 0:
+		return refuse(Invalid, "targets", "is empty; leave it out, or name targets beside the first")
+	case m.Balance != "" && !slices.Contains(balances, m.Balance):
+		return refuse(Invalid, "balance", "%q must be %s", m.Balance, strings.Join(balances, " or "))
+	case m.HealthCheck != 0 && (m.HealthCheck < leastCheck || m.HealthCheck > mostCheck):
+		return refuse(Invalid, "health_check", "must be %v to %v, or left out for none, not %v", time.Duration(leastCheck), time.Duration(mostCheck), time.Duration(m.HealthCheck))
+	}
+	seen := []string{m.Target()}
+	for _, text := range m.Targets {
+		host, port, err := net.SplitHostPort(text)
+		n, nerr := strconv.Atoi(port)
+		if err != nil || nerr != nil || n < 1 || n > 65535 || !ValidHost(host) {
+			return refuse(Invalid, "targets", "%q is not HOST:PORT, with an address or a DNS name and a port from 1 to 65535", text)
+		}
+		if text = net.JoinHostPort(host, strconv.Itoa(n)); slices.Contains(seen, text) {
+			return refuse(Invalid, "targets", "%s is there twice; name each target once, and the first in target_host and target_port alone", text)
+		}
+		seen = append(seen, text)
+	}
+	return nil
+}
+
+// balanceField is the first field about several targets that is there.
+func (m Mapping) balanceField() string {
+	switch {
+	case m.Targets != nil:
+		return "targets"
+	case m.Balance != "":
+		return "balance"
+	}
+	return "health_check"
+}
+
+var balances = []string{"round_robin", "least_connections", "source_hash"}
+
+// Bounds of the time between two checks.
+const leastCheck, mostCheck = Duration(time.Second), Duration(time.Hour)
 
 func checkPrefixes(field string, texts []string) error {
 	if texts != nil && len(texts) == 0 {

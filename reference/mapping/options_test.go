@@ -11,7 +11,7 @@ import (
 
 // all is a request that sets every field.
 const all = `{"port":10022,"target_host":"h","target_port":22,"use_tunnel":true,"client":"10.0.0.1","allow":["192.0.2.0/24"],"deny":["192.0.2.7"],` +
-	`"max_connections":3,"max_per_address":2,"idle_timeout":"10m","rate_up":"512KiB","rate_down":1048576,"proxy_protocol":"v2","network":"tcp"}`
+	`"max_connections":3,"max_per_address":2,"idle_timeout":"10m","rate_up":"512KiB","rate_down":1048576,"proxy_protocol":"v2","network":"tcp","targets":["b:1"],"balance":"source_hash","health_check":"5s"}`
 
 func TestDecodeReadsEveryField(t *testing.T) {
 	var got Request
@@ -21,6 +21,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 	want := Request{Port: 10022, TargetHost: "h", TargetPort: new(22), UseTunnel: new(true), Client: "10.0.0.1", Options: Options{
 		Allow: []string{"192.0.2.0/24"}, Deny: []string{"192.0.2.7"}, MaxConnections: 3, MaxPerAddress: 2,
 		IdleTimeout: Duration(10 * time.Minute), RateUp: 512 << 10, RateDown: 1 << 20, ProxyProtocol: "v2", Network: "tcp",
+		Targets: []string{"b:1"}, Balance: "source_hash", HealthCheck: Duration(5 * time.Second),
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Decode = %+v; want %+v", got, want)
@@ -86,6 +87,23 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		{Options{RateDown: 1<<40 + 1}, true, "rate_down must be"},
 		{Options{IdleTimeout: Duration(300 * time.Second)}, true, ""},
 		{Options{IdleTimeout: Duration(300*time.Second - 1)}, true, "idle_timeout must be 5m0s to 744h0m0s through the tunnel, or left out for none, not 4m59"},
+		{Options{Targets: []string{"h:2", "[::1]:2"}, Balance: "least_connections", HealthCheck: Duration(time.Second)}, false, ""},
+		{Options{HealthCheck: Duration(time.Hour)}, false, ""},
+		{Options{HealthCheck: Duration(time.Hour + 1)}, false, "health_check must be 1s to 1h0m0s"},
+		{Options{HealthCheck: Duration(time.Second - 1)}, false, "health_check must be"},
+		{Options{HealthCheck: Duration(time.Second)}, true, "health_check is for mappings that do not use the tunnel"},
+		{Options{Targets: []string{"h:2"}}, true, "targets is for mappings that do not use"},
+		{Options{Balance: "source_hash"}, true, "balance is for mappings that do not use"},
+		{Options{Balance: "source_hash"}, false, "balance has no effect with one target"},
+		{Options{Targets: []string{"h:2"}, Balance: "random"}, false, `balance "random" must be round_robin or least_connections or source_hash`},
+		{Options{Targets: []string{}}, false, "targets is empty"},
+		{Options{Targets: []string{"h"}}, false, `targets "h" is not HOST:PORT`},
+		{Options{Targets: []string{"1.2.3:4"}}, false, `targets "1.2.3:4" is not HOST:PORT`},
+		{Options{Targets: []string{"h:0"}}, false, `targets "h:0" is not`},
+		{Options{Targets: []string{"h:65536"}}, false, `targets "h:65536" is not`},
+		{Options{Targets: []string{"h:1"}}, false, "targets h:1 is there twice"},
+		{Options{Targets: []string{"i:1", "i:01"}}, false, "targets i:1 is there twice"},
+		{Options{Targets: []string{"i:1"}, Network: "udp"}, false, "targets needs network tcp"},
 		{Options{Network: "tcp"}, true, ""},
 		{Options{Network: "udp"}, false, ""},
 		{Options{Network: "tcp+udp", ProxyProtocol: "v1"}, false, ""},

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"context"
 	"maps"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
+	"github.com/adit-tunnel/adit/reference/forward"
 	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
@@ -14,9 +17,10 @@ type port struct {
 	server   *Server
 	listener *net.TCPListener // nil: no visitors come by TCP
 	datagram *net.UDPConn     // nil: none come by UDP
-	mapping  mapping.Mapping  // set by Serve, as are the next two
+	mapping  mapping.Mapping  // set by Serve, as are the next three
 	clients  netip.Prefix     // whose tunnels may serve it; zero: any
 	door     *door
+	pool     *forward.Pool // nil: it uses the tunnel
 
 	mu       sync.Mutex // guards the following fields
 	live     map[*visit]struct{}
@@ -44,15 +48,26 @@ func (s *Server) listenPort(m mapping.Mapping) (mapping.Listener, error) {
 
 // Serve accepts visitors of m until Close is called.
 func (p *port) Serve(m mapping.Mapping) {
+	p.mu.Lock() // Traffic may be asked for already
 	p.mapping, p.clients, p.door = m, m.Clients(), newDoor(m, &p.server.visitors)
+	ctx, end := context.WithCancel(p.server.relaying)
 	var both sync.WaitGroup
+	if !m.UseTunnel {
+		p.pool = forward.NewPool(forward.PoolConfig{
+			Targets: m.AllTargets(), Balance: m.Balance, Check: time.Duration(m.HealthCheck), Changed: p.targetChanged,
+		})
+		both.Go(func() { p.pool.Run(ctx) })
+	}
+	p.mu.Unlock()
 	if p.datagram != nil {
 		both.Go(p.serveDatagrams)
 	}
 	if p.listener != nil {
 		p.server.acceptLoop(p.listener, p.server.log.With("port", m.Port), p.acceptVisitor)
+		end()
 	}
 	both.Wait()
+	end()
 }
 
 // Close closes the port to new visitors, and of UDP to those that are there. A second time does no harm.
@@ -65,6 +80,16 @@ func (p *port) Close() {
 	}
 }
 
+// targetChanged logs what checks found.
+func (p *port) targetChanged(target string, up bool, err error) {
+	log := p.server.log.With("port", p.mapping.Port, "target", target)
+	if up {
+		log.Info("target up again")
+	} else {
+		log.Warn("target down: visitors go to others first", "error", err)
+	}
+}
+
 // Traffic is that of all visitors so far.
 func (p *port) Traffic() mapping.Traffic {
 	p.mu.Lock()
@@ -73,6 +98,11 @@ func (p *port) Traffic() mapping.Traffic {
 	sum.Active, sum.Failures, sum.Drops = len(p.live), maps.Clone(p.failures), maps.Clone(p.drops)
 	for v := range p.live {
 		v.addTo(&sum)
+	}
+	if m := p.mapping; p.pool != nil && (len(m.Targets) > 0 || m.HealthCheck > 0) {
+		p.pool.State(func(target string, up bool, active, failed int64) {
+			sum.Targets = append(sum.Targets, mapping.TargetState{Target: target, Up: up, Active: active, Failed: failed})
+		})
 	}
 	return sum
 }

@@ -141,14 +141,13 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 // forwardVisit serves a visitor of a direct mapping. acceptVisitor starts it; the end of both directions ends it, or
 // that of the server.
 func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
-	target := v.port.mapping.Target()
-	v.say(slog.LevelDebug, "visitor accepted", slog.Any("target", target))
+	v.say(slog.LevelDebug, "visitor accepted", slog.Any("targets", v.port.mapping.AllTargets()))
 	m := v.port.mapping
-	o := forward.Options{Limits: forward.Limits{Up: v.port.door.up, Down: v.port.door.down, Idle: time.Duration(m.IdleTimeout)}}
+	o := forward.Options{From: v.from.Addr(), Limits: forward.Limits{Up: v.port.door.up, Down: v.port.door.down, Idle: time.Duration(m.IdleTimeout)}}
 	if m.ProxyProtocol != "" {
 		o.Header = forward.ProxyHeader(m.ProxyProtocol, v.from, v.local)
 	}
-	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts, o))
+	v.end(s.direct.Forward(s.relaying, socket, v.port.pool, &v.counts, o))
 }
 
 // bounded is a visitor's socket within the rates of its mapping. In Core one that takes its bytes slowly stops all others of
