@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -227,4 +228,28 @@ func (l *logged) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// Whom a mapping keeps out takes no place of all visitors', and who has left has none.
+func TestPlacesAreGivenBack(t *testing.T) {
+	everywhere := &crowd{most: 2, mostOfAddr: 2}
+	d := newDoor(mapping.Mapping{Options: mapping.Options{MaxConnections: 1}}, everywhere)
+	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2") // one address, as seats count them
+	for range 3 {
+		if err := d.enter(a); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := d.enter(b); err != errTooManyVisitors {
+				t.Errorf("a second visitor = %v; want %v", err, errTooManyVisitors)
+			}
+		}
+		if everywhere.n != 1 || len(everywhere.of) != 1 {
+			t.Errorf("%d places are taken, of %d addresses; want one", everywhere.n, len(everywhere.of))
+		}
+		d.leave(b)
+	}
+	if everywhere.n != 0 || len(everywhere.of) != 0 || d.here.n != 0 {
+		t.Errorf("%d and %d places are taken still", everywhere.n, d.here.n)
+	}
 }
