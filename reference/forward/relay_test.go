@@ -247,7 +247,7 @@ func TestAnIdleRelayEnds(t *testing.T) {
 	}
 	quiet := time.Now()
 	want(t, "Relay", result, ErrIdle)
-	if time.Since(quiet) < idle*3/4 {
+	if time.Since(quiet) < idle-10*time.Millisecond { // what the clock was read in
 		t.Errorf("it ended %v after its last octet; want %v", time.Since(quiet), idle)
 	}
 	wantReset(t, "visitor", visitor)
@@ -256,7 +256,7 @@ func TestAnIdleRelayEnds(t *testing.T) {
 
 // A relay keeps the rate of each direction, which others share.
 func TestARelayKeepsItsRates(t *testing.T) {
-	const size = 256 << 10
+	const size = 1 << 20 // more than a buffer is free: bulk would go on without bound
 	for _, up := range []bool{true, false} {
 		limits := Limits{Down: sock.NewRate(size)}
 		if up {

@@ -59,7 +59,11 @@ func (r *udpRig) count(what func() int) int {
 
 func serveUDP(t *testing.T, u *UDP, most int) *udpRig {
 	t.Helper()
-	listen := listenUDP(t)
+	return serveUDPOn(t, listenUDP(t), u, most)
+}
+
+func serveUDPOn(t *testing.T, listen *net.UDPConn, u *UDP, most int) *udpRig {
+	t.Helper()
 	ctx, end := context.WithCancel(context.Background())
 	r := &udpRig{at: listen.LocalAddr().String(), end: end, done: make(chan struct{}), drops: map[string]int{}}
 	u.Begin = func(netip.AddrPort) (*sock.Counts, func(error), error) {
@@ -168,6 +172,39 @@ func TestAnIdleVisitorOfUDPIsForgotten(t *testing.T) {
 	}
 }
 
+// A visitor stays for as long as datagrams pass in one direction, whichever that is; the end of the port ends it at once.
+func TestOneDirectionKeepsAVisitor(t *testing.T) {
+	const idle = 300 * time.Millisecond
+	for _, up := range []bool{true, false} {
+		target := listenUDP(t)
+		listen := listenUDP(t)
+		r := serveUDPOn(t, listen, &UDP{Target: target.LocalAddr().String(), Idle: idle}, 1)
+		c := dialUDP(t, r.at)
+		c.Write([]byte("x"))
+		target.SetReadDeadline(time.Now().Add(soon))
+		_, from, err := target.ReadFromUDPAddrPort(make([]byte, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for start := time.Now(); time.Since(start) < 2*idle; time.Sleep(idle / 10) {
+			if up {
+				c.Write([]byte("x"))
+			} else {
+				target.WriteToUDPAddrPort([]byte("x"), from)
+			}
+		}
+		if n := r.count(func() int { return len(r.ended) }); n != 0 {
+			t.Errorf("a visitor with datagrams in one direction (up: %v) was forgotten", up)
+		}
+		start := time.Now()
+		listen.Close()
+		<-r.done
+		if time.Since(start) > idle/2 {
+			t.Errorf("when its port was closed it was kept for %v", time.Since(start))
+		}
+	}
+}
+
 func TestDatagramsAreDroppedWhen(t *testing.T) {
 	closed := listenUDP(t)
 	closed.Close()
@@ -202,8 +239,10 @@ func TestDatagramsWaitForTheTarget(t *testing.T) {
 	var dropped []string
 	u := &UDP{Target: repeater(t), Drop: func(_ netip.AddrPort, why string, _ error) { dropped = append(dropped, why) }}
 	v := &udpVisitor{counts: new(sock.Counts)}
+	b := make([]byte, 1) // the same for all, as in Serve
 	for i := range mostPending + 3 {
-		u.forward(v, []byte{byte(i)})
+		b[0] = byte(i)
+		u.forward(v, b)
 	}
 	if len(v.pending) != mostPending || len(dropped) != 3 || dropped[0] != DropQueue {
 		t.Errorf("%d wait, %v are dropped; want %d, and three for the queue", len(v.pending), dropped, mostPending)
