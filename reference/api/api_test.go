@@ -75,7 +75,7 @@ func TestDocumentedShapes(t *testing.T) {
 	made := time.Date(2024, 1, 1, 12, 0, 0, 0, time.Local)
 	f := &fake{rows: []mapping.Status{
 		{Mapping: mapping.Mapping{ID: 1, Port: 10001, TargetHost: "192.168.1.100", TargetPort: 10001, CreatedAt: made}},
-		{Mapping: mapping.Mapping{ID: 2, Port: 10002, CreatedAt: made, UseTunnel: true, Client: "10.0.0.0/8"}, Err: errors.New("port 10002 is taken")},
+		{Mapping: mapping.Mapping{ID: 2, Port: 10002, CreatedAt: made, UseTunnel: true, Client: "10.0.0.0/8", Options: mapping.Options{Deny: []string{"::1"}, RateUp: 4096}}, Err: errors.New("port 10002 is taken")},
 	}}
 	for _, c := range []struct{ method, path, body, want string }{
 		{
@@ -90,7 +90,7 @@ func TestDocumentedShapes(t *testing.T) {
 			"GET", "/api/mapping/list", "",
 			`{"success":true,"message":"2 mappings","data":{"count":2,"mappings":[` +
 				`{"id":1,"source_port":10001,"target_ip":"192.168.1.100","target_port":10001,"created_at":"2024-01-01 12:00:00","use_tunnel":false,"active":0},` +
-				`{"id":2,"source_port":10002,"target_ip":"","target_port":0,"created_at":"2024-01-01 12:00:00","use_tunnel":true,"client":"10.0.0.0/8","active":0,"error":"port 10002 is taken"}` +
+				`{"id":2,"source_port":10002,"target_ip":"","target_port":0,"created_at":"2024-01-01 12:00:00","use_tunnel":true,"client":"10.0.0.0/8","active":0,"error":"port 10002 is taken","deny":["::1"],"rate_up":4096}` +
 				`],"use_tunnel":true}}`,
 		},
 		{"GET", "/health", "", `{"status":"ok","tunnel_connected":true,"tunnel_enabled":true,"tunnels":{"extended":1}}`},
@@ -192,6 +192,7 @@ func TestFieldsOfCreate(t *testing.T) {
 		`{"port":1,"target_host":null,"target_port":null,"client":null}`:     {Port: 1},
 		`{"port":1,"target_host":"","client":""}`:                            {Port: 1},
 		`{"port":1,"target_host":"h","target_port":0,"use_tunnel":false}`:    {Port: 1, TargetHost: "h", TargetPort: new(0), UseTunnel: new(false)},
+		`{"port":1,"max_connections":2,"rate_up":"1MiB"}`:                    {Port: 1, Options: mapping.Options{MaxConnections: 2, RateUp: 1 << 20}},
 		`{"port":2,"target_port":3,"use_tunnel":true,"client":"10.0.0.0/8"}`: {Port: 2, TargetPort: new(3), UseTunnel: new(true), Client: "10.0.0.0/8"},
 	} {
 		f := &fake{}
@@ -277,7 +278,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	f := &fake{rows: []mapping.Status{
-		{Mapping: mapping.Mapping{ID: 7, Port: 1, TargetHost: "h", TargetPort: 22}, Traffic: mapping.Traffic{Active: 1, Total: 10, Failed: 100, Failures: map[string]int64{"refused": 60, "no-tunnel": 40}, In: 1000, Out: 10000}},
+		{Mapping: mapping.Mapping{ID: 7, Port: 1, TargetHost: "h", TargetPort: 22}, Traffic: mapping.Traffic{Active: 1, Total: 10, Failed: 100, Failures: map[string]int64{"refused": 60, "no-tunnel": 40}, In: 1000, Out: 10000, Drops: map[string]int64{"rate": 7}}},
 		{Mapping: mapping.Mapping{Port: 2, UseTunnel: true}, Traffic: mapping.Traffic{Active: 2, Total: 20, Failed: 200, Failures: map[string]int64{"refused": 200}, In: 2000, Out: 20000}, Err: errors.New("taken")},
 	}}
 	since := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -292,12 +293,12 @@ func TestStats(t *testing.T) {
 	_, body, _ := serve(f, api.Config{Tunnels: tunnels, Refused: refused, Started: since}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
 	for _, want := range []string{
 		`"data":{"since":"2024-01-01T12:00:00Z","uptime_seconds":`,
-		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000},` +
+		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000,"drops":{"rate":7}},` +
 			`{"port":2,"target":":0","use_tunnel":true,"temporary":true,"active":2,"total":20,"failed":200,"failures":{"refused":200},"octets_in":2000,"octets_out":20000,"error":"taken"}]`,
 		`"tunnels":[{"id":"t1","remote":"192.0.2.9:1","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":3,"octets_in":4,"octets_out":5,"last_keepalive":"2024-01-01T12:00:00Z",` +
 			`"profile":"extended","tls":true,"key":"home","agent":"adit/1","name":"workshop","rtt_ms":1.5,"window_growth":6,"held":7,"queued":8,"over_budget":9,` +
 			`"connections":[{"id":10,"target":"h:22","origin":"192.0.2.10:1","state":"open","credit":11,"window":12,"queue":13}]}]`,
-		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000},"refused":{"foreign":15,"no-key":14}}`,
+		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000,"drops":{"rate":7}},"refused":{"foreign":15,"no-key":14}}`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("stats = %s; want %s in it", body, want)

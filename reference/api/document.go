@@ -24,7 +24,7 @@ func (h *handler) makeMapping(w http.ResponseWriter, r *http.Request) (mapping.M
 			m, err = h.Mappings.Create(r.Context(), q)
 		}
 	}
-	if e, ok := errors.AsType[*mapping.Error](err); ok && e.Field == "target_host" && body.TargetHost == nil && body.TargetIP != nil {
+	if e, ok := errors.AsType[*mapping.Error](err); ok && e.Field == "target_host" && body.TargetHost == "" && body.TargetIP != "" {
 		err = &mapping.Error{Kind: e.Kind, Field: "target_ip", Reason: e.Reason} // as it was spelled
 	}
 	if err == nil {

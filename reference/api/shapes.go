@@ -1,32 +1,25 @@
 package api
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
-// createBody is the body of create. A nil field was omitted.
+// createBody is the body of create.
 type createBody struct {
-	Port       int     `json:"port"`
-	TargetHost *string `json:"target_host"`
-	TargetIP   *string `json:"target_ip"` // older spelling of target_host
-	TargetPort *int    `json:"target_port"`
-	UseTunnel  *bool   `json:"use_tunnel"`
-	Client     string  `json:"client"`
+	mapping.Request
+	TargetIP string `json:"target_ip"` // older spelling of target_host
 }
 
 // request is what the body asks for.
 func (b createBody) request() (mapping.Request, error) {
-	q := mapping.Request{Port: b.Port, TargetPort: b.TargetPort, UseTunnel: b.UseTunnel, Client: b.Client}
-	switch {
-	case b.TargetHost != nil && b.TargetIP != nil && *b.TargetHost != *b.TargetIP:
+	q := b.Request
+	if q.TargetHost != "" && b.TargetIP != "" && q.TargetHost != b.TargetIP {
 		return q, badRequest("target_host", "target_host and target_ip are the same field in two spellings and differ; give one")
-	case b.TargetHost != nil:
-		q.TargetHost = *b.TargetHost
-	case b.TargetIP != nil:
-		q.TargetHost = *b.TargetIP
 	}
+	q.TargetHost = cmp.Or(q.TargetHost, b.TargetIP)
 	return q, nil
 }
 
@@ -42,13 +35,14 @@ type row struct {
 	Temporary  bool   `json:"temporary,omitempty"` // of -map: not stored
 	Active     int    `json:"active"`
 	Error      string `json:"error,omitempty"` // API-016
+	mapping.Options
 }
 
 func rowOf(s mapping.Status) row {
 	return row{
 		ID: s.ID, SourcePort: s.Port, TargetIP: s.TargetHost, TargetPort: s.TargetPort,
 		CreatedAt: s.CreatedAt.Format(time.DateTime),
-		UseTunnel: s.UseTunnel, Client: s.Client, Temporary: s.ID == 0, Active: s.Active, Error: ErrorText(s.Err),
+		UseTunnel: s.UseTunnel, Client: s.Client, Temporary: s.ID == 0, Active: s.Active, Error: ErrorText(s.Err), Options: s.Options,
 	}
 }
 
@@ -80,26 +74,34 @@ func usageOf(s mapping.Status) usage {
 
 // traffic is a mapping.Traffic.
 type traffic struct {
-	Active   int              `json:"active"`
-	Total    int64            `json:"total"`
-	Failed   int64            `json:"failed"`
-	Failures map[string]int64 `json:"failures,omitempty"` // by what ended them
-	In       int64            `json:"octets_in"`
-	Out      int64            `json:"octets_out"`
+	Active   int                   `json:"active"`
+	Total    int64                 `json:"total"`
+	Failed   int64                 `json:"failed"`
+	Failures map[string]int64      `json:"failures,omitempty"` // by what ended them
+	In       int64                 `json:"octets_in"`
+	Out      int64                 `json:"octets_out"`
+	Targets  []mapping.TargetState `json:"targets,omitempty"`
+	Drops    map[string]int64      `json:"drops,omitempty"` // datagrams, by why
 }
 
 func (t *traffic) add(m mapping.Traffic) {
 	t.Active += m.Active
 	t.Total += m.Total
 	t.Failed += m.Failed
-	for name, n := range m.Failures {
-		if t.Failures == nil {
-			t.Failures = map[string]int64{}
-		}
-		t.Failures[name] += n
-	}
+	t.Failures, t.Drops = sum(t.Failures, m.Failures), sum(t.Drops, m.Drops)
 	t.In += m.In
 	t.Out += m.Out
+}
+
+// sum adds the counts of one map to another's.
+func sum(to, from map[string]int64) map[string]int64 {
+	for name, n := range from {
+		if to == nil {
+			to = map[string]int64{}
+		}
+		to[name] += n
+	}
+	return to
 }
 
 // Tunnel is one tunnel: its traffic, and how it does.

@@ -21,6 +21,8 @@ type Config struct {
 	Server string
 	// Policy says what may be dialled; the zero value allows loopback.
 	Policy Policy
+	// Services are those that want more than a TCP connection; the zero value: none.
+	Services Services
 	// TargetHost is where requests that name no host lead. Required.
 	TargetHost string
 
@@ -42,7 +44,9 @@ type Config struct {
 	// TLSEndsBefore: TLS ends at a balancer in front of the server, and the proofs are not bound to it (AUTH-010).
 	TLSEndsBefore bool
 
-	// DialServer reaches the server; nil: TCP.
+	// Proxy is the way to the server; nil: without.
+	Proxy *Proxy
+	// DialServer reaches the server; nil: TCP, by Proxy if there is one.
 	DialServer func(ctx context.Context, server string) (sock.Socket, error)
 }
 
@@ -72,12 +76,22 @@ func New(cfg Config) *Client {
 		rand.Read(cfg.Session.Instance)
 	}
 	if cfg.DialServer == nil {
-		cfg.DialServer = func(ctx context.Context, server string) (sock.Socket, error) { return sock.Dial(ctx, server) }
+		dial := sock.Dial
+		if cfg.Proxy != nil {
+			dial = cfg.Proxy.Dial
+		}
+		cfg.DialServer = func(ctx context.Context, server string) (sock.Socket, error) {
+			socket, err := dial(ctx, server)
+			if err != nil {
+				return nil, err // not socket, which would be no nil as a Socket
+			}
+			return socket, nil
+		}
 	}
 	return &Client{
 		cfg:    cfg,
 		log:    cfg.Logger.With("server", cfg.Server),
-		dialer: newDialer(cfg.Policy, cfg.TargetHost),
+		dialer: newDialer(cfg.Policy, cfg.Services, cfg.TargetHost),
 	}
 }
 

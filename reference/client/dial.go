@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/forward"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/sock"
 	"github.com/adit-tunnel/adit/spec/wire"
@@ -15,17 +16,18 @@ import (
 
 // dialer connects to services as the policy allows. Its methods may be called at the same time.
 type dialer struct {
-	policy Policy
-	host   string // for requests that name none
+	policy   Policy
+	services Services
+	host     string // for requests that name none
 
 	// The network; replaced by tests.
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	connect func(ctx context.Context, address string) (*sock.TCP, error)
 }
 
-func newDialer(policy Policy, host string) *dialer {
+func newDialer(policy Policy, services Services, host string) *dialer {
 	return &dialer{
-		policy: policy, host: host,
+		policy: policy, services: services, host: host,
 		lookup:  net.DefaultResolver.LookupNetIP,
 		connect: sock.Dial,
 	}
@@ -34,11 +36,40 @@ func newDialer(policy Policy, host string) *dialer {
 // service is the Dial function of a session, which logs a failure and answers it with [session.StatusOf] it.
 func (d *dialer) service(ctx context.Context, target session.Target) (sock.Socket, error) {
 	host := cmp.Or(target.Host, d.host) // OPEN-003: for the short form a host of its own choice
-	conn, err := d.dial(ctx, host, target.Port)
-	if err != nil {
-		return nil, err // not conn, which would be no nil as a Socket
+	var socket sock.Socket
+	var addr netip.Addr
+	if path := find(d.services.unix, host, addr, target.Port); path != "" {
+		conn, err := sock.DialUnix(ctx, path)
+		if err != nil {
+			return nil, err // not conn, which would be no nil as a Socket
+		}
+		socket = conn
+	} else {
+		conn, err := d.dial(ctx, host, target.Port)
+		if err != nil {
+			return nil, err
+		}
+		socket, addr = conn, conn.Conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
 	}
-	return conn, nil
+	if version := find(d.services.headers, host, addr, target.Port); version != "" {
+		if err := tell(socket, forward.ProxyHeader(version, target.Origin, target.Local)); err != nil {
+			socket.Reset()
+			return nil, err
+		}
+	}
+	return socket, nil
+}
+
+// tell writes to a socket that is new, and takes so much at once.
+func tell(s sock.Socket, text []byte) error {
+	for len(text) > 0 {
+		n, err := s.WriteSome([][]byte{text})
+		if err != nil {
+			return err
+		}
+		text = text[n:]
+	}
+	return nil
 }
 
 // dial resolves host once, connects to the first of the allowed addresses that answers, and says in its

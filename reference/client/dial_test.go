@@ -155,7 +155,7 @@ func TestServiceAnswersWithAConnectedSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := uint16(l.Addr().(*net.TCPAddr).Port)
-	d := newDialer(Policy{}, "127.0.0.1")
+	d := newDialer(Policy{}, Services{}, "127.0.0.1")
 	for _, host := range []string{"", "127.0.0.1", "::ffff:127.0.0.1"} {
 		s, err := d.service(t.Context(), session.Target{Host: host, Port: port})
 		if err != nil {

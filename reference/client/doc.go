@@ -6,9 +6,11 @@
 //
 // Files:
 //
-//	client.go  Config, Client: connect, serve, wait, drain
-//	retry.go   how long to wait before the next attempt
-//	tls.go     the encrypted way to the server, and in plain words why there is none
-//	dial.go    from a request to a service: resolve, check, connect, status of a failure
-//	policy.go  which hosts and ports may be dialled; the rules of -allow
+//	client.go    Config, Client: connect, serve, wait, drain
+//	retry.go     how long to wait before the next attempt
+//	tls.go       the encrypted way to the server, and in plain words why there is none
+//	proxy.go     the way to the server through a proxy: HTTP CONNECT or SOCKS5
+//	dial.go      from a request to a service: resolve, check, connect, status of a failure
+//	policy.go    which hosts and ports may be dialled; the rules of -allow
+//	services.go  services behind a Unix socket, and those that are told of the visitor
 package client

@@ -104,24 +104,11 @@ func (k *checker) host(key, host string) {
 
 func (k *checker) prefixes(key string, texts []string) {
 	if texts != nil && len(texts) == 0 {
-		k.fail(key, "is empty; remove the key to allow every address, or name those that are allowed")
+		k.fail(key, "is empty; remove the key, or name addresses")
 	}
 	for _, text := range texts {
 		if _, err := mapping.ParsePrefix(text); err != nil {
 			k.fail(key, "%v", err)
 		}
 	}
-}
-
-// mustPrefixes parses what check has let pass.
-func mustPrefixes(texts []string) []netip.Prefix {
-	var all []netip.Prefix
-	for _, text := range texts {
-		p, err := mapping.ParsePrefix(text)
-		if err != nil {
-			panic("config: internal error: unchecked prefix " + text)
-		}
-		all = append(all, p)
-	}
-	return all
 }

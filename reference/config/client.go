@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -14,20 +15,23 @@ import (
 
 // Client is the configuration of adit-client.
 type Client struct {
-	Server      string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
-	Protocol    string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
-	Name        string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
-	Allow       []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
-	Key         string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it: the tunnel is encrypted, and the key says whether it is the right server; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
-	KeyFile     string   `yaml:"key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
-	Plain       bool     `yaml:"plain" help:"with a key: no TLS, here and at the server; keeps strangers out, and nobody who stands between"`
-	Balanced    bool     `yaml:"tls_ends_before" help:"with a key: TLS ends at a balancer in front of the server, which has tls_ends_before too; who the balancer is ca or pin says"`
-	TLS         bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, as with a key; without one ca or pin says whether it is the right server"`
-	CA          string   `yaml:"ca" help:"with TLS: PEM file of the authorities that may vouch for the server; empty: those of the system, or with a key none"`
-	Pin         string   `yaml:"pin" help:"with TLS, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
-	CertFile    string   `yaml:"cert_file" help:"with TLS: PEM file of this client's certificate, for a server that has client_ca"`
-	CertKeyFile string   `yaml:"cert_key_file" help:"PEM file of its private key"`
-	TargetHost  string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
+	Server        string   `yaml:"server" default:"127.0.0.1:9000" help:"HOST:PORT of the server's tunnel port"`
+	Proxy         string   `yaml:"proxy" help:"proxy on the way to the server: http://HOST:PORT (CONNECT) or socks5://HOST:PORT, with USER:PASSWORD@ if it wants them; env: what HTTPS_PROXY or ALL_PROXY, and NO_PROXY, say; empty: none"`
+	Protocol      string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
+	Name          string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
+	Allow         []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
+	Unix          []string `yaml:"unix" help:"HOST:PORT=PATH: requests for that service lead to the Unix socket at PATH, which needs no allow"`
+	ProxyProtocol []string `yaml:"proxy_protocol" help:"HOST|CIDR[:PORT[-PORT]]=v1|v2: services that are told of the visitor's address by a PROXY header"`
+	Key           string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it: the tunnel is encrypted, and the key says whether it is the right server; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
+	KeyFile       string   `yaml:"key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
+	Plain         bool     `yaml:"plain" help:"with a key: no TLS, here and at the server; keeps strangers out, and nobody who stands between"`
+	Balanced      bool     `yaml:"tls_ends_before" help:"with a key: TLS ends at a balancer in front of the server, which has tls_ends_before too; who the balancer is ca or pin says"`
+	TLS           bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, as with a key; without one ca or pin says whether it is the right server"`
+	CA            string   `yaml:"ca" help:"with TLS: PEM file of the authorities that may vouch for the server; empty: those of the system, or with a key none"`
+	Pin           string   `yaml:"pin" help:"with TLS, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
+	CertFile      string   `yaml:"cert_file" help:"with TLS: PEM file of this client's certificate, for a server that has client_ca"`
+	CertKeyFile   string   `yaml:"cert_key_file" help:"PEM file of its private key"`
+	TargetHost    string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
 
 	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"10s" range:"1ms 1m" help:"one attempt to reach the server"`
 	RedialDelay    time.Duration `yaml:"redial_delay" default:"500ms" help:"about the first wait between two attempts; doubled each time, varied at random by half"`
@@ -51,6 +55,8 @@ type Client struct {
 	Auth *keys.Key `yaml:"-"`
 	// KeyShows: the key is on the command line.
 	KeyShows bool `yaml:"-"`
+	// PasswordShows: the proxy's password is.
+	PasswordShows bool `yaml:"-"`
 }
 
 // keyVariable is the variable of the environment that has the client's key.
@@ -121,6 +127,9 @@ func (c *Client) check(k *checker) {
 	host, port, err := net.SplitHostPort(c.Server)
 	if _, perr := parsePort(port); err != nil || perr != nil || host == "" {
 		k.fail("server", "%q is not HOST:PORT with a port from 1 to 65535; give the server's tunnel port, like example.org:9000", c.Server)
+	}
+	if u, err := url.Parse(k.flags["proxy"]); err == nil && u.User != nil {
+		_, c.PasswordShows = u.User.Password()
 	}
 	c.checkKey(k)
 	c.checkTLS(k)

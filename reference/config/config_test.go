@@ -119,6 +119,87 @@ func TestFlagsOverFileOverDefaults(t *testing.T) {
 	}
 }
 
+// A range maps as many ports as it has, each to the one in the same place of the target's.
+func TestMapsOfManyPorts(t *testing.T) {
+	one := func(port int, host string, target int) mapping.Request {
+		return mapping.Request{Port: port, TargetHost: host, TargetPort: &target}
+	}
+	for text, want := range map[string][]mapping.Request{
+		"10000-10002":                {{Port: 10000}, {Port: 10001}, {Port: 10002}},
+		"7-8=17-18":                  {one(7, "", 17), one(8, "", 18)},
+		"65534-65535=db.example:1-2": {one(65534, "db.example", 1), one(65535, "db.example", 2)},
+		"7-8=[::1]:7-8":              {one(7, "::1", 7), one(8, "::1", 8)},
+		"7-7=22":                     {one(7, "", 22)},
+	} {
+		got, err := config.LoadServer([]string{"--map", text}, nil)
+		if err != nil || !reflect.DeepEqual(got.Maps, want) {
+			t.Errorf("--map %s maps %+v, %v; want %+v", text, got.Maps, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"8-7": "the port must be 1 to 65535", "0-7": "the port must be", "7-65536": "the port must be", "7-": "the port must be",
+		"7-9=22": "3 ports lead to 1; give as many", "7=22-23": "1 ports lead to 2", "7-8=h:9-8": "the target's port must be", "7-9,8": "port 8 is mapped twice",
+	} {
+		if _, err := config.LoadServer([]string{"--map", text}, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--map %s = %v; want %q", text, err, want)
+		}
+	}
+}
+
+// An element of the file's map may be an object with the fields of the API.
+func TestMapsAsObjects(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	load := func(text string) (config.Server, error) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return config.LoadServer([]string{"--config", file}, nil)
+	}
+	got, err := load(`map:
+  - port: 10022
+    target_port: 22
+    use_tunnel: true
+    allow: [192.0.2.0/24, "::1"]
+    max_connections: 3
+    idle_timeout: 10m
+    rate_up: 1MiB
+    rate_down: 65536
+  - 10080=80
+  - {port: 10081, client: 10.0.0.1}
+`)
+	want := []mapping.Request{
+		{Port: 10022, TargetPort: new(22), UseTunnel: new(true), Options: mapping.Options{
+			Allow: []string{"192.0.2.0/24", "::1"}, MaxConnections: 3, IdleTimeout: mapping.Duration(10 * time.Minute), RateUp: 1 << 20, RateDown: 65536,
+		}},
+		{Port: 10080, TargetPort: new(80)}, {Port: 10081, Client: "10.0.0.1"},
+	}
+	if err != nil || !reflect.DeepEqual(got.Maps, want) {
+		t.Errorf("the file maps %+v, %v; want %+v", got.Maps, err, want)
+	}
+	for text, want := range map[string]string{
+		"{port: 1, prot: 2}":              "prot is not a field; there are port,",
+		"{port: 1, port: 2}":              "port is there twice",
+		"{port: 0x10}":                    "port must be a whole number, not a JSON string",
+		"{port: 70000}":                   "port must be 1 to 65535, not 70000",
+		"{target_port: 1}":                "port must be 1 to 65535, not 0",
+		"{port: 1, client: }":             "client: has no value",
+		"{port: 1, max_connections: 1.5}": `max_connections: number "1.5" where`,
+		"{port: 1, allow: {a: b}}":        "allow must be a list of strings, not a JSON object",
+		"{1: 2}":                          "1 is not a key",
+		`{port: 22}, "22"`:                "port 22 is mapped twice",
+	} {
+		if _, err := load("map: [" + text + "]\n"); err == nil || !strings.HasPrefix(err.Error(), file+":1: map: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("map %s = %v; want the file, the line and %q", text, err, want)
+		}
+	}
+	if _, err := load("log: {level: {a: b}}\n"); err == nil {
+		t.Error("an object is accepted where a text is expected")
+	}
+	if _, err := config.LoadServer([]string{"--map", `{"port":1,"client":"h"}`}, nil); err == nil || !strings.Contains(err.Error(), "an object can only stand in the file") {
+		t.Errorf("an object on the command line: %v; want the remedy", err)
+	}
+}
+
 // A list in the file is one on the command line, and what is given there takes its place.
 func TestMapsComeFromTheFileOrTheFlag(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yaml")
@@ -197,7 +278,7 @@ func TestATargetHostThatCannotBeDialledIsRefused(t *testing.T) {
 	}
 }
 
-func anyRules([]string) error { return nil }
+func anyRules(string, []string) error { return nil }
 
 // Nobody is to believe that a tunnel is encrypted, or that it is checked whose the other end is, when it is not.
 func TestKeysOfTLSThatDoNotFitAreRefused(t *testing.T) {
@@ -268,9 +349,14 @@ func TestRulesAreRefusedWhereTheyStand(t *testing.T) {
 	if err := os.WriteFile(file, []byte("server: example.org:9000\nallow: [\"nas:99999\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refuse := func(rules []string) error { return fmt.Errorf("%q: no", rules) }
+	refuse := func(key string, rules []string) error {
+		if key != "allow" {
+			return nil
+		}
+		return fmt.Errorf("%s %q: no", key, rules)
+	}
 	_, err := config.LoadClient([]string{"-config", file}, nil, refuse)
-	if want := file + `:2: allow: ["nas:99999"]: no`; err == nil || err.Error() != want {
+	if want := file + `:2: allow: allow ["nas:99999"]: no`; err == nil || err.Error() != want {
 		t.Errorf("LoadClient = %v; want %s", err, want)
 	}
 }

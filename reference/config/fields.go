@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/spec"
 )
 
@@ -18,6 +19,7 @@ import (
 //	default  its default, where no limit has one
 //	range    what a number may be, "LEAST MOST"; - leaves one to the limit
 //	oneof    the values that a text may have
+//	object   what an element of a list may be besides a text, in the file
 //	help     a line for people
 type field struct {
 	key   string // dotted, like tunnel.listen_port
@@ -131,11 +133,7 @@ func (f field) show(n int64) string {
 		return time.Duration(n).String()
 	}
 	if f.isSize() {
-		for _, unit := range sizes {
-			if n != 0 && n%unit.bytes == 0 {
-				return strconv.FormatInt(n/unit.bytes, 10) + unit.name
-			}
-		}
+		return mapping.FormatSize(n)
 	}
 	return strconv.FormatInt(n, 10)
 }
@@ -191,26 +189,11 @@ func setInt(p *int, text string) error {
 	return nil
 }
 
-// sizes are the units of a size, the largest first.
-var sizes = []struct {
-	name  string
-	bytes int64
-}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
-
 // setSize reads bytes, with or without a unit.
 func setSize(p *int, text string) error {
-	unit := 1
-	for _, u := range sizes {
-		if number, ok := strings.CutSuffix(text, u.name); ok {
-			text, unit = strings.TrimSpace(number), int(u.bytes)
-		}
-	}
-	v, err := strconv.Atoi(text)
-	if err != nil || v > math.MaxInt/unit || v < 0 {
-		return fmt.Errorf("%q is not a number of bytes like 65536, 64KiB or 1MiB", text)
-	}
-	*p = v * unit
-	return nil
+	v, err := mapping.ParseSize(text)
+	*p = int(v)
+	return err
 }
 
 func split(text string) []string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -45,17 +46,9 @@ func (k *checker) read(name string, fields []field) error {
 
 // section reads the keys below prefix, which is empty or ends with a dot.
 func (k *checker) section(n ast.Node, prefix string, fields []field) {
-	var pairs []*ast.MappingValueNode
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		pairs = n.Values
-	case *ast.MappingValueNode:
-		pairs = []*ast.MappingValueNode{n}
-	case *ast.NullNode: // a section whose keys are all commented out
-		return
-	default:
+	pairs, ok := pairsOf(n)
+	if _, null := n.(*ast.NullNode); !ok && !null { // null: a section whose keys are all commented out
 		k.failAt(line(n), strings.TrimSuffix(prefix, "."), "%s where keys are expected; write NAME: VALUE here, with a NAME of %s", kind(n), names(prefix, fields))
-		return
 	}
 	for _, pair := range pairs {
 		name, ok := pair.Key.(*ast.StringNode)
@@ -82,6 +75,72 @@ func (k *checker) section(n ast.Node, prefix string, fields []field) {
 	}
 }
 
+// pairsOf lists the keys and values of a section, and reports whether n is one.
+func pairsOf(n ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// object is a section as a JSON object, with whatever keys it has in their order.
+func object(pairs []*ast.MappingValueNode) (string, error) {
+	var all []string
+	for _, pair := range pairs {
+		name, ok := pair.Key.(*ast.StringNode)
+		if !ok {
+			return "", fmt.Errorf("%s is not a key", pair.Key)
+		}
+		value, err := inJSON(pair.Value)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name.Value, err)
+		}
+		all = append(all, quote(name.Value)+":"+value)
+	}
+	return "{" + strings.Join(all, ",") + "}", nil
+}
+
+// inJSON is a value of an object as JSON. A number in another notation than that of whole decimal ones is a text, which is
+// refused where a number is wanted.
+func inJSON(n ast.Node) (string, error) {
+	if pairs, ok := pairsOf(n); ok {
+		return object(pairs)
+	}
+	text := n.GetToken().Value
+	switch n := n.(type) {
+	case *ast.SequenceNode:
+		var all []string
+		for _, n := range n.Values {
+			element, err := inJSON(n)
+			if err != nil {
+				return "", err
+			}
+			all = append(all, element)
+		}
+		return "[" + strings.Join(all, ",") + "]", nil
+	case *ast.NullNode:
+		return "", errors.New("has no value; give one, or remove the key")
+	case *ast.BoolNode:
+		return strconv.FormatBool(n.Value), nil
+	case *ast.IntegerNode:
+		if v, err := strconv.Atoi(text); err == nil && strconv.Itoa(v) == text {
+			return text, nil
+		}
+		return quote(text), nil
+	case *ast.StringNode:
+		return quote(n.Value), nil
+	}
+	return "", fmt.Errorf("%s %q where text, a whole number, true, false or a list is expected", kind(n), text)
+}
+
+func quote(text string) string {
+	b, _ := json.Marshal(text) // which cannot fail for a string
+	return string(b)
+}
+
 // read sets the field to what the file gives for it.
 func (f field) read(n ast.Node) error {
 	if !f.isList() {
@@ -94,8 +153,15 @@ func (f field) read(n ast.Node) error {
 	f.value.Set(reflect.MakeSlice(f.value.Type(), 0, len(list.Values)))
 	for _, n := range list.Values {
 		element := field{key: f.key, value: reflect.New(f.value.Type().Elem()).Elem()}
-		if err := element.scalar(n); err != nil {
+		pairs, isObject := pairsOf(n)
+		if _, may := f.tag.Lookup("object"); !may || !isObject {
+			if err := element.scalar(n); err != nil {
+				return err
+			}
+		} else if text, err := object(pairs); err != nil {
 			return err
+		} else {
+			element.value.SetString(text)
 		}
 		f.value.Set(reflect.Append(f.value, element.value))
 	}

@@ -75,16 +75,22 @@ func LoadCredential(command string, args []string, out io.Writer) (Credential, S
 	return q, c, err
 }
 
-// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether the rules of allow
-// are what the client's policy can read.
-func LoadClient(args []string, out io.Writer, checkRules func(rules []string) error) (Client, error) {
+// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether what a key holds, allow, unix,
+// proxy_protocol or proxy (with the server behind it), is what the client can read.
+func LoadClient(args []string, out io.Writer, checkRules func(key string, rules []string) error) (Client, error) {
 	var c Client
 	fs := flag.NewFlagSet("adit-client", flag.ContinueOnError)
 	err := load(&c, fs, clientUsage, args, out, func(k *checker) {
 		c.check(k)
-		if err := checkRules(c.Allow); err != nil {
-			k.fail("allow", "%v", err)
+		check := func(key string, rules []string) {
+			if err := checkRules(key, rules); err != nil {
+				k.fail(key, "%v", err)
+			}
 		}
+		check("allow", c.Allow)
+		check("unix", c.Unix)
+		check("proxy_protocol", c.ProxyProtocol)
+		check("proxy", []string{c.Proxy, c.Server})
 	})
 	return c, err
 }
@@ -156,6 +162,9 @@ func (f flagOf) Set(text string) error {
 	probe := field{key: f.key, tag: f.tag, value: reflect.New(f.value.Type()).Elem()}
 	if err := probe.set(text); err != nil {
 		return err
+	}
+	if f.isList() && strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return errors.New("an object can only stand in the file")
 	}
 	if before, again := f.given[f.key]; again && f.isList() {
 		text = before + "," + text

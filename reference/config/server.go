@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,7 @@ import (
 // Server is the configuration of adit-server.
 type Server struct {
 	// Map is read into Maps.
-	Map       []string `yaml:"map" help:"PORT, PORT=PORT or PORT=HOST:PORT that lead to a client; mappings that live as long as the process, and need not be in port_range"`
+	Map       []string `yaml:"map" object:"mapping" help:"PORT, PORT=PORT or PORT=HOST:PORT that lead to a client, FROM-TO in the place of each PORT for many, or in the file an object with the fields of the API; mappings that live as long as the process, and need not be in port_range"`
 	PortRange struct {
 		From int `yaml:"from" default:"10000" range:"1 65535" help:"first port that can be mapped"`
 		End  int `yaml:"end" default:"10100" range:"1 65535" help:"last port that can be mapped"`
@@ -36,6 +37,7 @@ type Server struct {
 		ListenHost     string   `yaml:"listen_host" help:"address that clients connect to; empty: all, or without keys, client_ca and open 127.0.0.1"`
 		ListenPort     int      `yaml:"listen_port" default:"9000" range:"0 65535" help:"port that clients connect to; 0: any free one"`
 		AllowedClients []string `yaml:"allowed_clients" help:"addresses or CIDRs that may connect as clients; empty: any"`
+		TrustedProxies []string `yaml:"trusted_proxies" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the client's address; empty: none"`
 		ConnectRequest string   `yaml:"connect_request" default:"addressed" oneof:"addressed short" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
 		TargetOffset   *int     `yaml:"target_offset" range:"0 65535" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
 		MaxTunnels     int      `yaml:"max_tunnels" default:"1024" range:"1 1048576" help:"clients at a time"`
@@ -50,7 +52,10 @@ type Server struct {
 		} `yaml:"timers"`
 	} `yaml:"tunnel"`
 	Visitors struct {
-		ListenHost string `yaml:"listen_host" help:"address that mapped ports listen on; empty: all"`
+		ListenHost     string   `yaml:"listen_host" help:"address that mapped ports listen on; empty: all"`
+		TrustedProxies []string `yaml:"trusted_proxies" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the visitor's address; empty: none"`
+		MaxConnections int      `yaml:"max_connections" default:"0" range:"0 1048576" help:"visitors of all mappings at a time; 0: no bound"`
+		MaxPerAddress  int      `yaml:"max_per_address" default:"0" range:"0 1048576" help:"visitors of one address at a time, which of IPv6 is its first 64 bits; 0: no bound"`
 	} `yaml:"visitors"`
 	Direct struct {
 		DialTimeout    time.Duration `yaml:"dial_timeout" default:"10s" range:"1ms 1h" help:"connecting to the target of a mapping without tunnel"`
@@ -112,32 +117,64 @@ type Shutdown struct {
 	Grace time.Duration `yaml:"grace" default:"30s" range:"0s 1h" help:"time for open connections after SIGTERM, SIGINT or SIGHUP"`
 }
 
-// ParseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT.
-func ParseMap(text string) (mapping.Request, error) {
-	bad := func(why string) (mapping.Request, error) {
-		return mapping.Request{}, fmt.Errorf("%q: %s; give PORT or PORT=PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22", text, why)
+// ParseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT, or the same with FROM-TO in the place of each PORT,
+// or an object.
+func ParseMap(text string) ([]mapping.Request, error) {
+	if strings.HasPrefix(text, "{") {
+		var q mapping.Request
+		err := mapping.Decode([]byte(text), &q)
+		if err == nil && (q.Port < 1 || q.Port > 65535) {
+			err = fmt.Errorf("port must be 1 to 65535, not %d", q.Port)
+		}
+		return []mapping.Request{q}, err
 	}
-	port, target, hasTarget := strings.Cut(text, "=")
-	var q mapping.Request
-	var err error
-	if q.Port, err = parsePort(port); err != nil {
+	bad := func(why string) ([]mapping.Request, error) {
+		return nil, fmt.Errorf("%q: %s; give PORT or PORT=PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22 or 10000-10010=20000-20010", text, why)
+	}
+	ports, target, hasTarget := strings.Cut(text, "=")
+	from, to, err := parsePorts(ports)
+	if err != nil {
 		return bad("the port must be 1 to 65535")
 	}
-	if !hasTarget {
-		return q, nil
-	}
-	port = target // on the client's own machine
-	if strings.Contains(target, ":") {
-		if q.TargetHost, port, err = net.SplitHostPort(target); err != nil || q.TargetHost == "" {
-			return bad("the target must be HOST:PORT or PORT")
+	host, first := "", 0 // on the client's own machine
+	if hasTarget {
+		ports = target
+		if strings.Contains(target, ":") {
+			if host, ports, err = net.SplitHostPort(target); err != nil || host == "" {
+				return bad("the target must be HOST:PORT or PORT")
+			}
+		}
+		var last int
+		if first, last, err = parsePorts(ports); err != nil {
+			return bad("the target's port must be 1 to 65535")
+		}
+		if last-first != to-from {
+			return bad(fmt.Sprintf("%d ports lead to %d; give as many of the target's", to-from+1, last-first+1))
 		}
 	}
-	targetPort, err := parsePort(port)
-	if err != nil {
-		return bad("the target's port must be 1 to 65535")
+	var all []mapping.Request
+	for port := from; port <= to; port++ {
+		q := mapping.Request{Port: port, TargetHost: host}
+		if hasTarget {
+			q.TargetPort = new(first + port - from)
+		}
+		all = append(all, q)
 	}
-	q.TargetPort = &targetPort
-	return q, nil
+	return all, nil
+}
+
+// parsePorts reads PORT or FROM-TO.
+func parsePorts(text string) (from, to int, err error) {
+	first, last, isRange := strings.Cut(text, "-")
+	if !isRange {
+		last = first
+	}
+	from, errFrom := parsePort(first)
+	to, errTo := parsePort(last)
+	if to < from {
+		err = strconv.ErrRange
+	}
+	return from, to, cmp.Or(errFrom, errTo, err)
 }
 
 func parsePort(text string) (int, error) {
@@ -157,10 +194,10 @@ func (c *Server) Offset() int {
 }
 
 // AllowedClients is tunnel.allowed_clients, parsed.
-func (c *Server) AllowedClients() []netip.Prefix { return mustPrefixes(c.Tunnel.AllowedClients) }
+func (c *Server) AllowedClients() []netip.Prefix { return mapping.Prefixes(c.Tunnel.AllowedClients) }
 
 // AllowedIPs is security.api.allowed_ips, parsed.
-func (c *Server) AllowedIPs() []netip.Prefix { return mustPrefixes(c.Security.API.AllowedIPs) }
+func (c *Server) AllowedIPs() []netip.Prefix { return mapping.Prefixes(c.Security.API.AllowedIPs) }
 
 // checkKeys reads the file of keys. Behind it Keys is empty if there is none.
 func (c *Server) checkKeys(k *checker) {
@@ -279,6 +316,8 @@ func (c *Server) check(k *checker) {
 	k.host("visitors.listen_host", c.Visitors.ListenHost)
 	k.host("api.listen_host", c.API.ListenHost)
 	k.prefixes("tunnel.allowed_clients", c.Tunnel.AllowedClients)
+	k.prefixes("tunnel.trusted_proxies", c.Tunnel.TrustedProxies)
+	k.prefixes("visitors.trusted_proxies", c.Visitors.TrustedProxies)
 	k.prefixes("security.api.allowed_ips", c.Security.API.AllowedIPs)
 	if c.Database.Path == "" {
 		k.fail("database.path", "is empty; name a file")
@@ -288,15 +327,17 @@ func (c *Server) check(k *checker) {
 	c.checkOpen(k)
 	seen := map[int]bool{}
 	for _, text := range c.Map {
-		m, err := ParseMap(text)
+		all, err := ParseMap(text)
 		if err != nil {
 			k.fail("map", "%v", err)
 			continue
 		}
-		c.Maps = append(c.Maps, m)
-		if seen[m.Port] {
-			k.fail("map", "port %d is mapped twice; give each port one target", m.Port)
+		for _, m := range all {
+			if seen[m.Port] {
+				k.fail("map", "port %d is mapped twice; give each port one target", m.Port)
+			}
+			seen[m.Port] = true
 		}
-		seen[m.Port] = true
+		c.Maps = append(c.Maps, all...)
 	}
 }

@@ -33,7 +33,7 @@ func relayedBench(b *testing.B) (visitor, service *net.TCPConn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		Relay(context.Background(), socket(b, near), socket(b, far), new(sock.Counts))
+		Relay(context.Background(), socket(b, near), socket(b, far), new(sock.Counts), Limits{})
 	}()
 	b.Cleanup(func() { visitor.Close(); service.Close(); <-done })
 	return visitor, service

@@ -1,11 +1,14 @@
 package forward
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/adit-tunnel/adit/reference/sock"
 )
@@ -23,15 +26,17 @@ var buffers = sock.NewPool(0, bufferSize)
 
 // half is one direction of a relay, owned by the goroutine that copies it.
 type half struct {
+	ctx      context.Context // of the relay
 	dst, src *sock.TCP
 	count    *atomic.Int64
+	limit    *rate.Limiter // nil: no bound
 }
 
 // copy returns nil at the end of src's stream.
 func (h *half) copy() error {
 	for {
 		bulk, err := h.small()
-		if bulk && err == nil {
+		if bulk && err == nil && h.limit == nil {
 			err = h.bulk()
 		}
 		switch {
@@ -45,13 +50,18 @@ func (h *half) copy() error {
 
 // small moves one buffer. It reports bulk when the buffer came back full, and [io.EOF] at the end.
 func (h *half) small() (bulk bool, err error) {
-	buf, err := h.src.Read(buffers, bufferSize)
+	size := bufferSize
+	if h.limit != nil {
+		size = min(size, h.limit.Burst())
+	}
+	buf, err := h.src.Read(buffers, size)
 	if err != nil {
 		return false, err
 	}
 	defer buf.Release()
 	n, err := h.dst.Conn.Write(buf.Bytes())
 	h.count.Add(int64(n))
+	sock.Pay(h.ctx, h.limit, n)
 	return n == bufferSize, err
 }
 

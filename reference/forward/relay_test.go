@@ -49,7 +49,7 @@ func socket(t testing.TB, c *net.TCPConn) *sock.TCP {
 }
 
 // relayed starts a Relay and returns its two outer ends and its result.
-func relayed(t *testing.T, ctx context.Context, counts *sock.Counts) (visitor, service *net.TCPConn, result <-chan error) {
+func relayed(t *testing.T, ctx context.Context, counts *sock.Counts, limits ...Limits) (visitor, service *net.TCPConn, result <-chan error) {
 	t.Helper()
 	visitor, near := pair(t)
 	far, service := pair(t)
@@ -57,7 +57,9 @@ func relayed(t *testing.T, ctx context.Context, counts *sock.Counts) (visitor, s
 		c.SetDeadline(time.Now().Add(soon))
 	}
 	done := make(chan error, 1)
-	go func() { done <- Relay(ctx, socket(t, near), socket(t, far), counts) }()
+	go func() {
+		done <- Relay(ctx, socket(t, near), socket(t, far), counts, append(limits, Limits{})[0])
+	}()
 	return visitor, service, done
 }
 
@@ -229,5 +231,53 @@ func TestBytesOfAFailedWriteAreCounted(t *testing.T) {
 	dst.CloseWrite()
 	if got, err := io.Copy(io.Discard, out); err != nil || got != count.Load() || got == 0 {
 		t.Errorf("%d bytes arrived, %v, and %d were counted; want as many, and some", got, err, count.Load())
+	}
+}
+
+// A relay that carries nothing ends after its idle timeout, and one that carries an octet now and then does not.
+func TestAnIdleRelayEnds(t *testing.T) {
+	const idle = 200 * time.Millisecond
+	visitor, service, result := relayed(t, t.Context(), new(sock.Counts), Limits{Idle: idle})
+	start := time.Now()
+	for time.Since(start) < 2*idle {
+		io.WriteString(visitor, "x")
+		if _, err := io.ReadFull(service, make([]byte, 1)); err != nil {
+			t.Fatalf("a relay that carries something ended: %v", err)
+		}
+	}
+	quiet := time.Now()
+	want(t, "Relay", result, ErrIdle)
+	if time.Since(quiet) < idle-10*time.Millisecond { // what the clock was read in
+		t.Errorf("it ended %v after its last octet; want %v", time.Since(quiet), idle)
+	}
+	wantReset(t, "visitor", visitor)
+	wantReset(t, "service", service)
+}
+
+// A relay keeps the rate of each direction, which others share.
+func TestARelayKeepsItsRates(t *testing.T) {
+	const size = 1 << 20 // more than a buffer is free: bulk would go on without bound
+	for _, up := range []bool{true, false} {
+		limits := Limits{Down: sock.NewRate(size)}
+		if up {
+			limits = Limits{Up: sock.NewRate(size)}
+		}
+		visitor, service, result := relayed(t, t.Context(), new(sock.Counts), limits)
+		took := func(from, to *net.TCPConn) time.Duration {
+			start := time.Now()
+			go func() { from.Write(make([]byte, size)); from.CloseWrite() }()
+			if n, err := io.Copy(io.Discard, to); n != size || err != nil {
+				t.Errorf("%d bytes came, %v; want %d", n, err, size)
+			}
+			return time.Since(start)
+		}
+		in, out := took(visitor, service), took(service, visitor)
+		if slow := map[bool]time.Duration{true: in, false: out}[up]; slow < 700*time.Millisecond { // an eighth is free
+			t.Errorf("what is bounded to a second, but for an eighth, took %v", slow)
+		}
+		if fast := map[bool]time.Duration{true: out, false: in}[up]; fast > 500*time.Millisecond {
+			t.Errorf("the other direction, without bound, took %v", fast)
+		}
+		want(t, "Relay", result, nil)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -23,23 +24,38 @@ type TCP struct {
 	active atomic.Int64
 }
 
-// Forward dials target, host:port, and relays until both directions have ended, adding to counts as it
-// goes. It owns visitor from the call on. A visitor that cannot be served, because the dial fails or too
+// Options say how a visitor is forwarded.
+type Options struct {
+	Limits
+	From   netip.Addr // the visitor's address
+	Header []byte     // for the target, before anything of the visitor
+}
+
+// Forward dials one of targets, and relays until both directions have ended, adding to counts as it
+// goes, as o says. It owns visitor from the call on. A visitor that cannot be served, because the dials fail or too
 // many are open, is reset with no byte sent. The end of ctx ends the dial, or resets both sockets.
-func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, target string, counts *sock.Counts) error {
+func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, targets *Pool, counts *sock.Counts, o Options) error {
 	defer t.active.Add(-1)
 	if n := t.active.Add(1); t.Max > 0 && n > t.Max {
 		visitor.Reset()
 		return ErrBusy
 	}
 	dialCtx, cancel := context.WithTimeout(ctx, cmp.Or(t.DialTimeout, 10*time.Second))
-	service, err := sock.Dial(dialCtx, target)
+	service, done, err := targets.Dial(dialCtx, o.From)
 	cancel()
 	if err != nil {
 		visitor.Reset()
-		return fmt.Errorf("forward to %s: %w", target, err)
+		return err
 	}
-	return Relay(ctx, visitor, service, counts)
+	defer done()
+	if len(o.Header) > 0 { // which a socket that is new takes at once
+		if _, err := service.Conn.Write(o.Header); err != nil {
+			visitor.Reset()
+			service.Reset()
+			return fmt.Errorf("forward to %v: %w", service.Conn.RemoteAddr(), err)
+		}
+	}
+	return Relay(ctx, visitor, service, counts, o.Limits)
 }
 
 // Active is the number of visitors being served or dialled for.

@@ -24,12 +24,14 @@ func listen(t *testing.T) *net.TCPListener {
 	return l.(*net.TCPListener)
 }
 
-func forwarded(t *testing.T, ctx context.Context, f *TCP, target net.Addr) (visitor *net.TCPConn, result <-chan error) {
+func forwarded(t *testing.T, ctx context.Context, f *TCP, target net.Addr, header ...byte) (visitor *net.TCPConn, result <-chan error) {
 	t.Helper()
 	visitor, near := pair(t)
 	visitor.SetDeadline(time.Now().Add(soon))
 	done := make(chan error, 1)
-	go func() { done <- f.Forward(ctx, socket(t, near), target.String(), new(sock.Counts)) }()
+	go func() {
+		done <- f.Forward(ctx, socket(t, near), NewPool(PoolConfig{Targets: []string{target.String()}}), new(sock.Counts), Options{Header: header})
+	}()
 	return visitor, done
 }
 
@@ -46,6 +48,22 @@ func TestForwardReachesTheTarget(t *testing.T) {
 		t.Errorf("visitor read %q, %v; want the greeting and the end", got, err)
 	}
 	visitor.Close()
+	want(t, "Forward", result, nil)
+}
+
+func TestTheHeaderComesFirst(t *testing.T) {
+	l := listen(t)
+	visitor, result := forwarded(t, t.Context(), new(TCP), l.Addr(), []byte("header ")...)
+	service, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(visitor, "visitor")
+	visitor.CloseWrite()
+	if got, err := io.ReadAll(service); string(got) != "header visitor" || err != nil {
+		t.Errorf("the target reads %q, %v; want the header and what the visitor says", got, err)
+	}
+	service.Close()
 	want(t, "Forward", result, nil)
 }
 

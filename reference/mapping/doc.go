@@ -11,6 +11,8 @@
 //
 //	mapping.go  Mapping, Request, Status, Traffic; the Store and the Listener that a Manager needs
 //	rules.go    Rules: from a request to a mapping with everything filled in
+//	options.go  Options: what may be said of a mapping beside where it leads
+//	decode.go   a request, or another object, from JSON, strictly
 //	manager.go  Manager: mappings made, restored and removed, each with all its parts or not at all
 //	address.go  hosts, addresses and CIDRs as people write them
 //	error.go    Error: what is wrong with which field, and the remedy

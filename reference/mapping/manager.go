@@ -208,10 +208,10 @@ func (g *Manager) settle(port int, s *served) {
 
 // bind binds the port of m. It checks what may have changed since m was stored.
 func (g *Manager) bind(m Mapping) (Listener, error) {
-	if err := cmp.Or(g.rules.notBlacklisted(m.Port), checkClient(m)); err != nil {
+	if err := cmp.Or(g.rules.notBlacklisted(m.Port), m.check()); err != nil {
 		return nil, err
 	}
-	return g.listen(m.Port)
+	return g.listen(m)
 }
 
 // serve starts a mapping whose port is claimed. Without a listener it waits for its port: err says why.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -60,7 +61,8 @@ type port struct {
 	once   sync.Once
 }
 
-func (p *ports) listen(number int) (Listener, error) {
+func (p *ports) listen(m Mapping) (Listener, error) {
+	number := m.Port
 	p.mu.Lock()
 	binding := p.binding
 	p.mu.Unlock()
@@ -142,7 +144,7 @@ func TestCreateListRemove(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		for _, port := range []int{1022, 1011} {
 			m, err := r.Create(t.Context(), Request{Port: port, TargetPort: new(22)})
-			if err != nil || m != r.store.rows[len(r.store.rows)-1] || m.CreatedAt != time.Now().Truncate(time.Second) {
+			if err != nil || !reflect.DeepEqual(m, r.store.rows[len(r.store.rows)-1]) || m.CreatedAt != time.Now().Truncate(time.Second) {
 				t.Fatalf("Create = %+v, %v; want the stored mapping, made now", m, err)
 			}
 		}

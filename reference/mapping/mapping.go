@@ -17,6 +17,7 @@ type Mapping struct {
 	UseTunnel  bool   // through a client; otherwise the server connects itself
 	Client     string // address or CIDR of the tunnels that may serve it; "" for any
 	CreatedAt  time.Time
+	Options
 }
 
 // Target is where the mapping leads, host:port.
@@ -34,13 +35,17 @@ func (m Mapping) Clients() netip.Prefix {
 	return p
 }
 
-// A Request asks for a mapping. What is left out is filled in by the [Rules].
+// AllTargets is where the mapping leads, each host:port.
+func (m Mapping) AllTargets() []string { return append([]string{m.Target()}, m.Targets...) }
+
+// A Request asks for a mapping. What is left out is filled in by the [Rules]. [Decode] reads it from JSON.
 type Request struct {
-	Port       int
-	TargetHost string // "": left out
-	TargetPort *int   // nil: left out
-	UseTunnel  *bool  // nil: left out
-	Client     string // "": left out
+	Port       int    `json:"port"`
+	TargetHost string `json:"target_host,omitempty"` // "": left out
+	TargetPort *int   `json:"target_port,omitempty"` // nil: left out
+	UseTunnel  *bool  `json:"use_tunnel,omitempty"`  // nil: left out
+	Client     string `json:"client,omitempty"`      // "": left out
+	Options
 }
 
 // Status is a mapping as it is served now.
@@ -58,6 +63,16 @@ type Traffic struct {
 	Failed   int64            // of those that are over: ended by an error
 	Failures map[string]int64 // what the error was: refused, no-tunnel and others
 	In, Out  int64            // bytes
+	Targets  []TargetState    // of a mapping that has several, or is to check the one
+	Drops    map[string]int64 // datagrams that were dropped: rate, not-allowed and others
+}
+
+// TargetState is one of several targets as it is now.
+type TargetState struct {
+	Target string `json:"target"`
+	Up     bool   `json:"up"`     // visitors are led to it first
+	Active int64  `json:"active"` // visitors now
+	Failed int64  `json:"failed"` // attempts to connect to it for a visitor
 }
 
 // Store keeps mappings beyond the end of the process. Its methods may be called at the same time.
@@ -81,5 +96,5 @@ type Listener interface {
 	Traffic() Traffic
 }
 
-// ListenFunc binds a port. Its error is an [Error] of kind Conflict when the port cannot be bound.
-type ListenFunc func(port int) (Listener, error)
+// ListenFunc binds the port of a mapping. Its error is an [Error] of kind Conflict when the port cannot be bound.
+type ListenFunc func(m Mapping) (Listener, error)

@@ -41,7 +41,7 @@ func (r *Rules) notBlacklisted(port int) error {
 // plan turns a request, whose port is checked before, into the mapping that it asks for, with everything filled in that was omitted, or
 // says which field cannot be.
 func (r *Rules) plan(q Request) (Mapping, error) {
-	m := Mapping{Port: q.Port, UseTunnel: r.TunnelEnabled, Client: q.Client}
+	m := Mapping{Port: q.Port, UseTunnel: r.TunnelEnabled, Client: q.Client, Options: q.Options}
 	if q.UseTunnel != nil {
 		m.UseTunnel = *q.UseTunnel
 	}
@@ -55,7 +55,7 @@ func (r *Rules) plan(q Request) (Mapping, error) {
 	if m.TargetPort, err = r.targetPort(q, m.UseTunnel); err != nil {
 		return m, err
 	}
-	return m, checkClient(m)
+	return m, m.check()
 }
 
 func (r *Rules) targetHost(host string, tunnel bool) (string, error) {

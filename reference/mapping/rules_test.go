@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 )
 
@@ -51,7 +52,7 @@ func TestPlanFillsInWhatWasOmitted(t *testing.T) {
 			got, err = rules.plan(c.request)
 		}
 		if c.wrong == "" {
-			if err != nil || got != c.want {
+			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Errorf("%s: plan = %+v, %v; want %+v", c.what, got, err, c.want)
 			}
 			continue

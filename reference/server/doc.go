@@ -16,5 +16,8 @@
 //	show.go      what the API shows of visitors, and how it changes keys
 //	reserve.go   descriptors kept for tunnels, the API and refusals
 //	port.go      one mapped port, and the sum of its visitors' traffic
+//	balancer.go  who is behind a balancer, by the PROXY protocol
+//	limit.go     which visitors of a mapping are let in, and how much they move
+//	datagrams.go the visitors of a mapped port that come by UDP
 //	visitor.go   one visitor: counted, handed to a tunnel or forwarded, logged
 package server

@@ -21,19 +21,33 @@ const (
 // field the caller says, and names the remedy.
 func listen(host string, port int) (*net.TCPListener, error) {
 	l, err := sock.Listen(net.JoinHostPort(host, strconv.Itoa(port)))
+	return l, whyNot(port, "ss -ltnp", err)
+}
+
+// listenUDP does the same for datagrams.
+func listenUDP(host string, port int) (*net.UDPConn, error) {
+	c, err := net.ListenPacket("udp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, whyNot(port, "ss -lunp", err)
+	}
+	return c.(*net.UDPConn), nil // what network "udp" gives
+}
+
+// whyNot explains why a port cannot be bound; look is the command that shows who has it.
+func whyNot(port int, look string, err error) error {
 	if err == nil {
-		return l, nil
+		return nil
 	}
 	remedy := "look whether host and port are right"
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		remedy = "another program has it; stop that (ss -ltnp shows which), or choose another port"
+		remedy = "another program has it; stop that (" + look + " shows which), or choose another port"
 	case errors.Is(err, syscall.EACCES):
 		remedy = "ports below 1024 need privileges; give the program CAP_NET_BIND_SERVICE, or choose a higher port"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		remedy = "this machine does not have that address; correct the host to listen on"
 	}
-	return nil, fmt.Errorf("%d: cannot listen there: %s (%w)", port, remedy, err)
+	return fmt.Errorf("%d: cannot listen there: %s (%w)", port, remedy, err)
 }
 
 // acceptLoop gives every socket that l accepts to handle, until l is closed. An error that passes, such as too many open

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -208,7 +209,7 @@ func TestRestart(t *testing.T) {
 	s = run(t, cfg)
 	wantEcho(t, "a mapping after the restart", kept)
 	rows := s.mappings.List()
-	if len(rows) != 2 || rows[0].Mapping != before[0].Mapping || rows[1].Err == nil || rows[1].ID != before[1].ID {
+	if len(rows) != 2 || !reflect.DeepEqual(rows[0].Mapping, before[0].Mapping) || rows[1].Err == nil || rows[1].ID != before[1].ID {
 		t.Errorf("List after the restart = %+v; want %+v, the second with an error", rows, before)
 	}
 	_, err = s.mappings.Create(t.Context(), mapping.Request{Port: portOf(t, lost)})

@@ -32,6 +32,7 @@ type Config struct {
 	TunnelHost     string
 	TunnelPort     int
 	AllowedClients []netip.Prefix // addresses that tunnels may come from; none: any
+	TunnelProxies  []netip.Prefix // balancers whose PROXY header names the client's address
 	MaxTunnels     int            // tunnels at once, each of which has a read buffer; 0: no bound
 	Memory         int            // bytes that all tunnels hold of what they received; 0: half of the machine's memory
 	TLS            *trust.Server  // tunnels are encrypted; nil: they are not
@@ -44,7 +45,10 @@ type Config struct {
 	APIAllowed []netip.Prefix // addresses that may use the API; none: any
 	Access     *access.Guard  // who may use the API; nil: everyone, and it listens on this machine alone
 
-	VisitorHost string // where mapped ports listen
+	VisitorHost           string         // where mapped ports listen
+	VisitorProxies        []netip.Prefix // balancers whose PROXY header names the visitor's address
+	MaxVisitors           int            // visitors at once of all mappings; 0: no bound
+	MaxVisitorsPerAddress int            // the same of one address
 
 	DialTimeout  time.Duration // of direct mappings; 0: 10 s
 	MaxDirect    int           // visitors at once of all direct mappings; 0: no bound
@@ -74,6 +78,7 @@ type Server struct {
 	reserve  reserve
 	mappings *mapping.Manager
 	direct   forward.TCP
+	visitors crowd // of all mappings
 
 	tunnelListener *net.TCPListener // nil: the tunnel is off
 	tls            *tls.Config      // nil: tunnels are not encrypted
@@ -90,6 +95,8 @@ type Server struct {
 	relays     sync.WaitGroup // forwardVisit
 	relaying   context.Context
 	cutRelays  context.CancelFunc
+	learning   context.Context // learnAddrs waits for headers until it ends
+	endLearn   context.CancelFunc
 }
 
 // Listen binds the ports of the server and of its mappings. It fails with nothing left behind when the
@@ -106,7 +113,9 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	s.registry.auth = cfg.Keys != nil
 	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
+	s.visitors.most, s.visitors.mostOfAddr = cfg.MaxVisitors, cfg.MaxVisitorsPerAddress
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
+	s.learning, s.endLearn = context.WithCancel(s.relaying)
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
 	s.events = api.NewEvents()
 	s.api = api.New(api.Config{
@@ -238,6 +247,7 @@ func (s *Server) drain() {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.cfg.DrainTimeout, session.ErrDrainTimeout)
 	defer cancel()
 	s.mappings.Close()
+	s.endLearn()
 	if s.tunnelListener != nil {
 		s.tunnelListener.Close()
 		s.accepting.Wait() // what was accepted just before is in the registry now

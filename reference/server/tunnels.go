@@ -39,7 +39,19 @@ type tunnel struct {
 // tunnel does: a client may be silent for its first 15 s (TUN-001). One that lost its tunnel comes back the same way
 // (LOSS-004). A tunnel that is to be encrypted counts as unproven from the start, and serves when its handshake is over.
 func (s *Server) acceptTunnel(conn *net.TCPConn) {
-	t := &tunnel{id: fmt.Sprintf("t%d", s.lastTunnel.Add(1)), remote: addrPort(conn.RemoteAddr()), accepted: time.Now()}
+	s.learnAddrs(conn, s.cfg.TunnelProxies, &s.accepting, func(from, _ netip.AddrPort, err error) {
+		if err != nil {
+			s.log.Warn("tunnel refused", "remote", from, "error", err)
+			sock.Reset(conn)
+			return
+		}
+		s.beginTunnel(conn, from)
+	})
+}
+
+// beginTunnel begins a tunnel of the client at remote.
+func (s *Server) beginTunnel(conn *net.TCPConn, remote netip.AddrPort) {
+	t := &tunnel{id: fmt.Sprintf("t%d", s.lastTunnel.Add(1)), remote: remote, accepted: time.Now()}
 	t.addr = t.remote.Addr()
 	t.log = s.log.With("tunnel", t.id, "remote", t.remote)
 	if !mapping.Allows(s.cfg.AllowedClients, t.addr) { // MULTI-001
@@ -146,8 +158,7 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 
 // addrPort is the address of a TCP peer, an IPv4 one always in IPv4 form.
 func addrPort(a net.Addr) netip.AddrPort {
-	ap := a.(*net.TCPAddr).AddrPort() // what a TCP socket has
-	return netip.AddrPortFrom(mapping.Plain(ap.Addr()), ap.Port())
+	return plain(a.(*net.TCPAddr).AddrPort()) // what a TCP socket has
 }
 
 // mostShown is how many connections of a tunnel the API shows.

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/api"
+	"github.com/adit-tunnel/adit/reference/forward"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/sock"
@@ -29,8 +31,10 @@ var errNoTunnel = errors.New("no connected client serves this mapping: start one
 type visit struct {
 	port   *port
 	start  time.Time
-	id     uint64 // in the log
-	from   net.Addr
+	id     uint64                 // in the log
+	from   netip.AddrPort         // the port's lock guards it, and the next two
+	local  netip.AddrPort         // that it connected to
+	inside bool                   // the door let it in
 	tunnel atomic.Pointer[tunnel] // that serves it; nil: none
 	counts sock.Counts
 }
@@ -53,9 +57,28 @@ func (v *visit) addTo(sum *mapping.Traffic) {
 
 // acceptVisitor takes what the listener of p accepted. It waits for nothing.
 func (p *port) acceptVisitor(conn *net.TCPConn) {
-	s := p.server
-	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: conn.RemoteAddr()}
+	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: addrPort(conn.RemoteAddr())}
 	p.begin(v)
+	p.server.learnAddrs(conn, p.server.cfg.VisitorProxies, &p.server.relays, func(from, local netip.AddrPort, err error) {
+		p.mu.Lock()
+		v.from, v.local = from, local
+		p.mu.Unlock()
+		p.serveVisitor(v, conn, err)
+	})
+}
+
+// serveVisitor serves a visitor whose address is known, unless err says that it is not.
+func (p *port) serveVisitor(v *visit, conn *net.TCPConn, err error) {
+	s := p.server
+	if err == nil {
+		err = p.door.enter(v.from.Addr())
+		v.inside = err == nil
+	}
+	if err != nil {
+		sock.Reset(conn)
+		v.end(err)
+		return
+	}
 	socket, err := sock.NewTCP(conn)
 	switch {
 	case err != nil:
@@ -96,9 +119,9 @@ func (p *port) begin(v *visit) {
 func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 	m := v.port.mapping
 	visitor := session.Visitor{
-		Socket: socket, Target: session.Target{Host: m.TargetHost, Port: uint16(m.TargetPort)},
-		Origin: addrPort(socket.Conn.RemoteAddr()), Local: addrPort(socket.Conn.LocalAddr()),
-		Counts: &v.counts, Over: v.end,
+		Target: session.Target{Host: m.TargetHost, Port: uint16(m.TargetPort)},
+		Origin: v.from, Local: v.local,
+		Counts: &v.counts, Over: v.end, Idle: time.Duration(m.IdleTimeout),
 	}
 	for {
 		t := s.registry.pick(v.port.clients)
@@ -107,6 +130,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 		}
 		v.say(slog.LevelDebug, "visitor accepted", slog.Any("tunnel", t.id))
 		v.tunnel.Store(t)
+		visitor.Socket = v.port.bounded(socket, t)
 		err := t.session.Open(visitor)
 		switch {
 		case errors.Is(err, session.ErrClosing):
@@ -124,14 +148,32 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 // forwardVisit serves a visitor of a direct mapping. acceptVisitor starts it; the end of both directions ends it, or
 // that of the server.
 func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
-	target := v.port.mapping.Target()
-	v.say(slog.LevelDebug, "visitor accepted", slog.Any("target", target))
-	v.end(s.direct.Forward(s.relaying, socket, target, &v.counts))
+	v.say(slog.LevelDebug, "visitor accepted", slog.Any("targets", v.port.mapping.AllTargets()))
+	m := v.port.mapping
+	o := forward.Options{From: v.from.Addr(), Limits: forward.Limits{Up: v.port.door.up, Down: v.port.door.down, Idle: time.Duration(m.IdleTimeout)}}
+	if m.ProxyProtocol != "" {
+		o.Header = forward.ProxyHeader(m.ProxyProtocol, v.from, v.local)
+	}
+	v.end(s.direct.Forward(s.relaying, socket, v.port.pool, &v.counts, o))
+}
+
+// bounded is a visitor's socket within the rates of its mapping. In Core one that takes its bytes slowly stops all others of
+// the tunnel, until it is ended for that (FLOW-003): there what goes to visitors has no bound.
+func (p *port) bounded(socket *sock.TCP, t *tunnel) sock.Socket {
+	up, down := p.door.up, p.door.down
+	if down != nil && t.session.Stats().Protocol != session.ExtendedOnly {
+		t.log.Warn("rate_down not kept: the client speaks Core, where a bound for one visitor would stop the others", "port", p.mapping.Port)
+		down = nil
+	}
+	return sock.Limit(socket, up, down)
 }
 
 // end ends the account of a visit. It is called once.
 func (v *visit) end(err error) {
 	failure := failureOf(err)
+	if v.inside {
+		v.port.door.leave(v.from.Addr())
+	}
 	v.port.finish(v, failure)
 	v.port.server.events.Send("visitor.gone", func() any { return api.Gone{Visit: v.show(), Failure: failure} })
 	level := slog.LevelDebug

@@ -63,6 +63,8 @@ type Target struct {
 	// short form, the host is the client's choice.
 	Host string
 	Port uint16
+	// Origin and Local are the visitor's address and that it connected to, on a client; the zero value: not known.
+	Origin, Local netip.AddrPort
 }
 
 func (t Target) String() string { return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port))) }
@@ -76,6 +78,9 @@ type Visitor struct {
 	Origin, Local netip.AddrPort
 	// Counts grows while bytes flow; nil: nobody counts.
 	Counts *sock.Counts
+	// Idle is how long the connection may be without an octet in either direction before it is ended, at the latest a
+	// quarter later (CLOSE-013, RESET-004); 0: for ever. It needs Counts.
+	Idle time.Duration
 	// Over is called once, when the session gives up the socket, before that is closed or reset, with what made its
 	// end untimely: a [DialError] for a failure that the client answered, a [wire.Violation] for a broken rule or a
 	// time that has passed, ErrEnded for the loss of the tunnel, a [DiscardError], or the error of the socket; nil for

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/sock"
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
 // instant is the time since a session was made.
@@ -48,6 +49,9 @@ type kind interface {
 	// idDueLocked and localDueLocked: a deadline has passed.
 	idDueLocked()
 	localDueLocked()
+	// isOpenLocked reports whether the connection is open, and resetIdleLocked ends one that is because nothing moves.
+	isOpenLocked() bool
+	resetIdleLocked()
 	// overBudgetLocked: the connection has to go, because the tunnel holds too much (WIN-008).
 	overBudgetLocked()
 	// failLocked ends the connection because of a broken requirement, and leaves the tunnel as it was.
@@ -129,6 +133,11 @@ type local struct {
 	closeAt   instant // of the connection's first Close
 	why       error   // what made its end untimely; nil: nothing did
 	due       instant // the deadline of what it has to do; 0: none
+
+	idle    time.Duration // how long nothing may move; 0: for ever
+	idleDue instant       // when to look next whether something did; 0: never
+	moved   int64         // what had moved then
+	movedAt instant       // when that was first seen
 }
 
 // writeSide is how far the writing to a local socket has come.
@@ -150,6 +159,24 @@ func (c *conn) initLocked(s *Session, id uint32, k kind, in, out flow) {
 	s.ids.add(id, c)
 	s.live[c] = struct{}{}
 	s.wakeReaderLocked() // it may have waited for the only one
+}
+
+// lookIdleLocked ends a connection on which nothing has moved for too long.
+func (c *conn) lookIdleLocked() {
+	l, now := &c.local, c.s.now()
+	if l.closed {
+		return
+	}
+	if n := l.counts.ToService.Load() + l.counts.ToVisitor.Load() + int64(c.in.queue.Len()); n != l.moved || !c.kind.isOpenLocked() {
+		l.moved, l.movedAt = n, now
+	}
+	if now-l.movedAt >= l.idle {
+		l.why = &ResetError{Code: wire.CodeIdle, Text: "no octet in either direction for " + l.idle.String()}
+		c.s.logLocked(slog.LevelInfo, "connection idle", "id", c.id, "target", l.target.String(), "for", l.idle)
+		c.kind.resetIdleLocked()
+		return
+	}
+	c.setDueLocked(&l.idleDue, l.idle/4)
 }
 
 // freeLocked takes c's ID out of use.

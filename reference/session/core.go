@@ -225,6 +225,11 @@ func (c *coreConn) resetLocked() {
 	c.closeLocalLocked(resetSocket)
 }
 
+func (c *coreConn) isOpenLocked() bool { return c.state == open }
+
+// resetIdleLocked: CLOSE-013.
+func (c *coreConn) resetIdleLocked() { c.resetLocked() }
+
 func (c *coreConn) readEndedLocked() {
 	switch c.state {
 	case requested:

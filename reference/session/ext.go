@@ -88,7 +88,7 @@ func (s *Session) onOpenLocked(_ wire.Header, payload []byte) error {
 		return violation("XID-002", "OPEN with an ID that is not above all before")
 	}
 	s.ids.note(o.ID)
-	target := Target{Host: o.Host, Port: o.Port}
+	target := Target{Host: o.Host, Port: o.Port, Origin: o.Origin, Local: o.Local}
 	if code, text := s.refusalLocked(o); code != wire.CodeOK {
 		s.stats.Failed++
 		s.logLocked(slog.LevelInfo, "request refused", "id", o.ID, "target", target.String(), "origin", o.Origin, "code", code.String(), "reason", text)
@@ -410,6 +410,11 @@ func (c *extConn) overBudgetLocked() {
 	}
 	c.resetLocked(wire.CodeOverBudget, "")
 }
+
+func (c *extConn) isOpenLocked() bool { return c.state == opened }
+
+// resetIdleLocked: RESET-004.
+func (c *extConn) resetIdleLocked() { c.resetLocked(wire.CodeIdle, "") }
 
 func (c *extConn) failLocked(req, reason string) {
 	c.local.why = &wire.Violation{Req: req, Scope: wire.ScopeConnection, Reason: reason}

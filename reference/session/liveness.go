@@ -147,6 +147,9 @@ func (s *Session) tick() {
 			if s.passedLocked(&c.local.due, now) {
 				c.kind.localDueLocked()
 			}
+			if s.passedLocked(&c.local.idleDue, now) {
+				c.lookIdleLocked()
+			}
 		}
 	}
 	s.rearmLocked()

@@ -37,6 +37,10 @@ func (s *Session) Open(v Visitor) error {
 	}
 	c.local.target, c.local.sock, c.local.counts, c.local.over = v.Target, v.Socket, v.Counts, v.Over
 	c.local.origin = v.Origin
+	if v.Idle > 0 {
+		c.local.idle, c.local.movedAt = v.Idle, s.now()
+		c.setDueLocked(&c.local.idleDue, v.Idle/4)
+	}
 	c.setDueLocked(&c.idDue, s.cfg.ConnectTimeout)
 	s.wg.Go(c.readLocal)
 	s.startWriteLocked()

@@ -14,8 +14,10 @@
 //	tcp.go         TCP: a socket over a TCP connection; Reset
 //	tcp_unix.go    its reads and writes where descriptors are non-blocking
 //	tcp_other.go   the same for other systems: reads hold a buffer while they wait
+//	unix.go        Unix: a socket over a connection to a Unix socket
 //	sys_linux.go   the system calls, without a word to the scheduler
 //	sys_unix.go    the system calls of other Unix systems
+//	limit.go       a socket within a rate that it may share with others
 //	mem.go         Pipe and Mem: sockets in memory
 //	tls.go         TLS: a socket over another one
 package sock

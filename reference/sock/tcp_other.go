@@ -6,9 +6,9 @@ import "net"
 
 // system is for systems without non-blocking calls on descriptors: reads hold a buffer while they wait, and
 // every write is left to a goroutine that may wait.
-type system struct{ conn *net.TCPConn }
+type system struct{ conn net.Conn }
 
-func (s *system) init(conn *net.TCPConn) error {
+func (s *system) init(conn net.Conn) error {
 	s.conn = conn
 	return nil
 }

@@ -5,7 +5,6 @@ package sock
 import (
 	"cmp"
 	"io"
-	"net"
 	"os"
 	"syscall"
 )
@@ -34,7 +33,7 @@ type system struct {
 	more     bool // follows
 }
 
-func (s *system) init(conn *net.TCPConn) (err error) {
+func (s *system) init(conn syscall.Conn) (err error) {
 	s.read, s.write = s.readNow, s.writeNow
 	s.raw, err = conn.SyscallConn()
 	return err

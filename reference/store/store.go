@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -27,6 +28,7 @@ var schema = []string{
 		client      TEXT    NOT NULL,
 		created_at  INTEGER NOT NULL
 	) STRICT`,
+	`ALTER TABLE mappings ADD COLUMN options TEXT NOT NULL DEFAULT '{}'`, // mapping.Options as JSON
 }
 
 // A Store is a [mapping.Store] in an open database. It may be used by many goroutines.
@@ -99,9 +101,13 @@ func (s *Store) migrate() error {
 // Create stores m, its CreatedAt to the second, and returns it with its ID. When it returns, the mapping is
 // on disk. The error is [mapping.Exists] when the port has a mapping.
 func (s *Store) Create(ctx context.Context, m mapping.Mapping) (mapping.Mapping, error) {
+	options, err := json.Marshal(m.Options)
+	if err != nil {
+		panic("store: internal error: options that are no JSON: " + err.Error())
+	}
 	r, err := s.db.ExecContext(ctx,
-		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix())
+		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at, options) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix(), string(options))
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
 		return mapping.Mapping{}, mapping.Exists(m.Port)
 	}
@@ -133,7 +139,7 @@ func (s *Store) Remove(ctx context.Context, port int) error {
 
 // List returns all mappings in the order of their making.
 func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT id, port, target_host, target_port, use_tunnel, client, created_at FROM mappings ORDER BY id")
+	rows, err := s.db.QueryContext(ctx, "SELECT id, port, target_host, target_port, use_tunnel, client, created_at, options FROM mappings ORDER BY id")
 	if err != nil {
 		return nil, explain(s.path, err)
 	}
@@ -142,8 +148,12 @@ func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
 	for rows.Next() {
 		var m mapping.Mapping
 		var created int64
-		if err := rows.Scan(&m.ID, &m.Port, &m.TargetHost, &m.TargetPort, &m.UseTunnel, &m.Client, &created); err != nil {
+		var options []byte
+		if err := rows.Scan(&m.ID, &m.Port, &m.TargetHost, &m.TargetPort, &m.UseTunnel, &m.Client, &created, &options); err != nil {
 			return nil, explain(s.path, err)
+		}
+		if err := mapping.Decode(options, &m.Options); err != nil {
+			return nil, explain(s.path, fmt.Errorf("the options of the mapping of port %d: %w", m.Port, err))
 		}
 		m.CreatedAt = time.Unix(created, 0)
 		all = append(all, m)

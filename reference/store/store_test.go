@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -41,9 +41,9 @@ func open(t *testing.T, path string) *store.Store {
 func TestLifeOfAMapping(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new folder", "map ?%#.db")
 	s := open(t, path)
-	want := mapping.Mapping{Port: 10022, TargetHost: "127.0.0.1", TargetPort: 22, UseTunnel: true, Client: "192.0.2.0/24", CreatedAt: time.Unix(1_700_000_000, 0)}
+	want := mapping.Mapping{Port: 10022, TargetHost: "127.0.0.1", TargetPort: 22, UseTunnel: true, Client: "192.0.2.0/24", CreatedAt: time.Unix(1_700_000_000, 0), Options: mapping.Options{Allow: []string{"::1"}, MaxConnections: 3, RateUp: 4096}}
 	made, err := s.Create(t.Context(), want)
-	if want.ID = made.ID; err != nil || made.ID == 0 || made != want {
+	if want.ID = made.ID; err != nil || made.ID == 0 || !reflect.DeepEqual(made, want) {
 		t.Fatalf("Create = %+v, %v; want the mapping with an ID", made, err)
 	}
 	if _, err := s.Create(t.Context(), mapping.Mapping{Port: 10022}); !isKind(err, mapping.Conflict) {
@@ -54,7 +54,7 @@ func TestLifeOfAMapping(t *testing.T) {
 	}
 	s = open(t, path)
 	all, err := s.List(t.Context())
-	if err != nil || len(all) != 1 || all[0] != made {
+	if err != nil || len(all) != 1 || !reflect.DeepEqual(all[0], made) {
 		t.Fatalf("List() after reopening = %+v, %v; want %+v", all, err, made)
 	}
 	if err := s.Remove(t.Context(), 10022); err != nil {
@@ -66,6 +66,36 @@ func TestLifeOfAMapping(t *testing.T) {
 	again, err := s.Create(t.Context(), mapping.Mapping{Port: 10022, TargetHost: "::1", TargetPort: 1})
 	if err != nil || again.ID == made.ID {
 		t.Errorf("Create after Remove = %+v, %v; want a new ID", again, err)
+	}
+}
+
+// A database of the first layout, which knew no options, keeps its mappings and takes new ones.
+func TestAnOlderDatabaseIsTakenOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	execute(t, path, `CREATE TABLE mappings (id INTEGER PRIMARY KEY AUTOINCREMENT, port INTEGER NOT NULL UNIQUE, target_host TEXT NOT NULL,
+		target_port INTEGER NOT NULL, use_tunnel INTEGER NOT NULL, client TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+		INSERT INTO mappings VALUES (7, 10022, 'h', 22, 1, '10.0.0.1', 1700000000); PRAGMA user_version = 1`)
+	s := open(t, path)
+	want := []mapping.Mapping{{ID: 7, Port: 10022, TargetHost: "h", TargetPort: 22, UseTunnel: true, Client: "10.0.0.1", CreatedAt: time.Unix(1_700_000_000, 0)}}
+	if all, err := s.List(t.Context()); err != nil || !reflect.DeepEqual(all, want) {
+		t.Errorf("List() = %+v, %v; want %+v", all, err, want)
+	}
+	if m, err := s.Create(t.Context(), mapping.Mapping{Port: 10023, Options: mapping.Options{MaxPerAddress: 1}}); err != nil || m.ID != 8 {
+		t.Errorf("Create = %+v, %v; want the next ID", m, err)
+	}
+}
+
+// Options that somebody broke by hand are named with their port.
+func TestBrokenOptionsAreExplained(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := open(t, path)
+	if _, err := s.Create(t.Context(), mapping.Mapping{Port: 10022}); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	execute(t, path, `UPDATE mappings SET options = '{"rate":1}'`)
+	if _, err := open(t, path).List(t.Context()); err == nil || !strings.Contains(err.Error(), path+": the options of the mapping of port 10022: rate is not a field") {
+		t.Errorf("List() = %v; want the file, the port and the field", err)
 	}
 }
 
@@ -90,7 +120,7 @@ func TestRemoveLeavesTheOtherMappings(t *testing.T) {
 	if err := s.Remove(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := s.List(t.Context()); err != nil || !slices.Equal(all, want) {
+	if all, err := s.List(t.Context()); err != nil || !reflect.DeepEqual(all, want) {
 		t.Errorf("List() after Remove(2) = %+v, %v; want %+v", all, err, want)
 	}
 }
@@ -211,7 +241,7 @@ func TestKilledAtRandomInstants(t *testing.T) {
 			have[m.Port] = true
 			want := row(m.Port)
 			want.ID = m.ID
-			if m != want || m.ID == 0 {
+			if !reflect.DeepEqual(m, want) || m.ID == 0 {
 				t.Errorf("round %d: mapping half there: %+v", round, m)
 			}
 		}

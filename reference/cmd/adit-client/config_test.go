@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 
 var keys = []wiring.Key{
 	{"server", "server.example:12001", "Server", "server.example:12001"},
+	{"proxy", "http://proxy.example:12002", "Proxy", "http://proxy.example:12002"},
 	{"protocol", "extended", "Session.Protocol", "extended"},
 	{"name", "workshop", "Session.Name", "workshop"},
 	{"key", "adit1:home:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "Session.Key", "&{home (secret)}"},
@@ -23,6 +25,8 @@ var keys = []wiring.Key{
 	{"plain", false, "", ""},
 	{"tls_ends_before", true, "TLSEndsBefore", "true"},
 	{"allow", []string{"10.0.0.2:22"}, "", ""},
+	{"unix", []string{"10.0.0.3:23=/run/x"}, "", ""},
+	{"proxy_protocol", []string{"10.0.0.4:24=v1"}, "", ""},
 	{"target_host", "127.0.0.3", "TargetHost", "127.0.0.3"},
 	{"connect_timeout", "4s", "ConnectTimeout", "4s"},
 	{"redial_delay", "21s", "RetryFirst", "21s"},
@@ -51,7 +55,7 @@ var keys = []wiring.Key{
 
 // others are the fields that no key reaches: looked at below, set by the client, or the server's.
 var others = []string{
-	"Policy", "Logger", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
+	"Policy", "Services.unix", "Services.headers", "Services", "Logger", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
 	"Session.Agent", "Session.Instance", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.ConnectTimeout", "Session.ShortRequests", "Session.FirstID",
 }
@@ -80,8 +84,12 @@ func TestEveryKeyReachesTheClient(t *testing.T) {
 		t.Errorf("ca or cert_file does not reach the client: %+v", cfg)
 	}
 	pin := trust.PinOf(pair.TLS().Leaf).String()
-	if _, _, err := loaded("-tls", "-pin", pin, "-allow", "10.0.0.2:22", "-log.level", "error"); err != nil || made.TLS == nil || !made.TLS.Config("", made.Logger).InsecureSkipVerify {
+	if _, _, err := loaded("-tls", "-pin", pin, "-allow", "10.0.0.2:22", "-unix", "10.0.0.3:23=/run/x", "-proxy_protocol", "10.0.0.4:24=v1", "-log.level", "error"); err != nil || made.TLS == nil || !made.TLS.Config("", made.Logger).InsecureSkipVerify {
 		t.Errorf("pin does not reach the client: %v", err)
+	}
+	var services client.Services
+	if err := errors.Join(services.ParseUnix([]string{"10.0.0.3:23=/run/x"}), services.ParseProxyProtocol([]string{"10.0.0.4:24=v1"})); err != nil || !reflect.DeepEqual(made.Services, services) {
+		t.Errorf("-unix and -proxy_protocol become %+v; want %+v, %v", made.Services, services, err)
 	}
 	if want, err := client.ParsePolicy([]string{"10.0.0.2:22"}); err != nil || !reflect.DeepEqual(made.Policy, want) {
 		t.Errorf("allow becomes %v; want %v, %v", made.Policy, want, err)

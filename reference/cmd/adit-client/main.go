@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -20,8 +21,17 @@ var version = "devel"
 func main() { os.Exit(cmd.Main("adit-client", version, load, run)) }
 
 func load(args []string, out io.Writer) (config.Client, error) {
-	return config.LoadClient(args, out, func(rules []string) error {
-		_, err := client.ParsePolicy(rules)
+	return config.LoadClient(args, out, func(key string, rules []string) (err error) {
+		switch key {
+		case "allow":
+			_, err = client.ParsePolicy(rules)
+		case "unix":
+			err = new(client.Services).ParseUnix(rules)
+		case "proxy_protocol":
+			err = new(client.Services).ParseProxyProtocol(rules)
+		case "proxy":
+			_, err = client.ParseProxy(rules[0], rules[1])
+		}
 		return err
 	})
 }
@@ -32,6 +42,9 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 	if c.KeyShows {
 		logger.Warn("the key on the command line shows in the list of processes and in the shell's history; set ADIT_KEY, or name a file by --key_file")
 	}
+	if c.PasswordShows {
+		logger.Warn("the proxy's password on the command line shows in the list of processes and in the shell's history; put it into the file, or into HTTPS_PROXY with --proxy env")
+	}
 	cfg, err := clientConfig(c, logger)
 	if err == nil {
 		client.New(cfg).Run(ctx)
@@ -41,9 +54,15 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 
 func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 	policy, err := client.ParsePolicy(c.Allow)
+	var services client.Services
+	err = cmp.Or(err, services.ParseUnix(c.Unix), services.ParseProxyProtocol(c.ProxyProtocol))
+	way, proxyErr := client.ParseProxy(c.Proxy, c.Server)
+	err = cmp.Or(err, proxyErr)
 	return client.Config{
+		Proxy:          way,
 		Server:         c.Server,
 		Policy:         policy,
+		Services:       services,
 		TLS:            c.Trust,
 		TLSEndsBefore:  c.Balanced,
 		TargetHost:     c.TargetHost,

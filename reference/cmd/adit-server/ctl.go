@@ -94,25 +94,18 @@ func (c *control) command() *cobra.Command {
 
 	var direct bool
 	var client string
-	mapPort := do("map PORT[=[HOST:]PORT]", "map a port, as --map does, and store that", http.MethodPost, "/api/v1/mappings", func(arg string) (any, error) {
-		q, err := config.ParseMap(arg)
-		if err != nil {
-			return nil, err
-		}
-		body := map[string]any{"port": q.Port}
-		for name, value := range map[string]string{"target_host": q.TargetHost, "client": client} {
-			if value != "" {
-				body[name] = value
+	mapPort := &cobra.Command{Use: "map PORT[=[HOST:]PORT]", Short: "map a port, or FROM-TO of them, as --map does, and store that", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		all, err := config.ParseMap(args[0])
+		for _, q := range all {
+			if q.Client = cmp.Or(q.Client, client); direct {
+				q.UseTunnel = new(false)
+			}
+			if err == nil {
+				_, err = c.ask(cmd.Context(), http.MethodPost, "/api/v1/mappings", q)
 			}
 		}
-		if q.TargetPort != nil {
-			body["target_port"] = *q.TargetPort
-		}
-		if direct {
-			body["use_tunnel"] = false
-		}
-		return body, nil
-	})
+		return err
+	}}
 	mapPort.Flags().BoolVar(&direct, "direct", false, "the server connects itself, without a client")
 	mapPort.Flags().StringVar(&client, "client", "", "address or CIDR of the clients that may serve it")
 
