@@ -37,14 +37,14 @@ var policy = []struct {
 	{"reference/certtest", "", ""},
 	{"reference/session", "spec spec/wire reference/sock", ""},
 	{"reference/forward", "reference/sock", ""}, // knows no frames
-	{"reference/mapping", "spec/wire", ""},      // all who deal with mappings know it, and it what a host can be
+	{"reference/mapping", "spec spec/wire", ""}, // all who deal with mappings know it, and it what a host can be
 	{"reference/logging", "", ""},
 	{"reference/store", "reference/mapping", ""},
 	{"reference/access", "reference/files", ""}, // keys, tokens and roles; knows no HTTP
 	{"reference/api", "reference/mapping reference/access reference/keys", ""},
 	{"reference/keys", "spec/wire reference/files", "spec"}, // knows no sessions
 	{"reference/config", "spec reference/mapping reference/trust reference/keys reference/access", "reference/certtest"},
-	{"reference/client", "spec spec/wire reference/sock reference/session reference/mapping reference/trust", "reference/certtest"},
+	{"reference/client", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/trust", "reference/certtest"},
 	{"reference/server", "spec reference/sock reference/session reference/forward reference/mapping reference/api reference/access reference/trust reference/keys", "reference/client reference/store reference/certtest spec/wire"},
 	{"reference/cmd", "reference/...", ""},
 	{"reference/e2e", "spec spec/wire", "reference/certtest"}, // runs the binaries

@@ -80,7 +80,7 @@ type traffic struct {
 	Failures map[string]int64      `json:"failures,omitempty"` // by what ended them
 	In       int64                 `json:"octets_in"`
 	Out      int64                 `json:"octets_out"`
-	Targets  []mapping.TargetState `json:"targets,omitempty"`
+	Targets  []mapping.TargetState `json:"target_states,omitempty"`
 	Drops    map[string]int64      `json:"drops,omitempty"` // datagrams, by why
 }
 

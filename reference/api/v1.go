@@ -49,15 +49,13 @@ type mappingShape struct {
 	CreatedAt  time.Time `json:"created_at"`
 	mapping.Options
 	traffic
-	Targets []string              `json:"targets,omitempty"`       // those of the options
-	States  []mapping.TargetState `json:"target_states,omitempty"` // those of the traffic
-	Error   string                `json:"error,omitempty"`         // why its port is not served
+	Error string `json:"error,omitempty"` // why its port is not served
 }
 
 func mappingShapeOf(s mapping.Status) mappingShape {
 	return mappingShape{
 		Port: s.Port, TargetHost: s.TargetHost, TargetPort: s.TargetPort, UseTunnel: s.UseTunnel, Client: s.Client,
-		Stored: s.ID != 0, CreatedAt: s.CreatedAt, Options: s.Options, traffic: traffic(s.Traffic), Targets: s.Options.Targets, States: s.Traffic.Targets, Error: ErrorText(s.Err),
+		Stored: s.ID != 0, CreatedAt: s.CreatedAt, Options: s.Options, traffic: traffic(s.Traffic), Error: ErrorText(s.Err),
 	}
 }
 
