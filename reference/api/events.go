@@ -120,7 +120,6 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer h.Events.forget(l)
 	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Time{}) // the request is here, and its answer has no end
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // of nginx, which would keep them back

@@ -124,6 +124,16 @@ func TestTheAPIShowsVisitors(t *testing.T) {
 		k.ask(t, "GET", "/api/v1/connections", "", &shown)
 		return shown.Count == 0
 	})
+	third := dial(t, through)
+	wantEchoOn(t, "on a port that all had left", third)
+	if k.ask(t, "GET", "/api/v1/connections", "", &shown); shown.Count != 1 {
+		t.Errorf("a visitor of a port that was without is not shown: %+v", shown)
+	}
+	third.Close()
+	eventually(t, "nobody again", func() bool {
+		k.ask(t, "GET", "/api/v1/connections", "", &shown)
+		return shown.Count == 0
+	})
 	k.ask(t, "DELETE", "/api/v1/mappings/"+strings.TrimPrefix(through, "127.0.0.1:"), "", nil)
 	ports = 0
 	for range k.Server.ports.Range {
@@ -145,6 +155,9 @@ func TestTheAPIChangesKeys(t *testing.T) {
 	if err != nil || key.ID != "new" {
 		t.Fatalf("the API makes %+v, %v", made, err)
 	}
+	if _, ok := k.cfg.Keys.Find("new"); !ok {
+		t.Error("a new key is not good when the answer comes")
+	}
 	log, _ := k.client(t, &key, session.Auto)
 	log.wait(t, "msg=connected", "key=new")
 	var shown struct {
@@ -158,6 +171,9 @@ func TestTheAPIChangesKeys(t *testing.T) {
 		t.Errorf("keys = %+v; want home, new with a client, work", shown)
 	}
 	k.ask(t, "DELETE", "/api/v1/keys/new", "", nil)
+	if _, ok := k.cfg.Keys.Find("new"); ok {
+		t.Error("a key that was taken away is still good when the answer comes")
+	}
 	var gone api.ClientGone
 	if next("client.gone", &gone); gone.Key != "new" || !strings.Contains(gone.Error, "key was taken away") {
 		t.Errorf("client.gone has %+v; want the key new, and why", gone)
