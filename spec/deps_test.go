@@ -40,10 +40,10 @@ var policy = []struct {
 	{"reference/logging", "", ""},
 	{"reference/store", "reference/mapping", ""},
 	{"reference/api", "reference/mapping", ""},
-	{"reference/keys", "spec/wire", ""}, // files; knows no sessions
+	{"reference/keys", "spec/wire reference/mapping", ""}, // files; knows no sessions
 	{"reference/config", "spec reference/mapping reference/trust reference/keys", "reference/certtest"},
 	{"reference/client", "spec spec/wire reference/sock reference/session reference/mapping reference/trust", "reference/certtest"},
-	{"reference/server", "spec reference/sock reference/session reference/forward reference/mapping reference/api reference/trust reference/keys", "reference/client reference/store reference/certtest spec/wire"},
+	{"reference/server", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/api reference/trust reference/keys", "reference/client reference/store reference/certtest"},
 	{"reference/cmd", "reference/...", ""},
 	{"reference/e2e", "spec spec/wire", "reference/certtest"}, // runs the binaries
 	{"reference/deploy", "", "spec"},

@@ -123,6 +123,10 @@ func TestBindValues(t *testing.T) {
 	if got := wire.AppendBound(nil, wire.Bound{ID: 1, Port: 10022}); !bytes.Equal(got, v.Octets.Bytes()) {
 		t.Errorf("AppendBound = %x; want %x", got, v.Octets.Bytes())
 	}
+	v, _ = spec.VectorOf("frame_bound_name")
+	if got := wire.AppendBound(nil, wire.Bound{ID: 3}); !bytes.Equal(got, v.Octets.Bytes()) {
+		t.Errorf("AppendBound without port = %x; want %x", got, v.Octets.Bytes())
+	}
 	v, _ = spec.VectorOf("frame_bound_text_257")
 	if got, err := wire.ParseBound(v.Octets.Bytes()[wire.HeaderLen:]); err != nil || got.Text != "" || got.Code != wire.CodeInUse {
 		t.Errorf("a text that is too long: %+v, %v; want it ignored", got, err)
