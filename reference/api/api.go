@@ -20,7 +20,8 @@ var page []byte
 // Config tunes a server of the API. All fields but Allowed and Logger are required.
 type Config struct {
 	Mappings      Mappings
-	Tunnels       func() []Tunnel // those that are there now
+	Tunnels       func() []Tunnel  // those that are there now
+	Bindings      func() []Binding // what clients have asked for and got
 	TunnelEnabled bool
 	Started       time.Time      // what statistics count from
 	Allowed       []netip.Prefix // addresses that may use the API; empty: any (security.api.allowed_ips)
@@ -123,8 +124,10 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 	}
 	// API-001.
 	data := map[string]any{"port": m.Port, "target_ip": m.TargetHost, "target_port": m.TargetPort, "use_tunnel": m.UseTunnel}
-	if m.Client != "" {
-		data["client"] = m.Client
+	for name, text := range map[string]string{"client": m.Client, "service": m.Service, "key": m.Key, "name": m.Name} {
+		if text != "" {
+			data[name] = text
+		}
 	}
 	h.ok(w, fmt.Sprintf("port %d is mapped", m.Port), data)
 }
@@ -160,7 +163,7 @@ func (h *handler) list(w http.ResponseWriter, _ *http.Request) {
 func (h *handler) stats(w http.ResponseWriter, _ *http.Request) {
 	data := stats{
 		Since: h.Started, Uptime: time.Since(h.Started).Seconds(),
-		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...),
+		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...), Bindings: append([]Binding{}, h.Bindings()...),
 	}
 	for _, s := range h.Mappings.List() {
 		data.Mappings = append(data.Mappings, usageOf(s))

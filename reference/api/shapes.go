@@ -14,11 +14,14 @@ type createBody struct {
 	TargetPort *int    `json:"target_port"`
 	UseTunnel  *bool   `json:"use_tunnel"`
 	Client     string  `json:"client"`
+	Service    string  `json:"service"` // that a client has asked for, in the place of a target
+	Key        string  `json:"key"`     // whose clients may serve it
+	Name       string  `json:"name"`    // of the client that may serve it
 }
 
 // request is what the body asks for.
 func (b createBody) request() (mapping.Request, error) {
-	q := mapping.Request{Port: b.Port, TargetPort: b.TargetPort, UseTunnel: b.UseTunnel, Client: b.Client}
+	q := mapping.Request{Port: b.Port, TargetPort: b.TargetPort, UseTunnel: b.UseTunnel, Client: b.Client, Service: b.Service, Key: b.Key, Name: b.Name}
 	switch {
 	case b.TargetHost != nil && b.TargetIP != nil && *b.TargetHost != *b.TargetIP:
 		return q, badRequest("target_host", "target_host and target_ip are the same field in two spellings and differ; give one")
@@ -39,6 +42,9 @@ type row struct {
 	CreatedAt  string `json:"created_at"`
 	UseTunnel  bool   `json:"use_tunnel"`
 	Client     string `json:"client,omitempty"`
+	Service    string `json:"service,omitempty"`
+	Key        string `json:"key,omitempty"`
+	Name       string `json:"name,omitempty"`
 	Temporary  bool   `json:"temporary,omitempty"` // of -map: not stored
 	Active     int    `json:"active"`
 	Error      string `json:"error,omitempty"` // API-016
@@ -48,7 +54,7 @@ func rowOf(s mapping.Status) row {
 	return row{
 		ID: s.ID, SourcePort: s.Port, TargetIP: s.TargetHost, TargetPort: s.TargetPort,
 		CreatedAt: s.CreatedAt.Format(time.DateTime),
-		UseTunnel: s.UseTunnel, Client: s.Client, Temporary: s.ID == 0, Active: s.Active, Error: errorText(s.Err),
+		UseTunnel: s.UseTunnel, Client: s.Client, Service: s.Service, Key: s.Key, Name: s.Name, Temporary: s.ID == 0, Active: s.Active, Error: errorText(s.Err),
 	}
 }
 
@@ -59,6 +65,7 @@ type stats struct {
 	Uptime   float64   `json:"uptime_seconds"`
 	Mappings []usage   `json:"mappings"`
 	Tunnels  []Tunnel  `json:"tunnels"`
+	Bindings []Binding `json:"bindings"`
 	All      traffic   `json:"all"` // mappings
 }
 
@@ -126,6 +133,22 @@ type Tunnel struct {
 
 	Connections []Connection `json:"connections"` // the oldest of those that are open
 }
+
+// Binding is a port, or a name, that a client has asked for and got.
+type Binding struct {
+	Port        int       `json:"port,omitempty"`        // 0: a name alone
+	Service     string    `json:"service"`               // what the client calls it
+	Key         string    `json:"key,omitempty"`         // of the client that holds it
+	Certificate string    `json:"certificate,omitempty"` // the pin of that client's certificate, where it has no key
+	Name        string    `json:"name,omitempty"`        // what that client calls itself
+	Remote      string    `json:"remote,omitempty"`      // where it is; absent: it is gone
+	State       string    `json:"state"`                 // served, draining, or held for a client that is gone
+	Since       time.Time `json:"since"`
+	traffic
+}
+
+// Traffic sets the traffic of its visitors.
+func (b *Binding) Traffic(m mapping.Traffic) { b.traffic = traffic(m) }
 
 // Connection is one connection of a tunnel.
 type Connection struct {

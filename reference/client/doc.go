@@ -10,5 +10,6 @@
 //	retry.go   how long to wait before the next attempt
 //	tls.go     the encrypted way to the server, and in plain words why there is none
 //	dial.go    from a request to a service: resolve, check, connect, status of a failure
+//	publish.go what the server is asked for, on every tunnel and again
 //	policy.go  which hosts and ports may be dialled; the rules of -allow
 package client

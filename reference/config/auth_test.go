@@ -57,6 +57,7 @@ func TestTheClientsKey(t *testing.T) {
 		{"the variable and the flag", home, []string{"--key", home}, false, "flag --key: a client has one key, and ADIT_KEY gives one too"},
 		{"the variable and a file", home, []string{"--auth_key_file", one}, false, "flag --auth_key_file: a client has one key, and ADIT_KEY gives one too"},
 		{"all three", home, []string{"--auth_key_file", one, "--key", home}, false, "and ADIT_KEY and key gives one too"},
+		{"ports of a Core server", "-", []string{"--publish", "8080", "--protocol", "core"}, false, "flag --protocol: core cannot ask for public ports"},
 		{"Core", home, []string{"--protocol", "core"}, false, "flag --protocol: core has no keys; set it to auto, or leave the key out (ADIT_KEY)"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestTheClientsKey(t *testing.T) {
 			if c.variable != "-" {
 				t.Setenv("ADIT_KEY", c.variable)
 			}
-			got, err := config.LoadClient(c.args, io.Discard, anyRules)
+			got, err := config.LoadClient(c.args, io.Discard, anyRules, anyRules)
 			switch {
 			case c.err == "" && (err != nil || got.Auth == nil || got.Auth.Line() != home || got.KeyShows != c.shows):
 				t.Errorf("key %v, shows %v, %v; want home, shows %v", got.Auth, got.KeyShows, err, c.shows)
@@ -75,7 +76,7 @@ func TestTheClientsKey(t *testing.T) {
 			}
 		})
 	}
-	if got, err := config.LoadClient(nil, io.Discard, anyRules); err != nil || got.Auth != nil {
+	if got, err := config.LoadClient(nil, io.Discard, anyRules, anyRules); err != nil || got.Auth != nil {
 		t.Errorf("without a key: %v, %v", got.Auth, err)
 	}
 }

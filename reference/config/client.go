@@ -18,6 +18,7 @@ type Client struct {
 	Protocol    string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
 	Name        string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
 	Allow       []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
+	Publish     []string `yaml:"publish" help:"PORT[=TARGET] asks the server for that public port (0: any), NAME=TARGET for a name that its mappings lead to; a TARGET is a port here, or HOST:PORT"`
 	TLS         bool     `yaml:"tls" help:"encrypt the tunnel by TLS 1.3, and make sure that it is the right server; one that has enable_tls takes no other clients"`
 	CA          string   `yaml:"ca" help:"with tls: PEM file of the authorities that may vouch for the server; empty: those of the system"`
 	Pin         string   `yaml:"pin" help:"with tls, in the place of authority and name: SHA-256 of the server's public key, which it logs when it is ready, in hexadecimal or base64"`
@@ -113,6 +114,9 @@ func (c *Client) check(k *checker) {
 	}
 	c.checkKey(k)
 	c.checkTLS(k)
+	if len(c.Publish) > 0 && c.Protocol == "core" {
+		k.fail("protocol", "core cannot ask for public ports; set it to auto, or remove publish and map the ports on the server")
+	}
 	if c.Name != "" && !mapping.ValidLabel(c.Name) {
 		k.fail("name", "%q is not 1 to 63 of a-z, 0-9 and -", c.Name)
 	}

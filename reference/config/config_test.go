@@ -183,7 +183,7 @@ func TestBadFlags(t *testing.T) {
 		}
 	}
 	for _, server := range []string{"", "localhost", "localhost:", "localhost:99999", "localhost:0", ":9000", "::1"} {
-		if _, err := config.LoadClient([]string{"-server", server}, nil, anyRules); err == nil || !strings.Contains(err.Error(), "server") {
+		if _, err := config.LoadClient([]string{"-server", server}, nil, anyRules, anyRules); err == nil || !strings.Contains(err.Error(), "server") {
 			t.Errorf("LoadClient(-server %q) = %v; want an error that names server", server, err)
 		}
 	}
@@ -191,7 +191,7 @@ func TestBadFlags(t *testing.T) {
 
 func TestATargetHostThatCannotBeDialledIsRefused(t *testing.T) {
 	for _, host := range []string{"", "no host", "1.2.3"} {
-		if _, err := config.LoadClient([]string{"-target_host", host}, nil, anyRules); err == nil || !strings.HasPrefix(err.Error(), "flag --target_host: ") {
+		if _, err := config.LoadClient([]string{"-target_host", host}, nil, anyRules, anyRules); err == nil || !strings.HasPrefix(err.Error(), "flag --target_host: ") {
 			t.Errorf("LoadClient(-target_host %q) = %v; want an error that names target_host", host, err)
 		}
 	}
@@ -244,7 +244,7 @@ func TestKeysOfTLSThatDoNotFitAreRefused(t *testing.T) {
 			encrypts = s.TLS != nil
 		} else {
 			var s config.Client
-			s, err = config.LoadClient(c.args, nil, anyRules)
+			s, err = config.LoadClient(c.args, nil, anyRules, anyRules)
 			encrypts = s.Trust != nil
 		}
 		switch {
@@ -255,7 +255,7 @@ func TestKeysOfTLSThatDoNotFitAreRefused(t *testing.T) {
 		}
 	}
 	s, err := config.LoadServer(nil, nil)
-	c, cerr := config.LoadClient(nil, nil, anyRules)
+	c, cerr := config.LoadClient(nil, nil, anyRules, anyRules)
 	if err != nil || cerr != nil || s.TLS != nil || c.Trust != nil {
 		t.Errorf("the defaults encrypt: %v, %v, %v, %v", s.TLS, c.Trust, err, cerr)
 	}
@@ -268,7 +268,7 @@ func TestRulesAreRefusedWhereTheyStand(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuse := func(rules []string) error { return fmt.Errorf("%q: no", rules) }
-	_, err := config.LoadClient([]string{"-config", file}, nil, refuse)
+	_, err := config.LoadClient([]string{"-config", file}, nil, refuse, anyRules)
 	if want := file + `:2: allow: ["nas:99999"]: no`; err == nil || err.Error() != want {
 		t.Errorf("LoadClient = %v; want %s", err, want)
 	}

@@ -46,6 +46,8 @@ var serverKeys = map[string]key{
 	"tunnel.allowed_clients":        {"", "", "", ""},
 	"tunnel.connect_request":        {"addressed", "", "", ""},
 	"tunnel.target_offset":          {"", "0", "65535", ""},
+	"tunnel.allow_bind":             {"false", "", "", ""},
+	"tunnel.timers.bind_hold":       {"30s", "1ms", "300s", ""},
 	"tunnel.max_tunnels":            {"1024", "1", "1048576", ""},
 	"tunnel.max_connections":        {"16384", "1", "1048576", ""},
 	"tunnel.queue":                  {"1048576", "65536", "16777216", ""},
@@ -82,6 +84,7 @@ var clientKeys = map[string]key{
 	"cert_file":                 {"", "", "", ""},
 	"key_file":                  {"", "", "", ""},
 	"allow":                     {"", "", "", ""},
+	"publish":                   {"", "", "", ""},
 	"key":                       {"", "", "", ""},
 	"auth_key_file":             {"", "", "", ""},
 	"target_host":               {"127.0.0.1", "", "", ""},
@@ -112,7 +115,7 @@ func TestDefaultsAndBoundsOfEveryKey(t *testing.T) {
 			return err
 		}},
 		"client": {clientKeys, "timers.", func(args []string, out io.Writer) error {
-			_, err := config.LoadClient(args, out, anyRules)
+			_, err := config.LoadClient(args, out, anyRules, anyRules)
 			return err
 		}},
 	} {
@@ -154,13 +157,13 @@ func TestFlagsCompleteAndTakeOneDashOrTwo(t *testing.T) {
 		if err != nil || c.API.ListenPort != 7 {
 			t.Errorf("%sapi.listen_port 7: %d, %v", dashes, c.API.ListenPort, err)
 		}
-		if _, err := config.LoadClient([]string{dashes + "version"}, nil, anyRules); !errors.Is(err, config.ErrVersion) {
+		if _, err := config.LoadClient([]string{dashes + "version"}, nil, anyRules, anyRules); !errors.Is(err, config.ErrVersion) {
 			t.Errorf("%sversion = %v; want ErrVersion", dashes, err)
 		}
 	}
 	for shell, want := range map[string]string{"bash": "complete -o default -W '--help --allow ", "zsh": "bashcompinit\ncomplete -o default -W '--help --allow ", "fish": "complete -c adit-client -l help\ncomplete -c adit-client -l allow\n"} {
 		var out bytes.Buffer
-		if _, err := config.LoadClient([]string{"--completion", shell}, &out, anyRules); !errors.Is(err, config.ErrHelp) || !strings.Contains(out.String(), want) {
+		if _, err := config.LoadClient([]string{"--completion", shell}, &out, anyRules, anyRules); !errors.Is(err, config.ErrHelp) || !strings.Contains(out.String(), want) {
 			t.Errorf("--completion %s = %v, %s; want %s", shell, err, &out, want)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -33,6 +32,7 @@ type Server struct {
 		AllowedClients []string `yaml:"allowed_clients" help:"addresses or CIDRs that may connect as clients; empty: any"`
 		ConnectRequest string   `yaml:"connect_request" default:"addressed" oneof:"addressed short" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
 		TargetOffset   *int     `yaml:"target_offset" range:"0 65535" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
+		AllowBind      bool     `yaml:"allow_bind" default:"false" help:"clients without key or certificate may ask for public ports, too (--publish there)"`
 		MaxTunnels     int      `yaml:"max_tunnels" default:"1024" range:"1 1048576" help:"clients at a time"`
 		MaxConnections int      `yaml:"max_connections" default:"16384" range:"1 1048576" help:"connections of one tunnel at a time"`
 		Queue          int      `yaml:"queue" limit:"queue" range:"65536 -" help:"bytes that wait for one slow visitor"`                                    // FLOW-001
@@ -40,6 +40,7 @@ type Server struct {
 		Memory         int      `yaml:"memory" limit:"tunnel-memory" range:"- 1099511627776" help:"received bytes that one tunnel holds for slow visitors"` // WIN-008
 		Timers         struct {
 			ConnectTimeout time.Duration `yaml:"connect_timeout" limit:"connect-timeout" help:"waiting for a client's answer to a request"` // OPEN-022
+			BindHold       time.Duration `yaml:"bind_hold" limit:"bind-hold" help:"a public port is kept for its client that is gone"`      // BIND-008
 			DeadPeer       time.Duration `yaml:"dead_peer" limit:"dead-peer-server" help:"silence after which a client counts as dead"`     // ALIVE-005, ALIVE-006
 			Timers         `yaml:",inline"`
 		} `yaml:"timers"`
@@ -117,17 +118,11 @@ func parseMap(text string) (mapping.Request, error) {
 	if !hasTarget {
 		return q, nil
 	}
-	port = target // on the client's own machine
-	if strings.Contains(target, ":") {
-		if q.TargetHost, port, err = net.SplitHostPort(target); err != nil || q.TargetHost == "" {
-			return bad("the target must be HOST:PORT or PORT")
-		}
-	}
-	targetPort, err := parsePort(port)
+	host, targetPort, err := mapping.ParseTarget(target) // without a host on the client's own machine
 	if err != nil {
-		return bad("the target's port must be 1 to 65535")
+		return bad(err.Error())
 	}
-	q.TargetPort = &targetPort
+	q.TargetHost, q.TargetPort = host, &targetPort
 	return q, nil
 }
 

@@ -27,4 +27,5 @@
 //	hostile_test.go drip_test.go                                 bad bytes against either role
 //	config_test.go api_test.go                                   bad configuration and bad requests
 //	tls_test.go                                                  encrypted tunnels, and who is refused
+//	publish_test.go                                              ports that clients ask for: who gets and keeps them
 package e2e

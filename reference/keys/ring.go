@@ -20,7 +20,7 @@ type Ring struct {
 	refreshing sync.Mutex // held while the file is read again: what is read last counts
 
 	mu    sync.Mutex // guards the following fields
-	keys  map[[sha256.Size]byte]Key
+	keys  map[[sha256.Size]byte]Entry
 	looks string // of the file when it was last read
 }
 
@@ -50,6 +50,14 @@ func (r *Ring) Find(id string) (wire.Secret, bool) {
 func (r *Ring) Has(k Key) bool {
 	secret, ok := r.Find(k.ID)
 	return ok && subtle.ConstantTimeCompare(secret[:], k.Secret[:]) == 1
+}
+
+// Rights are what the clients of a key may have; false: the ring does not have it.
+func (r *Ring) Rights(id string) (Rights, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, ok := r.keys[r.digest(id)]
+	return e.Rights, ok
 }
 
 // Len is how many keys there are.
@@ -84,8 +92,8 @@ func (r *Ring) noteLooks(now string) bool {
 	return now != before
 }
 
-func (r *Ring) set(all []Key) {
-	keys := make(map[[sha256.Size]byte]Key, len(all))
+func (r *Ring) set(all []Entry) {
+	keys := make(map[[sha256.Size]byte]Entry, len(all))
 	for _, k := range all {
 		keys[r.digest(k.ID)] = k
 	}

@@ -11,6 +11,8 @@
 //	tunnels.go   tunnels: who may connect, the life of one
 //	tls.go       the handshake of one that is encrypted
 //	registry.go  the live tunnels, and which of them serves a mapping
+//	groups.go    clients by their owners and instances, and what they may have
+//	bindings.go  the ports and names that they ask for
 //	keys.go      the keys of clients: read again when they have changed, taken away
 //	reserve.go   descriptors kept for tunnels, the API and refusals
 //	port.go      one mapped port, and the sum of its visitors' traffic

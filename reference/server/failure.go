@@ -15,10 +15,10 @@ var failures = []struct {
 	name string
 	errs []error
 }{
-	{"no-tunnel", []error{errNoTunnel}},
+	{"no-tunnel", []error{errNoTunnel, errAway}},
 	{"tunnel-off", []error{errTunnelOff}},
 	{"no-descriptors", []error{errExhausted}},
-	{"too-many", []error{session.ErrTooMany, forward.ErrBusy}},
+	{"too-many", []error{session.ErrTooMany, forward.ErrBusy, errRights}},
 	{"tunnel-lost", []error{session.ErrEnded, session.ErrClosing}},
 	{"stopped", []error{context.Canceled}},
 	{"reset", []error{syscall.ECONNRESET, syscall.EPIPE}},

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ type port struct {
 	listener *net.TCPListener
 	mapping  mapping.Mapping // set by Serve, as is clients
 	clients  netip.Prefix    // whose tunnels may serve it; zero: any
+	binding  *binding        // that it is the port of; nil: a mapping's
 
 	mu       sync.Mutex // guards the following fields
 	live     map[*visit]struct{}
@@ -24,11 +26,18 @@ type port struct {
 
 // listenPort binds a port for visitors.
 func (s *Server) listenPort(number int) (mapping.Listener, error) {
+	if who := s.groups.holder(number); who != "" {
+		return nil, &mapping.Error{Kind: mapping.Conflict, Field: "port", Reason: fmt.Sprintf("%d is one that a client has asked for (%s); use another, or end that client", number, who)}
+	}
 	l, err := listen(s.cfg.VisitorHost, number)
 	if err != nil {
 		return nil, &mapping.Error{Kind: mapping.Conflict, Field: "port", Reason: err.Error()}
 	}
-	return &port{server: s, listener: l, live: map[*visit]struct{}{}, failures: map[string]int64{}}, nil
+	return newPort(s, l), nil
+}
+
+func newPort(s *Server, l *net.TCPListener) *port {
+	return &port{server: s, listener: l, live: map[*visit]struct{}{}, failures: map[string]int64{}}
 }
 
 // Serve accepts visitors of m until Close is called.

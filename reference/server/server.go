@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/trust"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // Config tunes a server. It is copied by Listen and not modified afterwards. In every port 0 means one that
@@ -35,6 +37,8 @@ type Config struct {
 	Memory         int            // bytes that all tunnels hold of what they received; 0: half of the machine's memory
 	TLS            *trust.Server  // tunnels are encrypted; nil: they are not
 	Keys           *keys.Ring     // those of clients, of whom only they are served; nil: the server asks for none
+	AllowBind      bool           // clients without key or certificate may ask for ports, too
+	BindHold       time.Duration  // how long a port is kept for a client that is gone (section 32); 0: 30 s
 
 	APIHost    string
 	APIPort    int
@@ -50,8 +54,8 @@ type Config struct {
 	Store mapping.Store
 	// Maps are made at start and not stored.
 	Maps []mapping.Request
-	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together, ShortRequests, Keys and
-	// Binding are the server's to set.
+	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together, ShortRequests, Keys,
+	// Binding, Binder and Up are the server's to set.
 	Session session.Config
 	// Logger for everything the server reports; nil discards.
 	Logger *slog.Logger
@@ -59,12 +63,13 @@ type Config struct {
 
 // Server is a running server. Its goroutines: one each for the tunnel listener, the file of keys, the API and every mapping,
 // one for each tunnel beside those of its session, and two for each visitor of a direct mapping. All have
-// ended when Run returns.
+// ended when Run returns. So have those of the ports that clients ask for, one each.
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	registry registry
 	reserve  reserve
+	groups   *groups
 	mappings *mapping.Manager
 	direct   forward.TCP
 
@@ -90,8 +95,10 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.BindHold = cmp.Or(cfg.BindHold, spec.LimitOf("bind-hold").Time())
 	cfg.Session.Together = session.NewMemory(memory(cfg.Memory))
 	s := &Server{cfg: cfg, log: cfg.Logger}
+	s.groups = newGroups(s)
 	if cfg.TLS != nil {
 		s.tls = cfg.TLS.Config(s.log)
 	}
@@ -100,7 +107,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
 	s.api = api.New(api.Config{
-		Mappings: s.mappings, Tunnels: s.tunnelStats, TunnelEnabled: cfg.Rules.TunnelEnabled,
+		Mappings: s.mappings, Tunnels: s.tunnelStats, Bindings: s.groups.stats, TunnelEnabled: cfg.Rules.TunnelEnabled,
 		Started: time.Now(), Allowed: cfg.APIAllowed, Logger: s.log,
 	})
 	if err := s.bind(); err != nil {
@@ -212,6 +219,7 @@ func (s *Server) drain() {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.cfg.DrainTimeout, session.ErrDrainTimeout)
 	defer cancel()
 	s.mappings.Close()
+	s.groups.close()
 	if s.tunnelListener != nil {
 		s.tunnelListener.Close()
 		s.accepting.Wait() // what was accepted just before is in the registry now

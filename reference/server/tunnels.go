@@ -30,8 +30,9 @@ type tunnel struct {
 	taken   func() error // makes a client of it, the first time that it is called; an error says why not
 
 	accepted time.Time
-	shaking  atomic.Bool // its TLS handshake is not over
-	draining atomic.Bool // it takes no new visitors
+	shaking  atomic.Bool           // its TLS handshake is not over
+	draining atomic.Bool           // it takes no new visitors
+	group    atomic.Pointer[group] // that it is one of; nil: its HELLO has not come
 }
 
 // acceptTunnel takes what the tunnel listener accepted, and serves visitors through it at once where no proven
@@ -62,7 +63,8 @@ func (s *Server) acceptTunnel(conn *net.TCPConn) {
 	cfg.Role, cfg.Logger, cfg.ShortRequests = session.Server, t.log, s.cfg.Rules.ShortRequests
 	t.taken = sync.OnceValue(func() error { return s.prove(t) })
 	cfg.Proven = t.taken
-	cfg.Draining = func() { t.draining.Store(true) }
+	cfg.Draining = func() { t.draining.Store(true); s.groups.drain(t) }
+	cfg.Binder, cfg.Up = binder{s.groups, t}, func() { s.groups.join(t) }
 	if s.cfg.Keys != nil {
 		cfg.Keys = s.cfg.Keys.Find
 	}
@@ -121,6 +123,7 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 		if _, up := t.session.Key(); up || s.cfg.Keys == nil { // else it has its seat until its transport is closed
 			s.registry.remove(t)
 		}
+		s.groups.leave(t)
 		err := t.session.Err()
 		if err == nil { // else the session has said why
 			t.log.Info("tunnel closed")

@@ -23,6 +23,9 @@ var errTunnelOff = errors.New("this mapping leads through the tunnel, which is o
 // errNoTunnel ends a visit that no tunnel can serve.
 var errNoTunnel = errors.New("no connected client serves this mapping: start one, or correct the mapping's client")
 
+// errAway ends a visit of a port that is kept for a client.
+var errAway = errors.New("the client that asked for this port is away, or drains")
+
 // visit is one visitor, from its accept to its end.
 type visit struct {
 	port   *port
@@ -30,6 +33,7 @@ type visit struct {
 	id     uint64 // in the log
 	from   net.Addr
 	counts sock.Counts
+	leave  func() // gives up its place among those of an owner; nil: it has none
 }
 
 // say logs something of a visit. At the usual level an orderly one says nothing, and costs no line.
@@ -97,12 +101,25 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 		Counts: &v.counts, Over: v.end,
 	}
 	for {
-		t := s.registry.pick(v.port.clients)
-		if t == nil {
+		t, service := s.chooseTunnel(v.port)
+		switch {
+		case t == nil && v.port.binding != nil:
+			return errAway
+		case t == nil:
 			return errNoTunnel
 		}
+		if service != "" {
+			visitor.Target = session.Target{Service: service}
+		}
 		v.say(slog.LevelDebug, "visitor accepted", slog.Any("tunnel", t.id))
-		err := t.session.Open(visitor)
+		var err error
+		if v.leave, err = s.groups.enterVisitor(t); err != nil {
+			return err
+		}
+		if err = t.session.Open(visitor); err != nil {
+			v.leave()
+			v.leave = nil
+		}
 		switch {
 		case errors.Is(err, session.ErrClosing):
 			t.draining.Store(true) // AWAY-008: the next one serves
@@ -113,6 +130,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 			return err
 		}
 		s.registry.remove(t) // it ended, and its goroutine has not said so yet: the next one serves
+		s.groups.leave(t)
 	}
 }
 
@@ -127,6 +145,9 @@ func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
 // end ends the account of a visit. It is called once.
 func (v *visit) end(err error) {
 	failure := failureOf(err)
+	if v.leave != nil {
+		v.leave()
+	}
 	v.port.finish(v, failure)
 	level := slog.LevelDebug
 	if err != nil {

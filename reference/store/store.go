@@ -27,6 +27,9 @@ var schema = []string{
 		client      TEXT    NOT NULL,
 		created_at  INTEGER NOT NULL
 	) STRICT`,
+	`ALTER TABLE mappings ADD COLUMN service TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mappings ADD COLUMN key TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mappings ADD COLUMN name TEXT NOT NULL DEFAULT ''`,
 }
 
 // A Store is a [mapping.Store] in an open database. It may be used by many goroutines.
@@ -100,8 +103,8 @@ func (s *Store) migrate() error {
 // on disk. The error is [mapping.Exists] when the port has a mapping.
 func (s *Store) Create(ctx context.Context, m mapping.Mapping) (mapping.Mapping, error) {
 	r, err := s.db.ExecContext(ctx,
-		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix())
+		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at, service, key, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix(), m.Service, m.Key, m.Name)
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
 		return mapping.Mapping{}, mapping.Exists(m.Port)
 	}
@@ -133,7 +136,7 @@ func (s *Store) Remove(ctx context.Context, port int) error {
 
 // List returns all mappings in the order of their making.
 func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT id, port, target_host, target_port, use_tunnel, client, created_at FROM mappings ORDER BY id")
+	rows, err := s.db.QueryContext(ctx, "SELECT id, port, target_host, target_port, use_tunnel, client, created_at, service, key, name FROM mappings ORDER BY id")
 	if err != nil {
 		return nil, explain(s.path, err)
 	}
@@ -142,7 +145,7 @@ func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
 	for rows.Next() {
 		var m mapping.Mapping
 		var created int64
-		if err := rows.Scan(&m.ID, &m.Port, &m.TargetHost, &m.TargetPort, &m.UseTunnel, &m.Client, &created); err != nil {
+		if err := rows.Scan(&m.ID, &m.Port, &m.TargetHost, &m.TargetPort, &m.UseTunnel, &m.Client, &created, &m.Service, &m.Key, &m.Name); err != nil {
 			return nil, explain(s.path, err)
 		}
 		m.CreatedAt = time.Unix(created, 0)

@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -23,6 +25,9 @@ func load(args []string, out io.Writer) (config.Client, error) {
 	return config.LoadClient(args, out, func(rules []string) error {
 		_, err := client.ParsePolicy(rules)
 		return err
+	}, func(texts []string) error {
+		_, err := client.ParsePublications(texts, "")
+		return err
 	})
 }
 
@@ -34,6 +39,12 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 	}
 	cfg, err := clientConfig(c, logger)
 	if err == nil {
+		cfg.Published = func(p client.Publication, address string) {
+			if p.Named {
+				address = "the name " + p.Service + ", to which a mapping of the server can lead,"
+			}
+			_, _ = fmt.Println(address, "leads to", p.Target)
+		}
 		client.New(cfg).Run(ctx)
 	}
 	return err
@@ -41,9 +52,11 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 
 func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 	policy, err := client.ParsePolicy(c.Allow)
+	publish, perr := client.ParsePublications(c.Publish, c.TargetHost)
 	return client.Config{
 		Server:         c.Server,
 		Policy:         policy,
+		Publish:        publish,
 		TLS:            c.Trust,
 		TargetHost:     c.TargetHost,
 		ConnectTimeout: c.ConnectTimeout,
@@ -74,5 +87,5 @@ func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 			Memory:            c.Memory,
 			MaxConnections:    c.MaxConnections,
 		},
-	}, err
+	}, errors.Join(err, perr)
 }

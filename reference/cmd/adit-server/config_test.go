@@ -27,6 +27,8 @@ var settings = []wiring.Key{
 	{"tunnel.allowed_clients", []string{"10.0.0.4"}, "AllowedClients", "[10.0.0.4/32]"},
 	{"tunnel.connect_request", "short", "Rules.ShortRequests", "true"},
 	{"tunnel.target_offset", 11005, "Rules.TargetOffset", "11005"},
+	{"tunnel.allow_bind", true, "AllowBind", "true"},
+	{"tunnel.timers.bind_hold", "29s", "BindHold", "29s"},
 	{"tunnel.max_tunnels", 11006, "MaxTunnels", "11006"},
 	{"tunnel.max_connections", 11007, "Session.MaxConnections", "11007"},
 	{"tunnel.queue", 110008, "Session.MaxQueue", "110008"},
@@ -60,7 +62,7 @@ var settings = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Keys", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Keys", "Rules.Keys", "Session.Binder", "Session.Publisher", "Session.Up", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }

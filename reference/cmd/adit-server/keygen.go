@@ -33,12 +33,12 @@ func keygen(args []string, out, notes io.Writer) int {
 	return code
 }
 
-func makeKey(name string, c config.Server, out, notes io.Writer) error {
-	key, err := keys.Add(c.Keys, name)
+func makeKey(name string, c config.Keygen, out, notes io.Writer) error {
+	key, err := keys.Add(c.Keys, name, c.Rights)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(out, commandLine(key, c)); err != nil {
+	if _, err := fmt.Fprintln(out, commandLine(key, c.Server)); err != nil {
 		return fmt.Errorf("the key %s is in %s, and could not be printed: %w", name, c.Keys, err)
 	}
 	_, _ = fmt.Fprintf(notes, "The key %s is in %s; a server that was started with --keys %s takes it at once, one that was not does not ask for keys.\n"+

@@ -45,6 +45,7 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 	return server.Config{
 		Rules: mapping.Rules{
 			TunnelEnabled: c.Tunnel.Enabled,
+			Keys:          c.Ring != nil,
 			ShortRequests: c.Tunnel.ConnectRequest == "short",
 			TargetOffset:  c.Offset(),
 			PortFrom:      c.PortRange.From,
@@ -58,6 +59,8 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		Memory:         c.Memory,
 		TLS:            c.TLS,
 		Keys:           c.Ring,
+		AllowBind:      c.Tunnel.AllowBind,
+		BindHold:       t.BindHold,
 		APIHost:        c.API.ListenHost,
 		APIPort:        c.API.ListenPort,
 		APIAllowed:     c.AllowedIPs(),
