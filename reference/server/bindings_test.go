@@ -334,6 +334,17 @@ func TestTheSameGroupGoesOn(t *testing.T) {
 	}
 	wantEcho(t, "a visitor behind the loss", local(port))
 	a.gets(t, "the port, on the tunnel that is left", "ssh", port, wire.CodeOK)
+	for _, c := range open {
+		c.Close()
+	}
+	// An end in order leaves nothing, long before the time of bind-hold is over (BIND-008).
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	if err := a.Session.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing left", func() bool { return len(k.groups.stats()) == 0 })
+	wantShut(t, "its port", port)
 }
 
 func TestAPortIsHeldForItsOwner(t *testing.T) {
