@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Mappings      Mappings
 	Tunnels       func() []Tunnel         // those that are there now
+	Bindings      func() []Binding        // what clients have asked for and got
 	Refused       func() map[string]int64 // tunnels that never were a client's, by why; nil: nobody counts
 	TunnelEnabled bool
 	Visits        func() []Visit // of all mappings

@@ -49,6 +49,9 @@ func serve(f *fake, cfg api.Config, from string, r *http.Request) (int, string, 
 	if cfg.Tunnels == nil {
 		cfg.Tunnels = func() []api.Tunnel { return []api.Tunnel{{Profile: "extended"}} }
 	}
+	if cfg.Bindings == nil {
+		cfg.Bindings = func() []api.Binding { return nil }
+	}
 	r.RemoteAddr = from
 	if r.Host == "example.com" { // of httptest
 		r.Host = "127.0.0.1:8080"
@@ -290,7 +293,12 @@ func TestStats(t *testing.T) {
 		}}
 	}
 	refused := func() map[string]int64 { return map[string]int64{"no-key": 14, "foreign": 15} }
-	_, body, _ := serve(f, api.Config{Tunnels: tunnels, Refused: refused, Started: since}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
+	bindings := func() []api.Binding {
+		b := api.Binding{Port: 10022, Service: "ssh", Key: "home", Name: "workshop", Remote: "192.0.2.9:1", State: "served", Since: since}
+		b.Traffic(mapping.Traffic{Active: 1, Total: 2, In: 3, Out: 4})
+		return []api.Binding{b, {Service: "db", Certificate: "ab", State: "held", Since: since}}
+	}
+	_, body, _ := serve(f, api.Config{Tunnels: tunnels, Bindings: bindings, Refused: refused, Started: since}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
 	for _, want := range []string{
 		`"data":{"since":"2024-01-01T12:00:00Z","uptime_seconds":`,
 		`"mappings":[{"port":1,"target":"h:22","use_tunnel":false,"active":1,"total":10,"failed":100,"failures":{"no-tunnel":40,"refused":60},"octets_in":1000,"octets_out":10000,"drops":{"rate":7}},` +
@@ -298,13 +306,15 @@ func TestStats(t *testing.T) {
 		`"tunnels":[{"id":"t1","remote":"192.0.2.9:1","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":3,"octets_in":4,"octets_out":5,"last_keepalive":"2024-01-01T12:00:00Z",` +
 			`"profile":"extended","tls":true,"key":"home","agent":"adit/1","name":"workshop","rtt_ms":1.5,"window_growth":6,"held":7,"queued":8,"over_budget":9,` +
 			`"connections":[{"id":10,"target":"h:22","origin":"192.0.2.10:1","state":"open","credit":11,"window":12,"queue":13}]}]`,
+		`"bindings":[{"port":10022,"service":"ssh","key":"home","name":"workshop","remote":"192.0.2.9:1","state":"served","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":0,"octets_in":3,"octets_out":4},` +
+			`{"service":"db","certificate":"ab","state":"held","since":"2024-01-01T12:00:00Z","active":0,"total":0,"failed":0,"octets_in":0,"octets_out":0}]`,
 		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000,"drops":{"rate":7}},"refused":{"foreign":15,"no-key":14}}`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("stats = %s; want %s in it", body, want)
 		}
 	}
-	_, body, _ = serve(f, api.Config{Tunnels: tunnels, Started: time.Now().Add(-time.Hour)}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
+	_, body, _ = serve(f, api.Config{Tunnels: tunnels, Bindings: bindings, Started: time.Now().Add(-time.Hour)}, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/stats", nil))
 	if !strings.Contains(body, `"uptime_seconds":36`) {
 		t.Errorf("stats after an hour = %s; want 3600 seconds", body)
 	}
@@ -317,6 +327,9 @@ func TestPage(t *testing.T) {
 	status, body, header := call(&fake{}, "GET", "/", "")
 	if status != 200 || !strings.Contains(body, "/api/stats") || !strings.Contains(body, "counts(d.refused)") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
 		t.Errorf("GET / = %d, %d bytes of %s; want the page", status, len(body), header.Get("Content-Type"))
+	}
+	if !strings.Contains(body, `id="bindings"`) || !strings.Contains(body, "d.bindings") {
+		t.Error("the page does not show what clients asked for")
 	}
 	if strings.Contains(body, "http://") || strings.Contains(body, "https://") {
 		t.Error("the page fetches something from elsewhere")

@@ -49,8 +49,10 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	}
 	// API-001.
 	data := map[string]any{"port": m.Port, "target_ip": m.TargetHost, "target_port": m.TargetPort, "use_tunnel": m.UseTunnel}
-	if m.Client != "" {
-		data["client"] = m.Client
+	for name, text := range map[string]string{"client": m.Client, "service": m.Service, "key": m.Key, "name": m.Name} {
+		if text != "" {
+			data[name] = text
+		}
 	}
 	return ok(w, fmt.Sprintf("port %d is mapped", m.Port), data)
 }
@@ -85,7 +87,7 @@ func (h *handler) list(w http.ResponseWriter, _ *http.Request) error {
 func (h *handler) stats(w http.ResponseWriter, _ *http.Request) error {
 	data := stats{
 		Since: h.Started, Uptime: time.Since(h.Started).Seconds(),
-		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...),
+		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...), Bindings: append([]Binding{}, h.Bindings()...),
 	}
 	if h.Refused != nil {
 		data.Refused = h.Refused()

@@ -32,6 +32,9 @@ type row struct {
 	CreatedAt  string `json:"created_at"`
 	UseTunnel  bool   `json:"use_tunnel"`
 	Client     string `json:"client,omitempty"`
+	Service    string `json:"service,omitempty"`
+	Key        string `json:"key,omitempty"`
+	Name       string `json:"name,omitempty"`
 	Temporary  bool   `json:"temporary,omitempty"` // of -map: not stored
 	Active     int    `json:"active"`
 	Error      string `json:"error,omitempty"` // API-016
@@ -42,7 +45,7 @@ func rowOf(s mapping.Status) row {
 	return row{
 		ID: s.ID, SourcePort: s.Port, TargetIP: s.TargetHost, TargetPort: s.TargetPort,
 		CreatedAt: s.CreatedAt.Format(time.DateTime),
-		UseTunnel: s.UseTunnel, Client: s.Client, Temporary: s.ID == 0, Active: s.Active, Error: ErrorText(s.Err), Options: s.Options,
+		UseTunnel: s.UseTunnel, Client: s.Client, Service: s.Service, Key: s.Key, Name: s.Name, Temporary: s.ID == 0, Active: s.Active, Error: ErrorText(s.Err), Options: s.Options,
 	}
 }
 
@@ -53,6 +56,7 @@ type stats struct {
 	Uptime   float64   `json:"uptime_seconds"`
 	Mappings []usage   `json:"mappings"`
 	Tunnels  []Tunnel  `json:"tunnels"`
+	Bindings []Binding `json:"bindings"`
 	All      traffic   `json:"all"` // mappings
 	// Refused are the tunnels that never were a client's, by why.
 	Refused map[string]int64 `json:"refused,omitempty"`
@@ -131,6 +135,22 @@ type Tunnel struct {
 
 	Connections []Connection `json:"connections"` // the oldest of those that are open
 }
+
+// Binding is a port, or a name, that a client has asked for and got.
+type Binding struct {
+	Port        int       `json:"port,omitempty"`        // 0: a name alone
+	Service     string    `json:"service"`               // what the client calls it
+	Key         string    `json:"key,omitempty"`         // of the client that holds it
+	Certificate string    `json:"certificate,omitempty"` // the pin of that client's certificate, where it has no key
+	Name        string    `json:"name,omitempty"`        // what that client calls itself
+	Remote      string    `json:"remote,omitempty"`      // where it is; absent: it is gone
+	State       string    `json:"state"`                 // served, draining, or held for a client that is gone
+	Since       time.Time `json:"since"`
+	traffic
+}
+
+// Traffic sets the traffic of its visitors.
+func (b *Binding) Traffic(m mapping.Traffic) { b.traffic = traffic(m) }
 
 // Connection is one connection of a tunnel.
 type Connection struct {

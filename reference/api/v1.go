@@ -45,6 +45,9 @@ type mappingShape struct {
 	TargetPort int       `json:"target_port"`
 	UseTunnel  bool      `json:"use_tunnel"`
 	Client     string    `json:"client,omitempty"`
+	Service    string    `json:"service,omitempty"`
+	Key        string    `json:"key,omitempty"`
+	Name       string    `json:"name,omitempty"`
 	Stored     bool      `json:"stored"` // it comes back after a restart
 	CreatedAt  time.Time `json:"created_at"`
 	mapping.Options
@@ -54,7 +57,7 @@ type mappingShape struct {
 
 func mappingShapeOf(s mapping.Status) mappingShape {
 	return mappingShape{
-		Port: s.Port, TargetHost: s.TargetHost, TargetPort: s.TargetPort, UseTunnel: s.UseTunnel, Client: s.Client,
+		Port: s.Port, TargetHost: s.TargetHost, TargetPort: s.TargetPort, UseTunnel: s.UseTunnel, Client: s.Client, Service: s.Service, Key: s.Key, Name: s.Name,
 		Stored: s.ID != 0, CreatedAt: s.CreatedAt, Options: s.Options, traffic: traffic(s.Traffic), Error: ErrorText(s.Err),
 	}
 }

@@ -23,6 +23,10 @@ type Config struct {
 	Policy Policy
 	// Services are those that want more than a TCP connection; the zero value: none.
 	Services Services
+	// Publish is what the server is asked for on every tunnel.
+	Publish []Publication
+	// Published is told, once each, what the server gave, with the address that visitors use; "" for a name. nil: nobody is told.
+	Published func(p Publication, address string)
 	// TargetHost is where requests that name no host lead. Required.
 	TargetHost string
 
@@ -33,8 +37,8 @@ type Config struct {
 	// DrainTimeout is how long open connections may take to finish once Run's context ended; 0: not at all.
 	DrainTimeout time.Duration
 
-	// Session is the template of every tunnel's session. Role, Logger, Dial, Proven, Draining, Greet and Binding are the
-	// client's to set, and Instance if it is nil.
+	// Session is the template of every tunnel's session. Role, Logger, Dial, Proven, Draining, Greet, Binding, Publisher and Up
+	// are the client's to set, and Instance if it is nil.
 	Session session.Config
 	// Logger for everything the client reports; nil discards.
 	Logger *slog.Logger
@@ -56,7 +60,8 @@ type Client struct {
 	log    *slog.Logger
 	dialer *dialer
 
-	sessions sync.WaitGroup // Run of each
+	publisher *publisher     // nil: nothing is published
+	sessions  sync.WaitGroup // Run of each
 
 	mu       sync.Mutex         // guards draining
 	draining []*session.Session // that may not say that they are done before the next tunnel is there (AWAY-013)
@@ -88,11 +93,12 @@ func New(cfg Config) *Client {
 			return socket, nil
 		}
 	}
-	return &Client{
-		cfg:    cfg,
-		log:    cfg.Logger.With("server", cfg.Server),
-		dialer: newDialer(cfg.Policy, cfg.Services, cfg.TargetHost),
+	c := &Client{cfg: cfg, log: cfg.Logger.With("server", cfg.Server), dialer: newDialer(cfg.Policy, cfg.Services, cfg.TargetHost)}
+	if c.publisher = newPublisher(cfg, c.log); c.publisher != nil {
+		c.cfg.Session.Protocol = session.ExtendedOnly // HELLO-010
+		c.dialer.published = c.publisher.target
 	}
+	return c
 }
 
 // Run keeps a tunnel to the server until ctx ends: whenever it is lost, or cannot be made, Run dials again
@@ -102,6 +108,9 @@ func New(cfg Config) *Client {
 // connected once a frame came: anything that listens accepts a connection.
 func (c *Client) Run(ctx context.Context) {
 	lingering, cut := context.WithCancel(context.WithoutCancel(ctx))
+	if c.publisher != nil {
+		defer c.publisher.close()
+	}
 	defer func() {
 		late := time.AfterFunc(c.cfg.DrainTimeout, cut)
 		c.sessions.Wait()
@@ -178,7 +187,15 @@ func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start
 	}
 	drains := make(chan struct{})
 	cfg.Draining = func() { close(drains) }
+	var asks *asker
+	if c.publisher != nil {
+		asks = &asker{publisher: c.publisher}
+		cfg.Publisher, cfg.Up = asks, asks.up
+	}
 	s := session.New(socket, cfg)
+	if asks != nil {
+		asks.session = s
+	}
 	drained := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() { c.drain(s, drained) })
 	c.sessions.Go(func() { s.Run(lingering) })

@@ -20,6 +20,8 @@ type dialer struct {
 	services Services
 	host     string // for requests that name none
 
+	published func(service string) (session.Target, bool) // where services are; nil: there are none
+
 	// The network; replaced by tests.
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	connect func(ctx context.Context, address string) (*sock.TCP, error)
@@ -35,6 +37,10 @@ func newDialer(policy Policy, services Services, host string) *dialer {
 
 // service is the Dial function of a session, which logs a failure and answers it with [session.StatusOf] it.
 func (d *dialer) service(ctx context.Context, target session.Target) (sock.Socket, error) {
+	free := target.Service != "" && d.published != nil // what is published is allowed
+	if free {
+		target, _ = d.published(target.Service) // which the session knows to be there
+	}
 	host := cmp.Or(target.Host, d.host) // OPEN-003: for the short form a host of its own choice
 	var socket sock.Socket
 	var addr netip.Addr
@@ -45,7 +51,7 @@ func (d *dialer) service(ctx context.Context, target session.Target) (sock.Socke
 		}
 		socket = conn
 	} else {
-		conn, err := d.dial(ctx, host, target.Port)
+		conn, err := d.dial(ctx, host, target.Port, free)
 		if err != nil {
 			return nil, err
 		}
@@ -72,10 +78,10 @@ func tell(s sock.Socket, text []byte) error {
 	return nil
 }
 
-// dial resolves host once, connects to the first of the allowed addresses that answers, and says in its
+// dial resolves host once, unless it may be dialled freely asks the policy, connects to the first of the allowed addresses that answers, and says in its
 // error what stood in the way. The end of ctx, its deadline (OPEN-012) or the visitor's (OPEN-024), ends it.
-func (d *dialer) dial(ctx context.Context, host string, port uint16) (*sock.TCP, error) {
-	addrs, err := d.resolve(ctx, host, port)
+func (d *dialer) dial(ctx context.Context, host string, port uint16, free bool) (*sock.TCP, error) {
+	addrs, err := d.resolve(ctx, host, port, free)
 	if err != nil {
 		return nil, err
 	}
@@ -108,9 +114,9 @@ func (d *dialer) try(ctx context.Context, addr netip.AddrPort, left int) (*sock.
 
 // resolve returns the addresses of host that may be dialled, at least one. The session has checked that
 // host and port are usable (OPEN-008, OPEN-009).
-func (d *dialer) resolve(ctx context.Context, host string, port uint16) ([]netip.Addr, error) {
+func (d *dialer) resolve(ctx context.Context, host string, port uint16, free bool) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if !d.policy.allowsAddr(addr, port) { // SEC-001: only what its own policy allows
+		if !free && !d.policy.allowsAddr(addr, port) { // SEC-001: only what its own policy allows
 			return nil, denied("add %s to allow it", remedy(host, port))
 		}
 		return []netip.Addr{addr}, nil
@@ -122,7 +128,7 @@ func (d *dialer) resolve(ctx context.Context, host string, port uint16) ([]netip
 	if err != nil {
 		return nil, err
 	}
-	if d.policy.allowsName(host, port) {
+	if free || d.policy.allowsName(host, port) {
 		return addrs, nil
 	}
 	// SEC-003: connect to an address that was checked, resolved once.

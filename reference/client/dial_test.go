@@ -107,7 +107,7 @@ func TestRequestsAreDialledOrAnsweredWithTheReason(t *testing.T) {
 			if host == "" {
 				host = d.host
 			}
-			_, err := d.dial(ctx, host, 80)
+			_, err := d.dial(ctx, host, 80, false)
 			status := wire.StatusSuccess
 			if err != nil {
 				status = session.StatusOf(err)
@@ -131,7 +131,7 @@ func TestAnAddressThatNeverAnswersLeavesTimeForTheNext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := n.dialer(t, "two.example").dial(ctx, "two.example", 80); err != nil || time.Since(start) != 4*time.Second {
+		if _, err := n.dialer(t, "two.example").dial(ctx, "two.example", 80, false); err != nil || time.Since(start) != 4*time.Second {
 			t.Errorf("dial = %v after %v; want success after half of the time", err, time.Since(start))
 		}
 	})
@@ -142,7 +142,7 @@ func TestCancelledDialTriesNoOtherAddress(t *testing.T) {
 		n := &network{names: map[string][]string{"two.example": {"192.0.2.9", "127.0.0.1"}}, answers: map[string]error{"127.0.0.1": nil}}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		_, err := n.dialer(t, "two.example").dial(ctx, "two.example", 80)
+		_, err := n.dialer(t, "two.example").dial(ctx, "two.example", 80, false)
 		if !errors.Is(err, context.Canceled) || !slices.Equal(n.dialled, []string{"192.0.2.9:80"}) {
 			t.Errorf("dial = %v, dialled %v; want the first address only, cancelled", err, n.dialled)
 		}

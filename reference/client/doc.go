@@ -11,6 +11,7 @@
 //	tls.go       the encrypted way to the server, and in plain words why there is none
 //	proxy.go     the way to the server through a proxy: HTTP CONNECT or SOCKS5
 //	dial.go      from a request to a service: resolve, check, connect, status of a failure
+//	publish.go   what the server is asked for, on every tunnel and again
 //	policy.go    which hosts and ports may be dialled; the rules of -allow
 //	services.go  services behind a Unix socket, and those that are told of the visitor
 package client

@@ -44,7 +44,7 @@ func parseRule(text string) (rule, error) {
 	r := rule{from: 1, to: 65535}
 	if ports != "" {
 		var err error
-		if r.from, r.to, err = parsePorts(ports); err != nil {
+		if r.from, r.to, err = mapping.ParsePorts(ports); err != nil {
 			return rule{}, err
 		}
 	}
@@ -84,19 +84,6 @@ func splitRule(text string) (host, ports string) {
 		return text, "" // refused as a host
 	}
 	return host, ports
-}
-
-func parsePorts(text string) (from, to uint16, err error) {
-	first, last, isRange := strings.Cut(text, "-")
-	if !isRange {
-		last = first
-	}
-	a, errA := strconv.ParseUint(first, 10, 16)
-	b, errB := strconv.ParseUint(last, 10, 16)
-	if errA != nil || errB != nil || a == 0 || a > b {
-		return 0, 0, fmt.Errorf("bad ports %q: want 1 to 65535, or FROM-TO", text)
-	}
-	return uint16(a), uint16(b), nil
 }
 
 // allowsName reports whether a name may be dialled at port wherever it resolves to.

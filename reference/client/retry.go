@@ -45,7 +45,7 @@ const (
 // another server than this client's key is for (section 30.2).
 func refused(err error) bool {
 	e, ok := errors.AsType[*session.GoAwayError](err)
-	return ok && (e.Code == wire.CodeDenied || e.Code == wire.CodeUnsupported) || errors.Is(err, session.ErrWrongServer)
+	return ok && (e.Code == wire.CodeDenied || e.Code == wire.CodeUnsupported) || errors.Is(err, session.ErrWrongServer) || errors.Is(err, session.ErrNoBind)
 }
 
 // whyDenied says in plain words what a server denies, and the remedy. Other errors it returns as they are.

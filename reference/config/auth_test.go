@@ -62,6 +62,7 @@ func TestTheClientsKey(t *testing.T) {
 		{"the variable and the flag", home, []string{"--key", home}, false, "flag --key: a client has one key, and ADIT_KEY gives one too"},
 		{"the variable and a file", home, []string{"--key_file", one}, false, "flag --key_file: a client has one key, and ADIT_KEY gives one too"},
 		{"all three", home, []string{"--key_file", one, "--key", home}, false, "and ADIT_KEY and key gives one too"},
+		{"ports of a Core server", "-", []string{"--publish", "8080", "--protocol", "core"}, false, "flag --protocol: core cannot ask for public ports"},
 		{"Core", home, []string{"--protocol", "core"}, false, "flag --protocol: core has no keys; set it to auto, or leave the key out (ADIT_KEY)"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -176,7 +177,7 @@ func TestAServerIsClosedUnlessItIsTold(t *testing.T) {
 	if err := os.Mkdir("data", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := keys.Add("data/keys", "home"); err != nil {
+	if _, err := keys.Add("data/keys", "home", keys.Rights{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -20,6 +20,7 @@ type Client struct {
 	Protocol      string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
 	Name          string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
 	Allow         []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
+	Publish       []string `yaml:"publish" help:"PORT[=TARGET] asks the server for that public port (0: any), NAME=TARGET for a name that its mappings lead to; a TARGET is a port here, or HOST:PORT"`
 	Unix          []string `yaml:"unix" help:"HOST:PORT=PATH: requests for that service lead to the Unix socket at PATH, which needs no allow"`
 	ProxyProtocol []string `yaml:"proxy_protocol" help:"HOST|CIDR[:PORT[-PORT]]=v1|v2: services that are told of the visitor's address by a PROXY header"`
 	Key           string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it: the tunnel is encrypted, and the key says whether it is the right server; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
@@ -133,6 +134,9 @@ func (c *Client) check(k *checker) {
 	}
 	c.checkKey(k)
 	c.checkTLS(k)
+	if len(c.Publish) > 0 && c.Protocol == "core" {
+		k.fail("protocol", "core cannot ask for public ports; set it to auto, or remove publish and map the ports on the server")
+	}
 	if c.Name != "" && !mapping.ValidLabel(c.Name) {
 		k.fail("name", "%q is not 1 to 63 of a-z, 0-9 and -", c.Name)
 	}

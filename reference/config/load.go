@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/access"
+	"github.com/adit-tunnel/adit/reference/keys"
 )
 
 // ErrHelp is returned when --help was asked for; the usage has been printed.
@@ -26,13 +27,45 @@ func LoadServer(args []string, out io.Writer) (Server, error) {
 	return c, err
 }
 
-// LoadKeygen reads the arguments of adit-server keygen: a name, and flags of the server. What these name is not looked at.
-func LoadKeygen(args []string, out io.Writer) (name string, c Server, err error) {
+// Keygen is the configuration of adit-server keygen: what the clients of the new key may have, and where the server's keys are.
+type Keygen struct {
+	Ports       string `yaml:"ports" help:"public ports that its clients may ask for, like 10000-10010,10022; empty: any in port_range"`
+	Services    string `yaml:"services" help:"names that they may ask for, for mappings of the server; empty: any"`
+	Networks    string `yaml:"networks" help:"tcp, udp; empty: any"`
+	Connections string `yaml:"connections" help:"visitors of its clients at a time; empty: no bound"`
+	Tunnels     string `yaml:"tunnels" help:"tunnels of its clients at a time; empty: no bound"`
+	Addresses   string `yaml:"addresses" help:"addresses or CIDRs that its clients come from; empty: any"`
+	Server      `yaml:",inline"`
+
+	// Rights are the first six, parsed.
+	Rights keys.Rights `yaml:"-"`
+}
+
+func (c *Keygen) check(k *checker) {
+	var options []string
+	for _, s := range []setting{
+		{"ports", c.Ports}, {"services", c.Services}, {"networks", c.Networks}, {"connections", c.Connections}, {"tunnels", c.Tunnels}, {"addresses", c.Addresses},
+	} {
+		option := s.key + "=" + s.text
+		if s.text == "" {
+			continue
+		}
+		options = append(options, option)
+		if _, err := keys.ParseRights([]string{option}); err != nil {
+			k.fail(s.key, "%v", err)
+		}
+	}
+	c.Rights, _ = keys.ParseRights(options)
+}
+
+// LoadKeygen reads the arguments of adit-server keygen: a name, what its clients may have, and flags of the server. What these
+// name is not looked at.
+func LoadKeygen(args []string, out io.Writer) (name string, c Keygen, err error) {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
 	}
 	fs := flag.NewFlagSet("adit-server keygen", flag.ContinueOnError)
-	err = load(&c, fs, keygenUsage, args, out, func(*checker) {})
+	err = load(&c, fs, keygenUsage, args, out, c.check)
 	if err == nil && name == "" {
 		err = errors.New("keygen: for whom is the key? Give it a name, as in: adit-server keygen laptop")
 	}
@@ -75,7 +108,7 @@ func LoadCredential(command string, args []string, out io.Writer) (Credential, S
 	return q, c, err
 }
 
-// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether what a key holds, allow, unix,
+// LoadClient reads the arguments of adit-client. Usage goes to out. CheckRules says whether what a key holds, allow, publish, unix,
 // proxy_protocol or proxy (with the server behind it), is what the client can read.
 func LoadClient(args []string, out io.Writer, checkRules func(key string, rules []string) error) (Client, error) {
 	var c Client
@@ -88,6 +121,7 @@ func LoadClient(args []string, out io.Writer, checkRules func(key string, rules 
 			}
 		}
 		check("allow", c.Allow)
+		check("publish", c.Publish)
 		check("unix", c.Unix)
 		check("proxy_protocol", c.ProxyProtocol)
 		check("proxy", []string{c.Proxy, c.Server})

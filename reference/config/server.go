@@ -1,11 +1,9 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -40,6 +38,7 @@ type Server struct {
 		TrustedProxies []string `yaml:"trusted_proxies" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the client's address; empty: none"`
 		ConnectRequest string   `yaml:"connect_request" default:"addressed" oneof:"addressed short" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
 		TargetOffset   *int     `yaml:"target_offset" range:"0 65535" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
+		AllowBind      bool     `yaml:"allow_bind" default:"false" help:"clients without key or certificate may ask for public ports, too (--publish there)"`
 		MaxTunnels     int      `yaml:"max_tunnels" default:"1024" range:"1 1048576" help:"clients at a time"`
 		MaxConnections int      `yaml:"max_connections" default:"16384" range:"1 1048576" help:"connections of one tunnel at a time"`
 		Queue          int      `yaml:"queue" limit:"queue" range:"65536 -" help:"bytes that wait for one slow visitor"`                                    // FLOW-001
@@ -47,6 +46,7 @@ type Server struct {
 		Memory         int      `yaml:"memory" limit:"tunnel-memory" range:"- 1099511627776" help:"received bytes that one tunnel holds for slow visitors"` // WIN-008
 		Timers         struct {
 			ConnectTimeout time.Duration `yaml:"connect_timeout" limit:"connect-timeout" help:"waiting for a client's answer to a request"` // OPEN-022
+			BindHold       time.Duration `yaml:"bind_hold" limit:"bind-hold" help:"a public port is kept for its client that is gone"`      // BIND-008
 			DeadPeer       time.Duration `yaml:"dead_peer" limit:"dead-peer-server" help:"silence after which a client counts as dead"`     // ALIVE-005, ALIVE-006
 			Timers         `yaml:",inline"`
 		} `yaml:"timers"`
@@ -132,49 +132,36 @@ func ParseMap(text string) ([]mapping.Request, error) {
 		return nil, fmt.Errorf("%q: %s; give PORT or PORT=PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22 or 10000-10010=20000-20010", text, why)
 	}
 	ports, target, hasTarget := strings.Cut(text, "=")
-	from, to, err := parsePorts(ports)
+	from, to, err := mapping.ParsePorts(ports)
 	if err != nil {
 		return bad("the port must be 1 to 65535")
 	}
-	host, first := "", 0 // on the client's own machine
+	host, first := "", uint16(0) // on the client's own machine
 	if hasTarget {
 		ports = target
-		if strings.Contains(target, ":") {
-			if host, ports, err = net.SplitHostPort(target); err != nil || host == "" {
-				return bad("the target must be HOST:PORT or PORT")
-			}
+		if i := strings.LastIndex(target, ":"); i >= 0 {
+			host, ports = target[:i], target[i+1:]
 		}
-		var last int
-		if first, last, err = parsePorts(ports); err != nil {
+		var last uint16
+		if first, last, err = mapping.ParsePorts(ports); err != nil {
 			return bad("the target's port must be 1 to 65535")
+		}
+		if host, _, err = mapping.ParseTarget(target[:len(target)-len(ports)] + strconv.Itoa(int(first))); err != nil {
+			return bad(err.Error())
 		}
 		if last-first != to-from {
 			return bad(fmt.Sprintf("%d ports lead to %d; give as many of the target's", to-from+1, last-first+1))
 		}
 	}
 	var all []mapping.Request
-	for port := from; port <= to; port++ {
-		q := mapping.Request{Port: port, TargetHost: host}
+	for n := range int(to-from) + 1 {
+		q := mapping.Request{Port: int(from) + n, TargetHost: host}
 		if hasTarget {
-			q.TargetPort = new(first + port - from)
+			q.TargetPort = new(int(first) + n)
 		}
 		all = append(all, q)
 	}
 	return all, nil
-}
-
-// parsePorts reads PORT or FROM-TO.
-func parsePorts(text string) (from, to int, err error) {
-	first, last, isRange := strings.Cut(text, "-")
-	if !isRange {
-		last = first
-	}
-	from, errFrom := parsePort(first)
-	to, errTo := parsePort(last)
-	if to < from {
-		err = strconv.ErrRange
-	}
-	return from, to, cmp.Or(errFrom, errTo, err)
 }
 
 func parsePort(text string) (int, error) {

@@ -37,9 +37,11 @@ const keygenUsage = `adit-server keygen NAME makes a key, adds it to the server'
 
   adit-server keygen laptop                          into ./data/keys
   adit-server keygen laptop --config config.yaml     into the file that keys names there
+  adit-server keygen laptop --ports 10000-10010      its clients may ask for these public ports alone
 
-A server that has the file takes a new key at once, and ends the tunnels of one whose line was removed. One that was started
-without it has to be started again.
+What a client may have stands behind its key: ports=10000-10010 services=ssh connections=100 tunnels=2 addresses=10.0.0.0/8,
+as the flags of those names write it. A server that has the file takes a new key at once, and ends the tunnels of one whose
+line was removed. One that was started without it has to be started again.
 Flags are those of the server, of which it reads where the keys are and the tunnel port is.
 
   --config FILE         YAML file with the keys below
@@ -95,6 +97,8 @@ const clientUsage = `adit-client keeps a tunnel to a server, and connects its vi
 
   ADIT_KEY='adit1:…' adit-client --server example.org:9000        as adit-server keygen NAME prints it: services on this machine's loopback
   … adit-client --server example.org:9000 --allow 192.168.1.0/24:22   and this as well
+  … adit-client --server example.org:9000 --publish 8080 --publish 10022=22 --publish 0=web.lan:80   public ports of the
+                                                                   server that lead to these services
   adit-client --server example.org:9000                           without a key, to a server that was started with --open
   adit-client --server example.org:9000 --tls --ca server.crt     the same encrypted, to a server with that certificate
 

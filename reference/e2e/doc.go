@@ -28,4 +28,5 @@
 //	config_test.go api_test.go                                   bad configuration and bad requests
 //	tls_test.go                                                  encrypted tunnels, and who is refused
 //	readme_linux_test.go                                         README's first commands, in network namespaces with NAT
+//	publish_test.go                                              ports that clients ask for: who gets and keeps them
 package e2e

@@ -26,12 +26,20 @@ func Read(path string) (Key, error) {
 		return Key{}, err
 	case len(all) != 1:
 		return Key{}, fmt.Errorf("%s has %d keys; a client has one", path, len(all))
+	case all[0].Rights.String() != "":
+		return Key{}, fmt.Errorf("%s has options behind the key, which belong into the server's file; leave the key alone", path)
 	}
-	return all[0], nil
+	return all[0].Key, nil
+}
+
+// Entry is a line of a server's file: a key, and what its clients may have.
+type Entry struct {
+	Key
+	Rights Rights
 }
 
 // read reads a file of keys. An error names the line and the part of it that is wrong, and never a secret.
-func read(path string) ([]Key, error) {
+func read(path string) ([]Entry, error) {
 	text, err := files.ReadPrivate(path, "whoever has a key can be the client")
 	if err != nil {
 		return nil, err
@@ -39,8 +47,8 @@ func read(path string) ([]Key, error) {
 	return parse(path, text)
 }
 
-func parse(path, text string) ([]Key, error) {
-	var all []Key
+func parse(path, text string) ([]Entry, error) {
+	var all []Entry
 	seen := map[string]int{} // the line of each ID
 	n := 0
 	for line := range strings.Lines(text) {
@@ -52,7 +60,12 @@ func parse(path, text string) ([]Key, error) {
 		if strings.HasPrefix(line, "-----BEGIN ") {
 			return nil, fmt.Errorf("%s:%d: this is a PEM file, and none of keys; a certificate's private key is named by cert_key_file at the client, and security.tunnel.key_file at the server", path, n)
 		}
-		key, err := Parse(line)
+		text, options := cutOptions(line)
+		key, err := Parse(text)
+		var rights Rights
+		if err == nil {
+			rights, err = ParseRights(strings.Fields(options))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w; correct the line or remove it", path, n, err)
 		}
@@ -60,7 +73,7 @@ func parse(path, text string) ([]Key, error) {
 			return nil, fmt.Errorf("%s:%d: key ID %s is that of line %d too; remove one of them", path, n, key.ID, before)
 		}
 		seen[key.ID] = n
-		all = append(all, key)
+		all = append(all, Entry{key, rights})
 	}
 	return all, nil
 }
@@ -87,8 +100,18 @@ func (r *refused) Unwrap() error { return r.is }
 // changing is held while a file is changed by this process.
 var changing sync.Mutex
 
-// Add makes a new key with an ID and adds it to a server's file, which it makes if there is none.
-func Add(path, id string) (Key, error) {
+// cutOptions parts a key from what stands behind it. What is no key with options stays whole: the words for a broken key fit it.
+func cutOptions(line string) (key, options string) {
+	parts := strings.SplitN(line, ":", 3)
+	secret, options, ok := strings.Cut(parts[len(parts)-1], " ")
+	if len(parts) < 3 || !ok || strings.TrimSpace(options) == "" {
+		return line, ""
+	}
+	return strings.Join([]string{parts[0], parts[1], secret}, ":"), options
+}
+
+// Add makes a new key with an ID and rights, and adds it to a server's file, which it makes if there is none.
+func Add(path, id string, rights Rights) (Key, error) {
 	if !wire.ValidKeyID(id) {
 		return Key{}, &refused{ErrName, fmt.Sprintf("%q is no name of a key: 1 to %d of A to Z, a to z, 0 to 9, dot, underscore and hyphen", id, wire.MaxKeyID)}
 	}
@@ -105,7 +128,7 @@ func Add(path, id string) (Key, error) {
 	}
 	key := Key{ID: id}
 	rand.Read(key.Secret[:])
-	return key, files.AddLine(path, key.Line())
+	return key, files.AddLine(path, strings.TrimSpace(key.Line()+" "+rights.String()))
 }
 
 // Remove takes a key out of a server's file.
@@ -116,7 +139,8 @@ func Remove(path, id string) error {
 		return err
 	}
 	removed, err := files.RemoveLines(path, func(line string) bool {
-		key, err := Parse(line)
+		text, _ := cutOptions(line)
+		key, err := Parse(text)
 		return err == nil && key.ID == id
 	})
 	if err == nil && !removed {

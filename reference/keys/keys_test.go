@@ -2,6 +2,7 @@ package keys
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -110,7 +111,7 @@ func TestOnlyItsOwnerReadsAFile(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		for what, err := range map[string]error{"Open": second(Open(path)), "Read": second(Read(path)), "Add": second(Add(path, "new"))} {
+		for what, err := range map[string]error{"Open": second(Open(path)), "Read": second(Read(path)), "Add": second(Add(path, "new", Rights{}))} {
 			if what == "Add" && mode == 0o400 {
 				continue // the owner may not write it, unless he is root
 			}
@@ -125,7 +126,7 @@ func second[T any](_ T, err error) error { return err }
 
 func TestAdd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "keys")
-	home, err := Add(path, "home")
+	home, err := Add(path, "home", Rights{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func TestAdd(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file has mode %v, %v; want 0600", info.Mode(), err)
 	}
-	work, err := Add(path, "work")
+	work, err := Add(path, "work", Rights{})
 	if err != nil || work.Secret == home.Secret {
 		t.Errorf("Add = %v; want a key of its own", err)
 	}
@@ -143,7 +144,7 @@ func TestAdd(t *testing.T) {
 	}
 	// A file whose last line has no end.
 	write(t, path, "adit1:old:"+secret)
-	if _, err := Add(path, "new"); err != nil {
+	if _, err := Add(path, "new", Rights{}); err != nil {
 		t.Fatal(err)
 	}
 	if ring, err := Open(path); err != nil || ring.Len() != 2 {
@@ -151,12 +152,12 @@ func TestAdd(t *testing.T) {
 	}
 	before, _ := os.ReadFile(path)
 	for id, want := range map[string]string{"old": "has a key old already", "": "is no name", "a b": "is no name", "a:b": "is no name", strings.Repeat("x", 65): "is no name"} {
-		if _, err := Add(path, id); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Add(path, id, Rights{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Add(%q) = %v; want an error with %q", id, err, want)
 		}
 	}
 	write(t, path, string(before)+"broken\n")
-	if _, err := Add(path, "more"); err == nil || !strings.Contains(err.Error(), ":3: ") {
+	if _, err := Add(path, "more", Rights{}); err == nil || !strings.Contains(err.Error(), ":3: ") {
 		t.Errorf("Add to a broken file = %v; want the line", err)
 	}
 }
@@ -269,13 +270,14 @@ func FuzzFile(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for _, k := range all {
-			if again, err := Parse(k.Line()); err != nil || again != k || seen[k.ID] {
+			if again, err := Parse(k.Line()); err != nil || again != k.Key || seen[k.ID] {
 				t.Errorf("%q: the key %s is written as what is %v, %v, or is there twice", text, k.ID, again, err)
 			}
 			seen[k.ID] = true
 		}
 	})
 }
+
 func TestRemove(t *testing.T) {
 	path := file(t, "# home\nadit1:home:"+secret+"\n\nadit1:work:"+another+"\r\nadit1:last:"+secret)
 	link := filepath.Join(t.TempDir(), "link")
@@ -299,7 +301,7 @@ func TestRemove(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]error{"home": ErrTaken, "": ErrName} {
-		if _, err := Add(path, id); !errors.Is(err, want) {
+		if _, err := Add(path, id, Rights{}); !errors.Is(err, want) {
 			t.Errorf("Add(%q) = %v; want %v", id, err, want)
 		}
 	}
@@ -309,5 +311,86 @@ func TestRemove(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
 		t.Errorf("files are left behind: %v", entries)
+	}
+}
+
+func TestRights(t *testing.T) {
+	line := "adit1:home:" + secret
+	const options = "ports=10000-10010,10022 services=ssh,web networks=tcp connections=100 tunnels=2 addresses=10.0.0.0/8,192.0.2.7/32"
+	ring, err := Open(file(t, line+" "+options+"\nadit1:work:"+another+"\n"+"adit1:none:"+another+"  ports=  services= \n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, ok := ring.Rights("home")
+	if !ok || home.String() != options {
+		t.Errorf("Rights(home) = %q, %v; want %q", home, ok, options)
+	}
+	if work, ok := ring.Rights("work"); !ok || work.String() != "" || !work.AllowsPort(1) || !work.AllowsService("x") || !work.AllowsNetwork("udp") || !work.AllowsAddress(netip.MustParseAddr("::1")) {
+		t.Errorf("Rights(work) = %q, %v; want all", work, ok)
+	}
+	if none, _ := ring.Rights("none"); none.AllowsPort(10022) || none.AllowsService("ssh") || none.String() != "ports= services=" {
+		t.Errorf("Rights(none) = %q; want none of ports and services", none)
+	}
+	if _, ok := ring.Rights("nobody"); ok {
+		t.Error("a key that is not there has rights")
+	}
+	for n, want := range map[int]bool{9999: false, 10000: true, 10010: true, 10011: false, 10021: false, 10022: true, 10023: false} {
+		if home.AllowsPort(n) != want {
+			t.Errorf("AllowsPort(%d) = %v", n, !want)
+		}
+	}
+	for addr, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "192.0.2.7": true, "192.0.2.8": false, "11.0.0.1": false} {
+		if home.AllowsAddress(netip.MustParseAddr(addr)) != want {
+			t.Errorf("AllowsAddress(%s) = %v", addr, !want)
+		}
+	}
+	if home.AllowsService("db") || !home.AllowsService("web") || home.AllowsNetwork("udp") || home.Connections != 100 || home.Tunnels != 2 {
+		t.Errorf("rights are %+v", home)
+	}
+	for options, want := range map[string]string{
+		"port=1":                       "option port: there is no such option; there are ports, services",
+		"ports=0":                      "option ports: element 1 of the value is not a port",
+		"ports=1,2-1":                  "option ports: element 2",
+		"ports=1 tunnels=1 ports=2":    "option ports is there twice",
+		"services=SSH":                 "option services: element 1",
+		"services=ssh,":                "option services: element 2",
+		"networks=tcp,sctp":            "option networks: element 2 of the value is not tcp or udp",
+		"connections=0":                "option connections: the value is not a number from 1 on",
+		"tunnels=x":                    "option tunnels: the value",
+		"addresses=10.0.0.0/33":        "option addresses: element 1",
+		"ports":                        "option 1 has no value",
+		"adit1:work:" + another:        "option 1 has no value",
+		"adit1:work:" + another + "=1": "option 1: there is no such option",
+		"ports=adit1:work:" + another:  "option ports: element 1",
+		"tunnels=" + another:           "option tunnels: the value",
+	} {
+		path := file(t, "# a comment\n"+line+" "+options+"\n")
+		_, err := Open(path)
+		if err == nil || !strings.HasPrefix(err.Error(), path+":2: "+want) || strings.Contains(err.Error(), another) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: %v; want file, line and %q, and no secret", options, err, want)
+		}
+	}
+	if _, err := Read(file(t, line+" "+options+"\n")); err == nil || !strings.Contains(err.Error(), "belong into the server's file") {
+		t.Errorf("a client's file with options: %v; want it refused", err)
+	}
+	path := filepath.Join(t.TempDir(), "keys")
+	if _, err := Add(path, "home", home); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(path); !strings.HasSuffix(string(text), " "+options+"\n") {
+		t.Errorf("Add writes %s; want the options behind the key", text)
+	}
+	// A file that changes in its options alone has changed.
+	write(t, path, line+" tunnels=3\n")
+	ring, err = Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, line+" tunnels=44\n")
+	if changed, err := ring.Refresh(); !changed || err != nil {
+		t.Errorf("Refresh = %v, %v", changed, err)
+	}
+	if r, _ := ring.Rights("home"); r.Tunnels != 44 {
+		t.Errorf("rights are %+v; want the new ones", r)
 	}
 }

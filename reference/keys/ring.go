@@ -15,7 +15,7 @@ import (
 type Ring struct {
 	path string
 	salt [sha256.Size]byte
-	file *files.Watched[map[[sha256.Size]byte]Key] // by the digests of their IDs
+	file *files.Watched[map[[sha256.Size]byte]Entry] // by the digests of their IDs
 }
 
 // Open reads a server's file. One without keys is as good as any other: every client is denied.
@@ -23,12 +23,12 @@ func Open(path string) (*Ring, error) {
 	r := &Ring{path: path}
 	rand.Read(r.salt[:])
 	var err error
-	r.file, err = files.Watch("keys", func() (map[[sha256.Size]byte]Key, error) {
+	r.file, err = files.Watch("keys", func() (map[[sha256.Size]byte]Entry, error) {
 		all, err := read(path)
 		if err != nil {
 			return nil, err
 		}
-		keys := make(map[[sha256.Size]byte]Key, len(all))
+		keys := make(map[[sha256.Size]byte]Entry, len(all))
 		for _, k := range all {
 			keys[r.digest(k.ID)] = k
 		}
@@ -56,6 +56,12 @@ func (r *Ring) Has(k Key) bool {
 	return ok && subtle.ConstantTimeCompare(secret[:], k.Secret[:]) == 1
 }
 
+// Rights are what the clients of a key may have; false: the ring does not have it.
+func (r *Ring) Rights(id string) (Rights, bool) {
+	e, ok := r.file.Value()[r.digest(id)]
+	return e.Rights, ok
+}
+
 // Len is how many keys there are.
 func (r *Ring) Len() int { return len(r.file.Value()) }
 
@@ -70,7 +76,7 @@ func (r *Ring) IDs() []string {
 }
 
 // Add makes a key and adds it to the file, and Remove takes one out. Either holds from the next Refresh on.
-func (r *Ring) Add(id string) (Key, error) { return Add(r.path, id) }
+func (r *Ring) Add(id string) (Key, error) { return Add(r.path, id, Rights{}) }
 
 // Remove is the opposite of Add.
 func (r *Ring) Remove(id string) error { return Remove(r.path, id) }

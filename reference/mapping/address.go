@@ -1,9 +1,12 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/adit-tunnel/adit/spec/wire"
@@ -30,6 +33,34 @@ func ParsePrefix(text string) (netip.Prefix, error) {
 		return p, fmt.Errorf("%q is neither an address nor a CIDR like 192.0.2.0/24", text)
 	}
 	return p.Masked(), nil
+}
+
+// ParseTarget reads PORT or HOST:PORT; host is empty without one.
+func ParseTarget(text string) (host string, port int, err error) {
+	number := text
+	if strings.Contains(text, ":") {
+		if host, number, err = net.SplitHostPort(text); err != nil || !ValidHost(host) {
+			return "", 0, errors.New("the target must be HOST:PORT or PORT")
+		}
+	}
+	if port, err = strconv.Atoi(number); err != nil || port < 1 || port > 65535 {
+		return "", 0, errors.New("the target's port must be 1 to 65535")
+	}
+	return host, port, nil
+}
+
+// ParsePorts reads a port or FROM-TO.
+func ParsePorts(text string) (from, to uint16, err error) {
+	first, last, isRange := strings.Cut(text, "-")
+	if !isRange {
+		last = first
+	}
+	a, errA := strconv.ParseUint(first, 10, 16)
+	b, errB := strconv.ParseUint(last, 10, 16)
+	if errA != nil || errB != nil || a == 0 || a > b {
+		return 0, 0, fmt.Errorf("bad ports %q: want 1 to 65535, or FROM-TO", text)
+	}
+	return uint16(a), uint16(b), nil
 }
 
 // Allows reports whether addr is in one of prefixes, as [ParsePrefix] reads them. None at all allow every

@@ -53,7 +53,7 @@ func NewManager(rules Rules, store Store, listen ListenFunc, log *slog.Logger) *
 // Create makes a mapping: bound, stored and served when it returns, or nothing of it left (API-004).
 func (g *Manager) Create(ctx context.Context, q Request) (Mapping, error) {
 	// The port first: what is omitted is derived from it.
-	if err := cmp.Or(g.rules.usable(q.Port), g.rules.inRange(q.Port)); err != nil {
+	if err := g.rules.Allows(q.Port); err != nil {
 		return Mapping{}, err
 	}
 	m, err := g.rules.plan(q)
@@ -145,6 +145,14 @@ func (g *Manager) Remove(ctx context.Context, port int) error {
 	g.settle(port, nil)
 	s.log.Info("mapping removed")
 	return nil
+}
+
+// Has reports whether a port has a mapping, or is about to have one.
+func (g *Manager) Has(port int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, has := g.ports[port]
+	return has
 }
 
 // List returns the mappings in the order of their making.

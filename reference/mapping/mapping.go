@@ -16,12 +16,20 @@ type Mapping struct {
 	TargetPort int
 	UseTunnel  bool   // through a client; otherwise the server connects itself
 	Client     string // address or CIDR of the tunnels that may serve it; "" for any
+	Service    string // the name of a service that a client has asked for, in the place of the target; "": none
+	Key        string // the ID of the key that its tunnels have to have; "": any
+	Name       string // what their client has to call itself; "": anything
 	CreatedAt  time.Time
 	Options
 }
 
-// Target is where the mapping leads, host:port.
-func (m Mapping) Target() string { return net.JoinHostPort(m.TargetHost, strconv.Itoa(m.TargetPort)) }
+// Target is where the mapping leads, host:port, or the name of a service.
+func (m Mapping) Target() string {
+	if m.Service != "" {
+		return m.Service
+	}
+	return net.JoinHostPort(m.TargetHost, strconv.Itoa(m.TargetPort))
+}
 
 // Clients is Client, parsed; the zero prefix: any. It panics on a text that no [Rules] let pass.
 func (m Mapping) Clients() netip.Prefix {
@@ -45,6 +53,9 @@ type Request struct {
 	TargetPort *int   `json:"target_port,omitempty"` // nil: left out
 	UseTunnel  *bool  `json:"use_tunnel,omitempty"`  // nil: left out
 	Client     string `json:"client,omitempty"`      // "": left out
+	Service    string `json:"service,omitempty"`     // "": left out, like the two below
+	Key        string `json:"key,omitempty"`
+	Name       string `json:"name,omitempty"`
 	Options
 }
 

@@ -1,13 +1,17 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
 // Rules are what the operator allows, and what fills in the omitted fields of a request.
 type Rules struct {
 	TunnelEnabled     bool  // mappings may use the tunnel, and do unless they say otherwise
+	Keys              bool  // clients have keys, which mappings may name
 	ShortRequests     bool  // an omitted target host is the client's choice, not its 127.0.0.1
 	TargetOffset      int   // an omitted target port is the mapped port less this
 	PortFrom, PortEnd int   // ports that Create may map; they do not bind the operator's own Add, which is -map
@@ -21,6 +25,9 @@ func (r *Rules) usable(port int) error {
 	}
 	return r.notBlacklisted(port)
 }
+
+// Allows refuses the ports that clients may not ask for: those that Create may not map.
+func (r *Rules) Allows(port int) error { return cmp.Or(r.usable(port), r.inRange(port)) }
 
 // inRange refuses ports that Create may not map (API-006).
 func (r *Rules) inRange(port int) error {
@@ -41,12 +48,18 @@ func (r *Rules) notBlacklisted(port int) error {
 // plan turns a request, whose port is checked before, into the mapping that it asks for, with everything filled in that was omitted, or
 // says which field cannot be.
 func (r *Rules) plan(q Request) (Mapping, error) {
-	m := Mapping{Port: q.Port, UseTunnel: r.TunnelEnabled, Client: q.Client, Options: q.Options}
+	m := Mapping{Port: q.Port, UseTunnel: r.TunnelEnabled, Client: q.Client, Service: q.Service, Key: q.Key, Name: q.Name, Options: q.Options}
 	if q.UseTunnel != nil {
 		m.UseTunnel = *q.UseTunnel
 	}
 	if m.UseTunnel && !r.TunnelEnabled {
 		return m, refuse(Invalid, "use_tunnel", "needs the tunnel, which is off; set tunnel.enabled, or use_tunnel to false")
+	}
+	if err := r.checkOwner(q, m); err != nil {
+		return m, err
+	}
+	if m.Service != "" {
+		return m, checkClient(m)
 	}
 	var err error
 	if m.TargetHost, err = r.targetHost(q.TargetHost, m.UseTunnel); err != nil {
@@ -56,6 +69,38 @@ func (r *Rules) plan(q Request) (Mapping, error) {
 		return m, err
 	}
 	return m, m.check()
+}
+
+// checkOwner refuses a service, a key or a name that no tunnel can have, or that has no use here.
+func (r *Rules) checkOwner(q Request, m Mapping) error {
+	for _, f := range []struct {
+		field, text string
+		valid       func(string) bool
+		want        string
+	}{
+		{"service", m.Service, wire.ValidLabel, "1 to 63 of a-z, 0-9 and -"},
+		{"key", m.Key, wire.ValidKeyID, "the name of a key, as given to adit-server keygen"},
+		{"name", m.Name, wire.ValidLabel, "1 to 63 of a-z, 0-9 and -"},
+	} {
+		switch {
+		case f.text == "":
+		case !m.UseTunnel:
+			return refuse(Invalid, f.field, "chooses among tunnels, and this mapping uses none; omit it, or set use_tunnel")
+		case !f.valid(f.text):
+			return refuse(Invalid, f.field, "%q is not %s", f.text, f.want)
+		}
+	}
+	switch {
+	case m.Key != "" && !r.Keys:
+		return refuse(Invalid, "key", "has no use on a server without keys; omit it, or start the server with keys")
+	case m.Service != "" && m.Key == "" && r.Keys:
+		return refuse(Invalid, "key", "is required beside service: names of services are those of a key's clients")
+	case m.Service != "" && q.TargetHost != "":
+		return refuse(Invalid, "target_host", "is the client's affair where there is a service; give one of the two")
+	case m.Service != "" && q.TargetPort != nil:
+		return refuse(Invalid, "target_port", "is the client's affair where there is a service; give one of the two")
+	}
+	return nil
 }
 
 func (r *Rules) targetHost(host string, tunnel bool) (string, error) {

@@ -11,6 +11,8 @@
 //	tunnels.go   tunnels: who may connect, the life of one
 //	tls.go       the handshake of one that is encrypted
 //	registry.go  the live tunnels, and which of them serves a mapping
+//	groups.go    clients by their owners and instances, and what they may have
+//	bindings.go  the ports and names that they ask for
 //	keys.go      the keys of clients: read again when they have changed, taken away; what the log says of who may be a client
 //	refused.go   who never was a client, counted by why
 //	show.go      what the API shows of visitors, and how it changes keys

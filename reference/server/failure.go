@@ -15,12 +15,12 @@ var failures = []struct {
 	name string
 	errs []error
 }{
-	{"no-tunnel", []error{errNoTunnel}},
+	{"no-tunnel", []error{errNoTunnel, errAway}},
 	{"tunnel-off", []error{errTunnelOff}},
 	{"no-descriptors", []error{errExhausted}},
 	{"no-proxy-header", []error{errNoHeader}},
 	{"not-allowed", []error{errNotAllowed}},
-	{"too-many", []error{session.ErrTooMany, forward.ErrBusy, errTooManyVisitors}},
+	{"too-many", []error{session.ErrTooMany, forward.ErrBusy, errTooManyVisitors, errRights}},
 	{"too-many-of-address", []error{errTooManyOfAddress}},
 	{"idle", []error{forward.ErrIdle}},
 	{"tunnel-lost", []error{session.ErrEnded, session.ErrClosing}},

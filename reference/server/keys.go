@@ -33,10 +33,17 @@ func (s *Server) refreshKeys() {
 		s.log.Error("the file of keys has changed and cannot be used; the keys that were read before go on", "error", err)
 	case changed:
 		s.log.Info("the file of keys has changed, and was read again", "keys", s.cfg.Keys.Len())
+		s.groups.recheck()
 		for _, t := range s.registry.clients() {
 			s.checkKey(t)
 		}
 	}
+}
+
+// hasKey reports whether there is a key of that ID.
+func (s *Server) hasKey(id string) bool {
+	_, ok := s.cfg.Keys.Rights(id)
+	return ok
 }
 
 // checkKey ends the tunnel of a key that was taken away. A tunnel is checked when it is in the registry, and all that are

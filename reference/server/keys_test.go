@@ -37,10 +37,10 @@ func runKeyed(t *testing.T, change ...func(*Config)) *keyed {
 	t.Helper()
 	k := &keyed{file: filepath.Join(t.TempDir(), "keys"), log: &lines{}}
 	var err error
-	if k.home, err = keys.Add(k.file, "home"); err != nil {
+	if k.home, err = keys.Add(k.file, "home", keys.Rights{}); err != nil {
 		t.Fatal(err)
 	}
-	if k.work, err = keys.Add(k.file, "work"); err != nil {
+	if k.work, err = keys.Add(k.file, "work", keys.Rights{}); err != nil {
 		t.Fatal(err)
 	}
 	cfg := config(t)
@@ -141,7 +141,7 @@ func TestAKeyThatIsTakenAwayEndsItsTunnels(t *testing.T) {
 	wantReset(t, "afterwards", k.visitors)
 
 	// A key is good at once: who makes one starts the client.
-	again, err := keys.Add(k.file, "home")
+	again, err := keys.Add(k.file, "home", keys.Rights{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -21,6 +22,7 @@ type port struct {
 	clients  netip.Prefix     // whose tunnels may serve it; zero: any
 	door     *door
 	pool     *forward.Pool // nil: it uses the tunnel
+	binding  *binding      // that it is the port of; nil: a mapping's
 
 	mu       sync.Mutex // guards the following fields
 	closed   bool
@@ -32,7 +34,10 @@ type port struct {
 
 // listenPort binds the port of a mapping.
 func (s *Server) listenPort(m mapping.Mapping) (mapping.Listener, error) {
-	p := &port{server: s, live: map[*visit]struct{}{}, failures: map[string]int64{}, drops: map[string]int64{}}
+	if who := s.groups.holder(m.Port); who != "" {
+		return nil, &mapping.Error{Kind: mapping.Conflict, Field: "port", Reason: fmt.Sprintf("%d is one that a client has asked for (%s); use another, or end that client", m.Port, who)}
+	}
+	p := newPort(s, nil)
 	var err error
 	if m.TCP() {
 		p.listener, err = listen(s.cfg.VisitorHost, m.Port)
@@ -44,8 +49,13 @@ func (s *Server) listenPort(m mapping.Mapping) (mapping.Listener, error) {
 		p.Close()
 		return nil, &mapping.Error{Kind: mapping.Conflict, Field: "port", Reason: err.Error()}
 	}
-	p.server.ports.Store(p, nil)
 	return p, nil
+}
+
+func newPort(s *Server, l *net.TCPListener) *port {
+	p := &port{server: s, listener: l, live: map[*visit]struct{}{}, failures: map[string]int64{}, drops: map[string]int64{}}
+	s.ports.Store(p, nil)
+	return p
 }
 
 // Serve accepts visitors of m until Close is called.

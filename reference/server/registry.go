@@ -44,7 +44,7 @@ type registry struct {
 	auth bool // the server has keys
 
 	mu               sync.Mutex // guards the following fields
-	proven, unproven groups
+	proven, unproven byAddress
 }
 
 // add makes t available to visitors, as one that is not proven. It returns the tunnel that has to make room for
@@ -65,7 +65,7 @@ func (r *registry) add(t *tunnel) (evicted *tunnel) {
 		from = r.unproven.all()
 		slices.SortFunc(from, func(a, b *tunnel) int { return a.accepted.Compare(b.accepted) })
 	case len(r.unproven.all()) > mostUnproven:
-		from = slices.MaxFunc(r.unproven, func(a, b group) int { return len(a.tunnels) - len(b.tunnels) }).tunnels
+		from = slices.MaxFunc(r.unproven, func(a, b ofAddress) int { return len(a.tunnels) - len(b.tunnels) }).tunnels
 	default:
 		return nil
 	}
@@ -153,27 +153,27 @@ func (r *registry) all() []*tunnel {
 	return append(r.proven.all(), r.unproven.all()...)
 }
 
-// groups are tunnels by their address, in the order in which the addresses arrived; none is empty.
-type groups []group
+// byAddress are tunnels by their address, in the order in which the addresses arrived; none is empty.
+type byAddress []ofAddress
 
-// group is the tunnels of one client address. It keeps its place among the groups as long as one of them
+// ofAddress is the tunnels of one client address. It keeps its place among the others as long as one of them
 // lives, so that a client that reconnects before its old tunnel is known to be dead stays where it was.
-type group struct {
+type ofAddress struct {
 	addr    netip.Addr
 	tunnels []*tunnel // in order of arrival
 }
 
-func (g *groups) add(t *tunnel) {
+func (g *byAddress) add(t *tunnel) {
 	i := g.find(t.addr)
 	if i < 0 {
-		*g = append(*g, group{addr: t.addr})
+		*g = append(*g, ofAddress{addr: t.addr})
 		i = len(*g) - 1
 	}
 	(*g)[i].tunnels = append((*g)[i].tunnels, t)
 }
 
 // remove takes t out, and reports whether it was there.
-func (g *groups) remove(t *tunnel) bool {
+func (g *byAddress) remove(t *tunnel) bool {
 	i := g.find(t.addr)
 	if i < 0 {
 		return false
@@ -191,7 +191,7 @@ func (g *groups) remove(t *tunnel) bool {
 
 // pick returns the newest tunnel, of those that take visitors, of the address that has been connected the longest; nil
 // when none matches.
-func (g groups) pick(client netip.Prefix) *tunnel {
+func (g byAddress) pick(client netip.Prefix) *tunnel {
 	for _, of := range g {
 		if client != (netip.Prefix{}) && !client.Contains(of.addr) {
 			continue
@@ -205,7 +205,7 @@ func (g groups) pick(client netip.Prefix) *tunnel {
 	return nil
 }
 
-func (g groups) all() []*tunnel {
+func (g byAddress) all() []*tunnel {
 	var all []*tunnel
 	for _, of := range g {
 		all = append(all, of.tunnels...)
@@ -213,7 +213,7 @@ func (g groups) all() []*tunnel {
 	return all
 }
 
-// find returns the index of addr's group, or -1.
-func (g groups) find(addr netip.Addr) int {
-	return slices.IndexFunc(g, func(of group) bool { return of.addr == addr })
+// find returns the place of addr, or -1.
+func (g byAddress) find(addr netip.Addr) int {
+	return slices.IndexFunc(g, func(of ofAddress) bool { return of.addr == addr })
 }

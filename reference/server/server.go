@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/trust"
+	"github.com/adit-tunnel/adit/spec"
 )
 
 // Config tunes a server. It is copied by Listen and not modified afterwards. In every port 0 means one that
@@ -39,6 +41,8 @@ type Config struct {
 	TLSEndsBefore  bool           // proofs are bound to no TLS, as a balancer ends that of clients (AUTH-010)
 	Keys           *keys.Ring     // those of clients, of whom only they are served; nil: the server asks for none
 	AuthOptional   bool           // clients without a key are served on purpose, with Keys too
+	AllowBind      bool           // clients without key or certificate may ask for ports, too
+	BindHold       time.Duration  // how long a port is kept for a client that is gone (section 32); 0: 30 s
 
 	APIHost    string
 	APIPort    int
@@ -58,8 +62,8 @@ type Config struct {
 	Store mapping.Store
 	// Maps are made at start and not stored.
 	Maps []mapping.Request
-	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together, ShortRequests, Keys and
-	// Binding are the server's to set.
+	// Session is the template of every tunnel's session. Role, Logger, Proven, Draining, Together, ShortRequests, Keys,
+	// Binding, Binder and Up are the server's to set.
 	Session session.Config
 	// Version is what the API says it is of.
 	Version string
@@ -69,13 +73,14 @@ type Config struct {
 
 // Server is a running server. Its goroutines: one each for the tunnel listener, the file of keys, the API and every mapping,
 // one for each tunnel beside those of its session, and two for each visitor of a direct mapping. All have
-// ended when Run returns.
+// ended when Run returns. So have those of the ports that clients ask for, one each.
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	registry registry
 	refused  refused
 	reserve  reserve
+	groups   *groups
 	mappings *mapping.Manager
 	direct   forward.TCP
 	visitors crowd // of all mappings
@@ -106,8 +111,10 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.BindHold = cmp.Or(cfg.BindHold, spec.LimitOf("bind-hold").Time())
 	cfg.Session.Together = session.NewMemory(memory(cfg.Memory))
 	s := &Server{cfg: cfg, log: cfg.Logger}
+	s.groups = newGroups(s)
 	if cfg.TLS != nil {
 		s.tls = cfg.TLS.Config(s.log)
 	}
@@ -119,7 +126,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
 	s.events = api.NewEvents()
 	s.api = api.New(api.Config{
-		Mappings: s.mappings, Tunnels: s.tunnelStats, Refused: s.refused.all, TunnelEnabled: cfg.Rules.TunnelEnabled,
+		Mappings: s.mappings, Tunnels: s.tunnelStats, Bindings: s.groups.stats, Refused: s.refused.all, TunnelEnabled: cfg.Rules.TunnelEnabled,
 		Visits: s.visits, Keys: s.keyring(), Events: s.events, Version: cfg.Version,
 		Started: time.Now(), Allowed: cfg.APIAllowed, Access: cfg.Access, Logger: s.log,
 	})
@@ -248,6 +255,7 @@ func (s *Server) drain() {
 	defer cancel()
 	s.mappings.Close()
 	s.endLearn()
+	s.groups.close()
 	if s.tunnelListener != nil {
 		s.tunnelListener.Close()
 		s.accepting.Wait() // what was accepted just before is in the registry now

@@ -16,8 +16,8 @@ import (
 	"github.com/adit-tunnel/adit/reference/session"
 )
 
-// ask asks the API, and reads the data of its answer into v.
-func (r *running) ask(t *testing.T, method, path, body string, v any) {
+// api asks the API, and reads the data of its answer into v.
+func (r *running) api(t *testing.T, method, path, body string, v any) {
 	t.Helper()
 	q, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.APIAddr().String()+path, strings.NewReader(body))
 	if err != nil {
@@ -93,7 +93,7 @@ func TestTheAPIShowsVisitors(t *testing.T) {
 		Connections []api.Visit
 	}
 	eventually(t, "both visitors", func() bool {
-		k.ask(t, "GET", "/api/v1/connections", "", &shown)
+		k.api(t, "GET", "/api/v1/connections", "", &shown)
 		return shown.Count == 2 && shown.Connections[1].Out == n && shown.Connections[0].Out == n
 	})
 	for i, v := range []string{first.LocalAddr().String(), second.LocalAddr().String()} {
@@ -102,8 +102,8 @@ func TestTheAPIShowsVisitors(t *testing.T) {
 			t.Errorf("visitor %d is shown as %+v", i, got)
 		}
 	}
-	k.ask(t, "DELETE", "/api/v1/mappings/"+host.Port(), "", nil)
-	if k.ask(t, "GET", "/api/v1/connections", "", &shown); shown.Count != 2 {
+	k.api(t, "DELETE", "/api/v1/mappings/"+host.Port(), "", nil)
+	if k.api(t, "GET", "/api/v1/connections", "", &shown); shown.Count != 2 {
 		t.Errorf("a visitor whose mapping was removed is not shown: %+v", shown)
 	}
 	id := shown.Connections[0].ID
@@ -121,20 +121,20 @@ func TestTheAPIShowsVisitors(t *testing.T) {
 	}
 	second.Close()
 	eventually(t, "nobody", func() bool {
-		k.ask(t, "GET", "/api/v1/connections", "", &shown)
+		k.api(t, "GET", "/api/v1/connections", "", &shown)
 		return shown.Count == 0
 	})
 	third := dial(t, through)
 	wantEchoOn(t, "on a port that all had left", third)
-	if k.ask(t, "GET", "/api/v1/connections", "", &shown); shown.Count != 1 {
+	if k.api(t, "GET", "/api/v1/connections", "", &shown); shown.Count != 1 {
 		t.Errorf("a visitor of a port that was without is not shown: %+v", shown)
 	}
 	third.Close()
 	eventually(t, "nobody again", func() bool {
-		k.ask(t, "GET", "/api/v1/connections", "", &shown)
+		k.api(t, "GET", "/api/v1/connections", "", &shown)
 		return shown.Count == 0
 	})
-	k.ask(t, "DELETE", "/api/v1/mappings/"+strings.TrimPrefix(through, "127.0.0.1:"), "", nil)
+	k.api(t, "DELETE", "/api/v1/mappings/"+strings.TrimPrefix(through, "127.0.0.1:"), "", nil)
 	ports = 0
 	for range k.Server.ports.Range {
 		ports++
@@ -149,7 +149,7 @@ func TestTheAPIChangesKeys(t *testing.T) {
 	k := runKeyed(t, func(c *Config) { c.Version = "1.2.3" })
 	next := k.heard(t)
 	var made struct{ Name, Key string }
-	k.ask(t, "POST", "/api/v1/keys", `{"name":"new"}`, &made)
+	k.api(t, "POST", "/api/v1/keys", `{"name":"new"}`, &made)
 	next("key.added", &made)
 	key, err := keys.Parse(made.Key)
 	if err != nil || key.ID != "new" {
@@ -166,11 +166,11 @@ func TestTheAPIChangesKeys(t *testing.T) {
 			Clients int
 		}
 	}
-	k.ask(t, "GET", "/api/v1/keys", "", &shown)
+	k.api(t, "GET", "/api/v1/keys", "", &shown)
 	if len(shown.Keys) != 3 || shown.Keys[0].Name != "home" || shown.Keys[1].Clients != 1 || shown.Keys[1].Name != "new" {
 		t.Errorf("keys = %+v; want home, new with a client, work", shown)
 	}
-	k.ask(t, "DELETE", "/api/v1/keys/new", "", nil)
+	k.api(t, "DELETE", "/api/v1/keys/new", "", nil)
 	if _, ok := k.cfg.Keys.Find("new"); ok {
 		t.Error("a key that was taken away is still good when the answer comes")
 	}

@@ -261,6 +261,7 @@ func TestAHandshakeHasItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &lines{}
 		s := &Server{log: log.logger(), tls: cfg.TLS.Config(log.logger())}
+		s.groups = newGroups(s)
 		near, far := sock.Pipe(1 << 10)
 		silent := &tunnel{id: "silent", addr: netip.MustParseAddr("192.0.2.1"), secure: sock.ServerTLS(near, s.tls), log: s.log}
 		s.registry.add(silent)
@@ -282,6 +283,7 @@ func TestOneTooManyDoesNotStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &lines{}
 		s := &Server{log: log.logger(), tls: cfg.TLS.Config(log.logger())}
+		s.groups = newGroups(s)
 		near, far := sock.Pipe(1 << 20)
 		full := errors.New("too many are here")
 		ctx, end := context.WithCancelCause(t.Context())

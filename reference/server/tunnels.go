@@ -30,9 +30,10 @@ type tunnel struct {
 	taken   func() error // makes a client of it, the first time that it is called; an error says why not
 
 	accepted time.Time
-	shaking  atomic.Bool // its TLS handshake is not over
-	client   atomic.Bool // it is, or was, a client's
-	draining atomic.Bool // it takes no new visitors
+	shaking  atomic.Bool           // its TLS handshake is not over
+	client   atomic.Bool           // it is, or was, a client's
+	draining atomic.Bool           // it takes no new visitors
+	group    atomic.Pointer[group] // that it is one of; nil: its HELLO has not come
 }
 
 // acceptTunnel takes what the tunnel listener accepted, and serves visitors through it at once where no proven
@@ -76,7 +77,8 @@ func (s *Server) beginTunnel(conn *net.TCPConn, remote netip.AddrPort) {
 	cfg.Role, cfg.Logger, cfg.ShortRequests = session.Server, t.log, s.cfg.Rules.ShortRequests
 	t.taken = sync.OnceValue(func() error { return s.prove(t) })
 	cfg.Proven = t.taken
-	cfg.Draining = func() { t.draining.Store(true) }
+	cfg.Draining = func() { t.draining.Store(true); s.groups.drain(t) }
+	cfg.Binder, cfg.Up = binder{s.groups, t}, func() { s.groups.join(t) }
 	if s.cfg.Keys != nil {
 		cfg.Keys, cfg.AuthOptional = s.cfg.Keys.Find, s.cfg.AuthOptional
 	}
@@ -138,6 +140,7 @@ func (s *Server) serveTunnel(ctx context.Context, t *tunnel) {
 		if t.client.Load() || s.cfg.Keys == nil { // else it has its seat until its transport is closed
 			s.registry.remove(t)
 		}
+		s.groups.leave(t)
 		err := t.session.Err()
 		if t.client.Load() {
 			s.events.Send("client.gone", func() any { return api.ClientGone{Client: t.who(), Error: api.ErrorText(err)} })

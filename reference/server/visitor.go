@@ -27,6 +27,9 @@ var errTunnelOff = errors.New("this mapping leads through the tunnel, which is o
 // errNoTunnel ends a visit that no tunnel can serve.
 var errNoTunnel = errors.New("no connected client serves this mapping: start one, or correct the mapping's client")
 
+// errAway ends a visit of a port that is kept for a client.
+var errAway = errors.New("the client that asked for this port is away, or drains")
+
 // visit is one visitor, from its accept to its end.
 type visit struct {
 	port   *port
@@ -37,6 +40,7 @@ type visit struct {
 	inside bool                   // the door let it in
 	tunnel atomic.Pointer[tunnel] // that serves it; nil: none
 	counts sock.Counts
+	leave  func() // gives up its place among those of an owner; nil: it has none
 }
 
 // say logs something of a visit. At the usual level an orderly one says nothing, and costs no line.
@@ -124,14 +128,27 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 		Counts: &v.counts, Over: v.end, Idle: time.Duration(m.IdleTimeout),
 	}
 	for {
-		t := s.registry.pick(v.port.clients)
-		if t == nil {
+		t, service := s.chooseTunnel(v.port)
+		switch {
+		case t == nil && v.port.binding != nil:
+			return errAway
+		case t == nil:
 			return errNoTunnel
+		}
+		if service != "" {
+			visitor.Target = session.Target{Service: service}
 		}
 		v.say(slog.LevelDebug, "visitor accepted", slog.Any("tunnel", t.id))
 		v.tunnel.Store(t)
 		visitor.Socket = v.port.bounded(socket, t)
-		err := t.session.Open(visitor)
+		var err error
+		if v.leave, err = s.groups.enterVisitor(t); err != nil {
+			return err
+		}
+		if err = t.session.Open(visitor); err != nil {
+			v.leave()
+			v.leave = nil
+		}
 		switch {
 		case errors.Is(err, session.ErrClosing):
 			t.draining.Store(true) // AWAY-008: the next one serves
@@ -142,6 +159,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 			return err
 		}
 		s.registry.remove(t) // it ended, and its goroutine has not said so yet: the next one serves
+		s.groups.leave(t)
 	}
 }
 
@@ -173,6 +191,9 @@ func (v *visit) end(err error) {
 	failure := failureOf(err)
 	if v.inside {
 		v.port.door.leave(v.from.Addr())
+	}
+	if v.leave != nil {
+		v.leave()
 	}
 	v.port.finish(v, failure)
 	v.port.server.events.Send("visitor.gone", func() any { return api.Gone{Visit: v.show(), Failure: failure} })

@@ -156,7 +156,7 @@ func (s *Session) onAuthLocked(_ wire.Header, payload []byte) error {
 			return s.denyLocked(ErrWrongProof)
 		}
 		s.queueLocked(wire.AppendAuthEmpty(s.frame[:0]), true)
-		s.upLocked()
+		return s.upLocked()
 	case !server && s.phase == greeted && full: // AUTH-004
 		if !proof.Equal(p.wanted) {
 			s.endLocked(ErrWrongServer)
@@ -165,7 +165,7 @@ func (s *Session) onAuthLocked(_ wire.Header, payload []byte) error {
 		s.queueLocked(wire.AppendAuth(s.frame[:0], p.mine), true)
 		s.phase = proving
 	case !server && s.phase == proving && !full:
-		s.upLocked()
+		return s.upLocked()
 	default:
 		return violation("AUTH-025", "AUTH that answers nothing")
 	}
@@ -224,11 +224,21 @@ func (s *Session) Key() (wire.Key, bool) {
 }
 
 // Revoke ends the tunnel because its key was taken away (AUTH-018).
-func (s *Session) Revoke() {
+func (s *Session) Revoke() { s.Part(ErrRevoked, wire.CodeDenied, "the key was taken away") }
+
+// Part ends the tunnel because of err, with a GOAWAY to a peer that knows it.
+func (s *Session) Part(err error, code wire.Code, text string) {
 	s.mu.Lock()
 	defer s.unlock()
-	s.partLocked(ErrRevoked, wire.CodeDenied, "the key was taken away")
+	s.partLocked(err, code, text)
 	s.startWriteLocked()
+}
+
+// Peer is what the HELLO of the peer says; without one, which Up tells of, nothing.
+func (s *Session) Peer() wire.Hello {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peer
 }
 
 // processSecret makes the secrets of keys that a server does not have.

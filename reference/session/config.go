@@ -65,9 +65,16 @@ type Target struct {
 	Port uint16
 	// Origin and Local are the visitor's address and that it connected to, on a client; the zero value: not known.
 	Origin, Local netip.AddrPort
+	// Service is the name of a service of the client, in the place of host and port; "": none.
+	Service string
 }
 
-func (t Target) String() string { return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port))) }
+func (t Target) String() string {
+	if t.Service != "" {
+		return t.Service
+	}
+	return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port)))
+}
 
 // Visitor is a connection that a server accepted and wants to have served.
 type Visitor struct {
@@ -123,6 +130,14 @@ type Config struct {
 	// Binding is the CB of a binding of the tunnel's transport, which is ready when it is called; false: it has none of that
 	// number. nil: the transport is not encrypted (AUTH-010).
 	Binding func(binding uint8) (wire.CB, bool)
+	// Binder makes a server agree to the option bind (section 32); nil: it does not have it.
+	Binder Binder
+	// Publisher makes a client offer the option bind, and end the tunnel of a server that does not have it, with ErrNoBind. nil:
+	// it does not offer it.
+	Publisher Publisher
+	// Up is called once, by the reader and without a lock, when both HELLOs have passed, and both proofs where there are
+	// some. nil: nobody is told.
+	Up func()
 	// Agent, Name and Instance are what a HELLO says of this end; those that are empty are not stated.
 	Agent, Name string
 	Instance    []byte

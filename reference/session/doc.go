@@ -31,6 +31,7 @@
 //	foreign.go     peers that speak another protocol
 //	hello.go       the handshake of the Extended profile, and the fallback to Core
 //	auth.go        its option auth: the proofs
+//	bind.go        its option bind: which frames may come; the owner of the session does the rest
 //	core.go        Core's state tables
 //	ext.go         those of the Extended profile
 //	dial.go        dialling on the client, and the status of a failure

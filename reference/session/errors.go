@@ -23,6 +23,8 @@ var (
 	ErrNotUp = errors.New("session: the client has not proven its key yet")
 	// ErrNoAuth: the server does not ask for auth, and this client has a key.
 	ErrNoAuth = errors.New("session: the server does not prove that it has this client's key, as it speaks the Core profile only or has no keys; give it keys (adit-server keygen), or start this client without one")
+	// ErrNoBind: the server does not have the option bind, and this client is to publish something.
+	ErrNoBind = errors.New("session: the server takes no requests for public ports: it is older than 1.3; bring it up to date, or start this client without --publish and map the ports there")
 	// ErrWrongServer: the server's proof is wrong.
 	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server, or somebody stands between")
 	// ErrBinding: the two ends do not agree on what the proofs are bound to.

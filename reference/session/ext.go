@@ -88,7 +88,7 @@ func (s *Session) onOpenLocked(_ wire.Header, payload []byte) error {
 		return violation("XID-002", "OPEN with an ID that is not above all before")
 	}
 	s.ids.note(o.ID)
-	target := Target{Host: o.Host, Port: o.Port, Origin: o.Origin, Local: o.Local}
+	target := Target{Host: o.Host, Port: o.Port, Service: o.Service, Origin: o.Origin, Local: o.Local}
 	if code, text := s.refusalLocked(o); code != wire.CodeOK {
 		s.stats.Failed++
 		s.logLocked(slog.LevelInfo, "request refused", "id", o.ID, "target", target.String(), "origin", o.Origin, "code", code.String(), "reason", text)
@@ -108,7 +108,7 @@ func (s *Session) refusalLocked(o wire.Open) (wire.Code, string) {
 	switch {
 	case code != wire.CodeOK:
 		return code, text
-	case o.HasService:
+	case o.HasService && (s.cfg.Publisher == nil || !s.cfg.Publisher.Serves(o.Service)): // BIND-010
 		return wire.CodeUnknownService, "no service of that name"
 	case s.fullLocked():
 		return wire.CodeTooMany, "as many connections as allowed"
@@ -244,7 +244,9 @@ func (s *Session) openExtLocked(v Visitor) (*conn, error) {
 	c.local.sock = v.Socket
 	c.attachedLocked()
 	o := wire.Open{ID: id, Port: v.Target.Port, HasPort: true, Origin: v.Origin, Local: v.Local}
-	if !s.cfg.ShortRequests && v.Target.Host != "" {
+	if v.Target.Service != "" { // BIND-004
+		o.Port, o.HasPort, o.Service, o.HasService = 0, false, v.Target.Service, true
+	} else if !s.cfg.ShortRequests && v.Target.Host != "" {
 		o.Host, o.HasHost = v.Target.Host, true
 	}
 	s.queueFirstLocked(s.greaseTags(wire.AppendOpen(s.frame[:0], o), wire.IDLen), false)

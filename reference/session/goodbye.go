@@ -101,6 +101,7 @@ func (s *Session) onGoAwayLocked(_ wire.Header, payload []byte) error {
 	}
 	// AWAY-010
 	if code == wire.CodeDone {
+		s.peerDone = !s.ended
 		s.loseLocked(nil)
 	} else {
 		s.loseLocked(&GoAwayError{Code: code, Text: text})
@@ -142,8 +143,15 @@ func (s *Session) peerDrainsLocked(text string) {
 // tellDrainingLocked tells whoever wants to know that no new connection comes through the tunnel.
 func (s *Session) tellDrainingLocked() {
 	if tell := s.cfg.Draining; tell != nil {
-		s.effects = append(s.effects, effect{do: tellOnly, over: func(error) { tell() }})
+		s.tellLocked(tell)
 	}
+}
+
+// PeerDone reports whether the peer has ended the tunnel in order, by GOAWAY done.
+func (s *Session) PeerDone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peerDone
 }
 
 // Leave lets a client say that a tunnel is done which the server drains, once no connection of it is left: it has

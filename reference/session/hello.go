@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"log/slog"
 	"math/rand/v2"
 
@@ -50,7 +51,7 @@ func (s *Session) greetLocked() {
 func (s *Session) helloLocked() []byte {
 	h := wire.Hello{
 		Agent: s.cfg.Agent, Name: s.cfg.Name, Instance: s.cfg.Instance, Window: uint32(s.cfg.Window), MaxConnections: uint32(s.cfg.MaxConnections),
-		Auth: s.proofs.own,
+		Auth: s.proofs.own, Bind: s.cfg.Publisher != nil || s.bindings.agreed,
 	}
 	return s.greaseTags(wire.AppendHello(nil, h, s.cfg.Role == Client), 0)
 }
@@ -63,11 +64,7 @@ func (s *Session) onHelloLocked(h wire.Header, payload []byte) error {
 		}
 		return violation("HELLO-004", "HELLO that answers none, or a second one")
 	}
-	var options []wire.Tag // that this side has
-	if s.asks() || s.cfg.Keys != nil {
-		options = append(options, wire.TagAuth)
-	}
-	peer, err := wire.ParseHello(payload, s.cfg.Role == Server, options...)
+	peer, err := wire.ParseHello(payload, s.cfg.Role == Server, s.options()...)
 	if err != nil {
 		return err
 	}
@@ -76,6 +73,7 @@ func (s *Session) onHelloLocked(h wire.Header, payload []byte) error {
 		s.noteDueLocked(max(handshake, s.now()))
 		s.rearmLocked()
 	}
+	s.bindings.agreed, peer.Instance = peer.Bind, bytes.Clone(peer.Instance) // which is a part of what is read
 	if s.asks() {
 		frame := append(wire.AppendHeader(nil, h.Type, len(payload)), payload...) // as it was sent: a header has one form
 		if s.cfg.Role == Server {
@@ -87,12 +85,11 @@ func (s *Session) onHelloLocked(h wire.Header, payload []byte) error {
 		s.queueLocked(s.helloLocked(), true) // HELLO-002
 	}
 	s.peer = peer
-	s.upLocked()
-	return nil
+	return s.upLocked()
 }
 
-// upLocked ends the handshake.
-func (s *Session) upLocked() {
+// upLocked ends the handshake. A client that needs the option bind ends the tunnel of a server that does not have it.
+func (s *Session) upLocked() error {
 	s.phase = up
 	now := s.now()
 	s.limitUnsentLocked(now)
@@ -111,6 +108,14 @@ func (s *Session) upLocked() {
 		args = append(args, "key", s.proofs.key.ID)
 	}
 	s.logLocked(slog.LevelInfo, "extended tunnel", args...)
+	if s.cfg.Publisher != nil && !s.bindings.agreed {
+		s.partLocked(ErrNoBind, wire.CodeUnsupported, "this client was told to publish, and the server lacks the option bind")
+		return ErrEnded
+	}
+	if tell := s.cfg.Up; tell != nil {
+		s.tellLocked(tell)
+	}
+	return nil
 }
 
 // chosen notes that a client whose first frame was no HELLO speaks Core.
@@ -147,6 +152,8 @@ func (s *Session) skips(t wire.Type) bool {
 	switch {
 	case t == wire.TypeAuth:
 		return !s.asks()
+	case wire.TypeBind <= t && t <= wire.TypeUnbind && s.phase == up:
+		return !s.bindings.agreed
 	case s.phase == up || s.guarded():
 		return false
 	case t == wire.TypeHello:
@@ -157,7 +164,7 @@ func (s *Session) skips(t wire.Type) bool {
 	return true
 }
 
-// notAgreed reports whether t is set aside for an option, of which this side has none.
+// notAgreed reports whether t is set aside for an option; those of options that were agreed are not asked about.
 func notAgreed(t wire.Type) bool {
 	return t == 0x15 || 0x19 <= t && t <= 0x1C || t == 0x1E
 }

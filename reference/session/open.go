@@ -31,6 +31,9 @@ func (s *Session) Open(v Visitor) error {
 	if s.phase == greeting && s.cfg.Protocol == ExtendedOnly {
 		return ErrCoreOnly // it is not known yet to be more
 	}
+	if v.Target.Service != "" && s.phase != up {
+		return ErrCoreOnly // which knows no services
+	}
 	c, err := s.requestLocked(v)
 	if err != nil {
 		return err

@@ -44,6 +44,9 @@ var rows = [256]row{
 	wire.TypePing:   {ext: true, act: (*Session).onPingLocked},
 	wire.TypePong:   {ext: true, act: (*Session).onPongLocked},
 	wire.TypeAuth:   {ext: true, act: (*Session).onAuthLocked},
+	wire.TypeBind:   {ext: true, from: fromClient, misuse: "BIND-018", act: (*Session).onBindLocked},
+	wire.TypeBound:  {ext: true, from: fromServer, misuse: "BIND-018", act: (*Session).onBoundLocked},
+	wire.TypeUnbind: {ext: true, act: (*Session).onUnbindLocked},
 }
 
 const (
@@ -184,8 +187,12 @@ func (s *Session) read() error {
 // received notes that bytes came.
 func (s *Session) received() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.lastRead = s.now()
+	if tell := s.heard; tell != nil {
+		s.heard = nil
+		s.tellLocked(tell)
+	}
 }
 
 // parsed notes how far the last frame has come, and has everything written that the frames asked for.

@@ -33,6 +33,7 @@ type Session struct {
 	closed     bool    // its transport is closed
 	drained    bool    // this side's GOAWAY drain is sent, or in line
 	peerDrains bool    // the peer's has come
+	peerDone   bool    // the peer ended the tunnel by GOAWAY done
 	mayLeave   bool    // a client may say that the tunnel is done
 	leaveAt    instant // when a server ends a tunnel that is drained; 0: not yet
 	parting    bool    // what is left to write are last words, and what comes is discarded
@@ -44,18 +45,20 @@ type Session struct {
 	ids        ids
 	live       map[*conn]struct{} // connections with a local socket, or waiting for one
 
-	dials   chan struct{} // a seat for each dial of an extended connection
-	frame   [300]byte     // for making a control frame
-	phase   phase         // of the handshake; written by the reader only
-	mayPart bool          // the peer sent a HELLO: it knows GOAWAY
-	peer    wire.Hello    // what the peer's HELLO says
-	asking  bool          // this side asks for auth; written by the reader only
-	proofs  proofs        // of a handshake with auth
-	why     string        // why it is Core on a tunnel that might have been more
-	held    int           // memory of received bytes, and of those that were read ahead of their credit (WIN-008)
-	grown   int64         // what windows have grown by, in all
-	grants  []*extConn    // connections whose WINDOW is in line
-	leaving int           // connections whose ID is gone and whose last frame is not (XOPEN-011)
+	dials    chan struct{} // a seat for each dial of an extended connection
+	frame    [300]byte     // for making a control frame
+	phase    phase         // of the handshake; written by the reader only
+	mayPart  bool          // the peer sent a HELLO: it knows GOAWAY
+	peer     wire.Hello    // what the peer's HELLO says
+	asking   bool          // this side asks for auth; written by the reader only
+	proofs   proofs        // of a handshake with auth
+	bindings bindings      // of the option bind
+	heard    func()        // called when bytes come next; nil: nobody asks
+	why      string        // why it is Core on a tunnel that might have been more
+	held     int           // memory of received bytes, and of those that were read ahead of their credit (WIN-008)
+	grown    int64         // what windows have grown by, in all
+	grants   []*extConn    // connections whose WINDOW is in line
+	leaving  int           // connections whose ID is gone and whose last frame is not (XOPEN-011)
 	// dials that are of no use any more and have not ended (XOPEN-013)
 	cancelled int
 
@@ -99,8 +102,8 @@ func New(tunnel sock.Socket, cfg Config) *Session {
 	if cfg.Role == Client && cfg.Dial == nil {
 		panic("session: internal error: a client needs Config.Dial")
 	}
-	if cfg.Protocol == CoreOnly && (cfg.Key != nil || cfg.Keys != nil) {
-		panic("session: internal error: Core has no auth")
+	if cfg.Protocol == CoreOnly && (cfg.Key != nil || cfg.Keys != nil || cfg.Publisher != nil) {
+		panic("session: internal error: Core has no options")
 	}
 	cfg = cfg.withDefaults()
 	s := &Session{
@@ -119,6 +122,7 @@ func New(tunnel sock.Socket, cfg Config) *Session {
 		meter:    newStallMeter(cfg.StallWindow),
 		ping:     newPinger(),
 		asking:   cfg.Key != nil || cfg.Keys != nil && !cfg.AuthOptional,
+		bindings: bindings{waiting: map[uint32]bool{}, live: map[uint32]bool{}},
 	}
 	switch {
 	case s.asks():

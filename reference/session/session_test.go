@@ -308,7 +308,7 @@ func TestTooManyConnections(t *testing.T) {
 func TestARowForEveryFrameOfTheText(t *testing.T) {
 	senders := map[string]sender{"server": fromServer, "client": fromClient, "both": either}
 	frames := map[int]spec.Frame{}
-	for f := range spec.AuthFrames() { // that FrameOf does not have
+	for _, f := range slices.AppendSeq(slices.Collect(spec.AuthFrames()), spec.BindFrames()) { // that FrameOf does not have
 		frames[int(f.Type)] = f
 	}
 	for typ, r := range rows {

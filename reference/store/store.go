@@ -29,6 +29,9 @@ var schema = []string{
 		created_at  INTEGER NOT NULL
 	) STRICT`,
 	`ALTER TABLE mappings ADD COLUMN options TEXT NOT NULL DEFAULT '{}'`, // mapping.Options as JSON
+	`ALTER TABLE mappings ADD COLUMN service TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mappings ADD COLUMN key TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mappings ADD COLUMN name TEXT NOT NULL DEFAULT ''`,
 }
 
 // A Store is a [mapping.Store] in an open database. It may be used by many goroutines.
@@ -106,8 +109,8 @@ func (s *Store) Create(ctx context.Context, m mapping.Mapping) (mapping.Mapping,
 		panic("store: internal error: options that are no JSON: " + err.Error())
 	}
 	r, err := s.db.ExecContext(ctx,
-		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at, options) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix(), string(options))
+		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at, options, service, key, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix(), string(options), m.Service, m.Key, m.Name)
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
 		return mapping.Mapping{}, mapping.Exists(m.Port)
 	}
@@ -139,7 +142,7 @@ func (s *Store) Remove(ctx context.Context, port int) error {
 
 // List returns all mappings in the order of their making.
 func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT id, port, target_host, target_port, use_tunnel, client, created_at, options FROM mappings ORDER BY id")
+	rows, err := s.db.QueryContext(ctx, "SELECT id, port, target_host, target_port, use_tunnel, client, created_at, options, service, key, name FROM mappings ORDER BY id")
 	if err != nil {
 		return nil, explain(s.path, err)
 	}
@@ -149,7 +152,7 @@ func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
 		var m mapping.Mapping
 		var created int64
 		var options []byte
-		if err := rows.Scan(&m.ID, &m.Port, &m.TargetHost, &m.TargetPort, &m.UseTunnel, &m.Client, &created, &options); err != nil {
+		if err := rows.Scan(&m.ID, &m.Port, &m.TargetHost, &m.TargetPort, &m.UseTunnel, &m.Client, &created, &options, &m.Service, &m.Key, &m.Name); err != nil {
 			return nil, explain(s.path, err)
 		}
 		if err := mapping.Decode(options, &m.Options); err != nil {

@@ -41,7 +41,7 @@ func open(t *testing.T, path string) *store.Store {
 func TestLifeOfAMapping(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new folder", "map ?%#.db")
 	s := open(t, path)
-	want := mapping.Mapping{Port: 10022, TargetHost: "127.0.0.1", TargetPort: 22, UseTunnel: true, Client: "192.0.2.0/24", CreatedAt: time.Unix(1_700_000_000, 0), Options: mapping.Options{Allow: []string{"::1"}, MaxConnections: 3, RateUp: 4096}}
+	want := mapping.Mapping{Port: 10022, TargetHost: "127.0.0.1", TargetPort: 22, UseTunnel: true, Client: "192.0.2.0/24", Service: "ssh", Key: "home", Name: "workshop", CreatedAt: time.Unix(1_700_000_000, 0), Options: mapping.Options{Allow: []string{"::1"}, MaxConnections: 3, RateUp: 4096}}
 	made, err := s.Create(t.Context(), want)
 	if want.ID = made.ID; err != nil || made.ID == 0 || !reflect.DeepEqual(made, want) {
 		t.Fatalf("Create = %+v, %v; want the mapping with an ID", made, err)

@@ -27,6 +27,7 @@ var keys = []wiring.Key{
 	{"allow", []string{"10.0.0.2:22"}, "", ""},
 	{"unix", []string{"10.0.0.3:23=/run/x"}, "", ""},
 	{"proxy_protocol", []string{"10.0.0.4:24=v1"}, "", ""},
+	{"publish", []string{"10080=web.lan:80"}, "Publish", "[port 10080]"},
 	{"target_host", "127.0.0.3", "TargetHost", "127.0.0.3"},
 	{"connect_timeout", "4s", "ConnectTimeout", "4s"},
 	{"redial_delay", "21s", "RetryFirst", "21s"},
@@ -55,7 +56,7 @@ var keys = []wiring.Key{
 
 // others are the fields that no key reaches: looked at below, set by the client, or the server's.
 var others = []string{
-	"Policy", "Services.unix", "Services.headers", "Services", "Logger", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
+	"Policy", "Services.unix", "Services.headers", "Services", "Logger", "Published", "Session.Binder", "Session.Publisher", "Session.Up", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
 	"Session.Agent", "Session.Instance", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.ConnectTimeout", "Session.ShortRequests", "Session.FirstID",
 }

@@ -4,6 +4,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -25,6 +26,8 @@ func load(args []string, out io.Writer) (config.Client, error) {
 		switch key {
 		case "allow":
 			_, err = client.ParsePolicy(rules)
+		case "publish":
+			_, err = client.ParsePublications(rules, "")
 		case "unix":
 			err = new(client.Services).ParseUnix(rules)
 		case "proxy_protocol":
@@ -47,6 +50,12 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 	}
 	cfg, err := clientConfig(c, logger)
 	if err == nil {
+		cfg.Published = func(p client.Publication, address string) {
+			if p.Named {
+				address = "the name " + p.Service + ", to which a mapping of the server can lead,"
+			}
+			_, _ = fmt.Println(address, "leads to", p.Target)
+		}
 		client.New(cfg).Run(ctx)
 	}
 	return err
@@ -58,11 +67,14 @@ func clientConfig(c config.Client, logger *slog.Logger) (client.Config, error) {
 	err = cmp.Or(err, services.ParseUnix(c.Unix), services.ParseProxyProtocol(c.ProxyProtocol))
 	way, proxyErr := client.ParseProxy(c.Proxy, c.Server)
 	err = cmp.Or(err, proxyErr)
+	publish, publishErr := client.ParsePublications(c.Publish, c.TargetHost)
+	err = cmp.Or(err, publishErr)
 	return client.Config{
 		Proxy:          way,
 		Server:         c.Server,
 		Policy:         policy,
 		Services:       services,
+		Publish:        publish,
 		TLS:            c.Trust,
 		TLSEndsBefore:  c.Balanced,
 		TargetHost:     c.TargetHost,

@@ -33,6 +33,8 @@ var settings = []wiring.Key{
 	{"tunnel.allowed_clients", []string{"10.0.0.4"}, "AllowedClients", "[10.0.0.4/32]"},
 	{"tunnel.connect_request", "short", "Rules.ShortRequests", "true"},
 	{"tunnel.target_offset", 11005, "Rules.TargetOffset", "11005"},
+	{"tunnel.allow_bind", true, "AllowBind", "true"},
+	{"tunnel.timers.bind_hold", "29s", "BindHold", "29s"},
 	{"tunnel.max_tunnels", 11006, "MaxTunnels", "11006"},
 	{"tunnel.max_connections", 11007, "Session.MaxConnections", "11007"},
 	{"tunnel.queue", 110008, "Session.MaxQueue", "110008"},
@@ -70,7 +72,7 @@ var settings = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Keys", "Access", "Version", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Keys", "Rules.Keys", "Access", "Version", "Session.Binder", "Session.Publisher", "Session.Up", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
@@ -129,7 +131,7 @@ func pinOf(c server.Config) trust.Pin {
 // With keys there is TLS, unless the server is told that there is none, or that somebody else ends it.
 func TestKeysReachTheServer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys")
-	if _, err := keys.Add(file, "home"); err != nil {
+	if _, err := keys.Add(file, "home", keys.Rights{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

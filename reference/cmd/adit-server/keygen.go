@@ -39,12 +39,12 @@ func finish(err error, out, notes io.Writer, do func() error) int {
 	return code
 }
 
-func makeKey(name string, c config.Server, out, notes io.Writer) error {
-	key, err := keys.Add(c.Keys, name)
+func makeKey(name string, c config.Keygen, out, notes io.Writer) error {
+	key, err := keys.Add(c.Keys, name, c.Rights)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(out, commandLine(key, c)); err != nil {
+	if _, err := fmt.Fprintln(out, commandLine(key, c.Server)); err != nil {
 		return fmt.Errorf("the key %s is in %s, and could not be printed: %w", name, c.Keys, err)
 	}
 	_, _ = fmt.Fprintf(notes, "The key %s is in %s; a server that has this file takes it at once, one that was started without it has to be started again.\n"+

@@ -18,6 +18,22 @@ import (
 	"github.com/adit-tunnel/adit/reference/keys"
 )
 
+func TestKeygenWithRights(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys")
+	var out, notes bytes.Buffer
+	args := []string{"home", "--keys", file, "--ports", "10000-10010,10022", "--services", "ssh", "--networks", "tcp", "--connections", "100", "--tunnels", "2", "--addresses", "10.0.0.0/8"}
+	if code := keygen(args, &out, &notes); code != 0 {
+		t.Fatalf("keygen = %d: %s", code, &notes)
+	}
+	text, err := os.ReadFile(file)
+	if want := " ports=10000-10010,10022 services=ssh networks=tcp connections=100 tunnels=2 addresses=10.0.0.0/8\n"; err != nil || !strings.HasSuffix(string(text), want) {
+		t.Errorf("the file has %q, %v; want %q at the end", text, err, want)
+	}
+	if strings.Contains(out.String(), "ports") {
+		t.Errorf("the client's line has its rights: %s", &out)
+	}
+}
+
 func TestKeygen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys")
 	var out, notes bytes.Buffer
@@ -61,6 +77,8 @@ func TestKeygen(t *testing.T) {
 		{nil, 2, "for whom"},
 		{[]string{"x", "--keys"}, 2, "keys"},
 		{[]string{"x", "--keys", filepath.Dir(file)}, 1, "is a directory"},
+		{[]string{"x", "--keys", file, "--ports", "22-21"}, 2, "flag --ports: option ports: element 1"},
+		{[]string{"x", "--keys", file, "--tunnels", "many"}, 2, "flag --tunnels: "},
 	} {
 		out.Reset()
 		notes.Reset()

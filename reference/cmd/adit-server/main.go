@@ -52,6 +52,7 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 	return server.Config{
 		Rules: mapping.Rules{
 			TunnelEnabled: c.Tunnel.Enabled,
+			Keys:          c.Ring != nil,
 			ShortRequests: c.Tunnel.ConnectRequest == "short",
 			TargetOffset:  c.Offset(),
 			PortFrom:      c.PortRange.From,
@@ -67,6 +68,8 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		TLSEndsBefore:         c.Balanced,
 		Keys:                  c.Ring,
 		AuthOptional:          c.Open,
+		AllowBind:             c.Tunnel.AllowBind,
+		BindHold:              t.BindHold,
 		APIHost:               c.API.ListenHost,
 		APIPort:               c.API.ListenPort,
 		APIAllowed:            c.AllowedIPs(),
