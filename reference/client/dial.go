@@ -55,7 +55,9 @@ func (d *dialer) service(ctx context.Context, target session.Target) (sock.Socke
 		if err != nil {
 			return nil, err
 		}
-		socket, addr = conn, conn.Conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+		if socket = conn; d.services.headers != nil {
+			addr = conn.Conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+		}
 	}
 	if version := find(d.services.headers, host, addr, target.Port); version != "" {
 		if err := tell(socket, forward.ProxyHeader(version, target.Origin, target.Local)); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // all is a request that sets every field.
-const all = `{"port":10022,"target_host":"h","target_port":22,"use_tunnel":true,"client":"10.0.0.1","allow":["192.0.2.0/24"],"deny":["192.0.2.7"],` +
+const all = `{"port":10022,"target_host":"h","target_port":22,"use_tunnel":true,"client":"10.0.0.1","service":"ssh","key":"home","name":"n","allow":["192.0.2.0/24"],"deny":["192.0.2.7"],` +
 	`"max_connections":3,"max_per_address":2,"idle_timeout":"10m","rate_up":"512KiB","rate_down":1048576,"proxy_protocol":"v2","network":"tcp","targets":["b:1"],"balance":"source_hash","health_check":"5s"}`
 
 func TestDecodeReadsEveryField(t *testing.T) {
@@ -18,7 +18,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 	if err := Decode([]byte(all), &got); err != nil {
 		t.Fatal(err)
 	}
-	want := Request{Port: 10022, TargetHost: "h", TargetPort: new(22), UseTunnel: new(true), Client: "10.0.0.1", Options: Options{
+	want := Request{Port: 10022, TargetHost: "h", TargetPort: new(22), UseTunnel: new(true), Client: "10.0.0.1", Service: "ssh", Key: "home", Name: "n", Options: Options{
 		Allow: []string{"192.0.2.0/24"}, Deny: []string{"192.0.2.7"}, MaxConnections: 3, MaxPerAddress: 2,
 		IdleTimeout: Duration(10 * time.Minute), RateUp: 512 << 10, RateDown: 1 << 20, ProxyProtocol: "v2", Network: "tcp",
 		Targets: []string{"b:1"}, Balance: "source_hash", HealthCheck: Duration(5 * time.Second),
