@@ -127,7 +127,7 @@ func TestTheServerIsReachedThroughAProxy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		socket, err := p.Dial(t.Context(), "server.example:9000")
+		socket, err := New(Config{Proxy: p}).cfg.DialServer(t.Context(), "server.example:9000")
 		if err != nil {
 			t.Errorf("%s: %v", scheme, err)
 			continue
