@@ -54,6 +54,7 @@ type target struct {
 	active  atomic.Int64
 	failed  atomic.Int64
 	down    atomic.Bool                                // by checks
+	fails   int                                        // checks in a row; owned by watch
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}] // nil: it is the only one, and always tried
 }
 
@@ -194,19 +195,12 @@ func (p *Pool) Run(ctx context.Context) {
 func (p *Pool) watch(ctx context.Context, t *target) {
 	tick := time.NewTicker(p.check)
 	defer tick.Stop()
-	for fails := 0; ; {
+	for {
 		share, cancel := context.WithTimeout(ctx, min(p.check, checkTime))
 		service, err := sock.Dial(share, t.addr)
 		cancel()
-		switch {
-		case ctx.Err() != nil:
-		case err == nil:
-			fails = 0
-			p.set(t, true, nil)
-		default:
-			if fails++; fails >= failsToDown {
-				p.set(t, false, err)
-			}
+		if ctx.Err() == nil {
+			p.checked(t, err)
 		}
 		if err == nil {
 			service.Close()
@@ -219,9 +213,14 @@ func (p *Pool) watch(ctx context.Context, t *target) {
 	}
 }
 
-// set notes what checks found.
-func (p *Pool) set(t *target, up bool, err error) {
-	if t.down.Swap(!up) == up && p.changed != nil {
+// checked takes the result of a check.
+func (p *Pool) checked(t *target, err error) {
+	if err == nil {
+		t.fails = 0
+	} else if t.fails++; t.fails < failsToDown {
+		return
+	}
+	if up := err == nil; t.down.Swap(!up) == up && p.changed != nil {
 		p.changed(t.addr, up, err)
 	}
 }

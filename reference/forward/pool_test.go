@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -183,6 +184,19 @@ func TestTheOnlyTargetIsAlwaysTried(t *testing.T) {
 	}
 	if !slices.Equal(ups(p), []bool{true, true}) {
 		t.Errorf("visitors that gave up count against the targets: %v", ups(p))
+	}
+}
+
+// Checks that fail now and then do not count.
+func TestOnlyChecksInARowCount(t *testing.T) {
+	p := NewPool(PoolConfig{Targets: []string{"a:1", "b:1"}})
+	for i, c := range []struct {
+		err error
+		up  bool
+	}{{syscall.ECONNREFUSED, true}, {nil, true}, {syscall.ECONNREFUSED, true}, {syscall.ECONNREFUSED, false}, {syscall.ECONNREFUSED, false}, {nil, true}, {syscall.ECONNREFUSED, true}} {
+		if p.checked(p.targets[0], c.err); !slices.Equal(ups(p), []bool{c.up, true}) {
+			t.Errorf("after check %d, %v, the targets are up: %v; want %v", i, c.err, ups(p), c.up)
+		}
 	}
 }
 

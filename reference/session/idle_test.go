@@ -80,3 +80,28 @@ func TestAConnectionOnWhichNothingMovesEnds(t *testing.T) {
 		})
 	}
 }
+
+// RESET-004: the peer hears why.
+func TestThePeerHearsThatNothingMoved(t *testing.T) {
+	onExtended(t, extended(Server), func(r *rig) {
+		near, _ := sock.Pipe(1 << 20)
+		if err := r.s.Open(Visitor{Socket: near, Target: home, Counts: new(sock.Counts), Idle: 300 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		r.want("OPEN", openFrame(1))
+		r.send(wire.AppendOpened(nil, 1))
+		var last []byte
+		start := time.Now()
+		for last == nil && time.Since(start) < 400*time.Second {
+			r.sleep(10 * time.Second)
+			for _, f := range r.answer() {
+				if wire.Type(f[1]) == wire.TypeReset {
+					last = f
+				}
+			}
+		}
+		if want := wire.AppendReset(nil, 1, wire.CodeIdle, ""); string(last) != string(want) || time.Since(start) < 300*time.Second {
+			t.Errorf("the peer hears % x after %v; want % x after 300 s", last, time.Since(start), want)
+		}
+	})
+}
