@@ -308,6 +308,7 @@ func TestTheSameGroupGoesOn(t *testing.T) {
 		}
 	}
 	// Visitors go to the tunnel with the fewest connections: two to each.
+	eventually(t, "the end of the first visitor", func() bool { return a.Active()+b.Active() == 0 })
 	var open []*net.TCPConn
 	for range 4 {
 		c := dial(t, local(port))

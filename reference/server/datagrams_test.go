@@ -80,6 +80,13 @@ func TestAMappingOfTCPAndUDP(t *testing.T) {
 	s := run(t, config(t))
 	target := echoUDP(t)
 	l, err := net.Listen("tcp", target)
+	for range 20 { // somebody may have that number for TCP
+		if err == nil {
+			break
+		}
+		target = echoUDP(t)
+		l, err = net.Listen("tcp", target)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,12 +106,19 @@ func TestAMappingOfTCPAndUDP(t *testing.T) {
 	if got := asks(t, "127.0.0.1", addr, soon); got != "hello!" {
 		t.Errorf("by UDP comes %q; want hello!", got)
 	}
-	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	port := freePort(t)
+	taken, err := net.ListenPacket("udp", local(port))
+	for range 20 {
+		if err == nil {
+			break
+		}
+		port = freePort(t)
+		taken, err = net.ListenPacket("udp", local(port))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	port := taken.LocalAddr().(*net.UDPAddr).Port
 	_, err = s.mappings.Create(t.Context(), mapping.Request{Port: port, TargetHost: "127.0.0.1", UseTunnel: new(false), Options: mapping.Options{Network: "tcp+udp"}})
 	wantRefused(t, "a port that another program has for UDP", err, mapping.Conflict, "port")
 	if _, err := s.mappings.Create(t.Context(), mapping.Request{Port: port, TargetHost: "127.0.0.1", UseTunnel: new(false)}); err != nil {
