@@ -27,6 +27,8 @@
 //	conn.go      Conn: one connection with both of its ends in hand
 //	socket.go    Socket: a visitor, or the service's end of a connection
 //	link.go      what Tunnel and Socket share: one TCP socket, recorded
+//	tls.go       TLS under a tunnel; certificates.go: what the two ends show each other
+//	strangers.go connections that are no tunnel of the suite's, and crowds of them
 //	cut.go       Cut: how the octets of a tunnel are handed to the network
 //	service.go   Service: what a client subject dials; tarpit_*.go: a target whose dials hang
 //	api.go       HTTP control API calls, recorded

@@ -47,6 +47,7 @@ type Runner struct {
 
 	patience time.Duration // with a subject that failed a case; 0: what the text gives it
 
+	papers  papers
 	mon     monitor
 	contact contact
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,8 @@ type Tunnel struct {
 	owesAnswer bool              // to the KeepAlive behind the client's HELLO, once the suite has said HELLO
 	limits     map[uint32]uint64 // what the subject's WINDOWs let the suite send, by ID
 	moved      map[uint32]uint64 // octets of Data that came, by ID
+
+	cb [3][32]byte // by binding (section 30)
 }
 
 type arrival struct {
@@ -44,9 +47,15 @@ type arrival struct {
 }
 
 // adopt takes a connected socket as the case's next tunnel.
-func (t *T) adopt(conn *net.TCPConn, how string) *Tunnel {
+// Secure is the TLS around it; nil: none.
+func (t *T) adopt(conn *net.TCPConn, secure *tls.Conn, how string) *Tunnel {
 	k := len(t.opened) + 1
-	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn), limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}
+	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn, secure), limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}
+	if secure != nil {
+		state := secure.ConnectionState()
+		how += fmt.Sprintf(" with %s, ALPN %q", tls.VersionName(state.Version), state.NegotiatedProtocol)
+		n.bind(state)
+	}
 	t.rec.mu.Lock()
 	n.cut = t.cut
 	t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})

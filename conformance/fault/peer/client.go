@@ -23,6 +23,10 @@ func RunClient(ctx context.Context, o Options) error {
 	past := &past{ids: map[uint32]bool{}}
 	var lingering sync.WaitGroup
 	defer lingering.Wait()
+	encrypted, err := o.tlsConfig(Client)
+	if err != nil {
+		return err
+	}
 	var d net.Dialer
 	var before *tunnel     // drains, and has not been followed yet
 	var followed time.Time // when a drained tunnel was last followed at once
@@ -31,13 +35,17 @@ func RunClient(ctx context.Context, o Options) error {
 			<-ctx.Done()
 			return nil
 		}
-		sock, err := d.DialContext(ctx, "tcp", o.Server)
+		var sock transport
+		tcp, err := d.DialContext(ctx, "tcp", o.Server)
+		if err == nil {
+			sock, err = o.shake(ctx, Client, tcp.(*net.TCPConn), encrypted)
+		}
 		wait := min(time.Duration(n)*50*time.Millisecond, 2*time.Second)
 		if err != nil {
 			before.follow()
 			before = nil
 		} else {
-			t := newTunnel(Client, o, sock.(*net.TCPConn), deadServer)
+			t := newTunnel(Client, o, sock, deadServer)
 			if t.bug("ALIVE-004") {
 				t.ear.silence = 0
 			}

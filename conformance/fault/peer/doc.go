@@ -26,6 +26,8 @@
 //	xconn.go    one extended connection: states, halves, credit, memory
 //	xlocal.go   its local socket: dial, both copies
 //	away.go     GOAWAY: drains, and the end of an extended tunnel
+//	tls.go      TLS under a tunnel, and by what a client knows its server
+//	seats.go    how many tunnels may be in their handshake
 //	server.go   listeners, visitors
 //	client.go   the tunnel's dialer, services, policy
 //	api.go      HTTP control API with a JSON file

@@ -47,7 +47,7 @@ type tunnel struct {
 	role   Role
 	mutant string
 	choice string // of Odds
-	sock   *net.TCPConn
+	sock   transport
 	ear    *ear
 	in     *bufio.Reader
 	errs   func(*tunnel) // a server's; called on a tunnel error
@@ -112,7 +112,7 @@ type past struct {
 	ids map[uint32]bool
 }
 
-func newTunnel(role Role, o Options, sock *net.TCPConn, silence time.Duration) *tunnel {
+func newTunnel(role Role, o Options, sock transport, silence time.Duration) *tunnel {
 	t := &tunnel{
 		role: role, mutant: o.Mutant, choice: o.Odd, sock: sock, ear: &ear{sock: sock, silence: silence},
 		conns: map[uint32]*conn{}, locals: map[*conn]bool{}, past: &past{ids: map[uint32]bool{}},
@@ -190,7 +190,7 @@ func (t *tunnel) reader() error {
 		}
 		f, err := t.readFrame()
 		if err != nil {
-			if t.bug("TUN-002") && !errors.Is(err, errSilence) && isEnd(err) {
+			if isEnd(err) && (t.bug("TUN-002") || t.bug("TLS-006") && cut(err)) {
 				t.linger()
 			}
 			return err

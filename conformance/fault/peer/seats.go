@@ -1,0 +1,67 @@
+package peer
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// The limits of these names: how many tunnels that are not up there are, in all and of one address, and for how long one of
+// them makes no room for another.
+const (
+	allSeats     = 256
+	addressSeats = 32
+	seatKept     = 2 * time.Second
+)
+
+// seats are those of tunnels that are not up (AUTH-016, TLS-010).
+type seats struct {
+	bound bool
+
+	mu    sync.Mutex // guards the following
+	taken []*seat    // the oldest first
+}
+
+type seat struct {
+	sock  net.Conn
+	from  netip.Addr
+	since time.Time
+}
+
+// take gives the transport of a new tunnel a seat until leave is called. Where there is none the oldest makes room,
+// of the same address if that has too many; ok is false if it came too lately.
+func (s *seats) take(sock net.Conn) (leave func(), ok bool) {
+	mine := &seat{sock, sock.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(), time.Now()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	same := func(o *seat) bool { return o.from == mine.from }
+	beside := 0
+	for _, o := range s.taken {
+		if same(o) {
+			beside++
+		}
+	}
+	goes := -1
+	switch {
+	case !s.bound:
+	case beside >= addressSeats:
+		goes = slices.IndexFunc(s.taken, same)
+	case len(s.taken) >= allSeats:
+		goes = 0
+	}
+	if goes >= 0 {
+		if time.Since(s.taken[goes].since) < seatKept {
+			return nil, false
+		}
+		_ = s.taken[goes].sock.Close()
+		s.taken = slices.Delete(s.taken, goes, goes+1)
+	}
+	s.taken = append(s.taken, mine)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.taken = slices.DeleteFunc(s.taken, func(o *seat) bool { return o == mine })
+	}, true
+}
