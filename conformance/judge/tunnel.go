@@ -104,7 +104,7 @@ func (t *Tunnel) Octets(side Side, b []byte, now time.Time) {
 		return
 	}
 	if side == Client && d.frames == 0 && !d.Begun() && b[0] == tlsHandshake {
-		t.Unread("TLS: its frames cannot be read")
+		t.Unread("encrypted")
 	}
 	if t.unread {
 		return
