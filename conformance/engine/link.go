@@ -193,7 +193,7 @@ func (l *link) readEnded(err error) {
 	switch {
 	case l.alert != 0:
 		l.end, e.Kind, e.Text = EndFIN, EOF, fmt.Sprintf("TLS ends: %v", l.alert)
-	case l.tls != nil && errors.Is(err, io.ErrUnexpectedEOF):
+	case wasCut(l.tls):
 		l.end, e.Kind, e.Text = EndFIN, EOF, "end of stream (FIN) without close_notify"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		l.end, e.Kind = EndFIN, EOF

@@ -7,9 +7,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"reflect"
+	"sync/atomic"
 )
 
 // Protocol is what both ends of an encrypted tunnel have to agree on (TLS-002).
@@ -76,13 +78,32 @@ func (t *T) shake(conn *net.TCPConn) (*tls.Conn, error) {
 			t.offer = *hello
 			return nil, nil
 		}
-		c = tls.Server(conn, cfg)
+		c = tls.Server(&under{TCPConn: conn}, cfg)
 	} else {
 		cfg.ServerName, _, _ = net.SplitHostPort(t.At.Tunnel)
-		c = tls.Client(conn, cfg)
+		c = tls.Client(&under{TCPConn: conn}, cfg)
 	}
 	return c, withAlert(c.HandshakeContext(ctx))
 }
+
+// under is TCP under TLS. The library reads the end of either as the end of the stream: whether it was TCP's, and close_notify did
+// not come, shows here alone.
+type under struct {
+	*net.TCPConn
+	ended atomic.Bool
+}
+
+// Read implements net.Conn.
+func (u *under) Read(b []byte) (int, error) {
+	n, err := u.TCPConn.Read(b)
+	if err == io.EOF {
+		u.ended.Store(true)
+	}
+	return n, err
+}
+
+// wasCut reports whether a stream that has ended did so without close_notify.
+func wasCut(c *tls.Conn) bool { return c != nil && c.NetConn().(*under).ended.Load() }
 
 // mustShake is shake for a tunnel that has to come about; nil where the case's tunnels are not encrypted.
 func (t *T) mustShake(conn *net.TCPConn) *tls.Conn {

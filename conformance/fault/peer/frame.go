@@ -222,8 +222,5 @@ func (e *ear) dripping() bool {
 	return took >= frameProgress && float64(e.got) < took.Seconds()*dripRate
 }
 
-// cut reports whether a stream ended in order, but without TLS's close_notify, or inside a frame.
-func cut(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
-
 // isEnd reports whether a stream ended in order.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

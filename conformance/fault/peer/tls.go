@@ -9,9 +9,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,6 +43,26 @@ const protocol = "adit/1"
 
 // noApplicationProtocol is a record with the fatal alert of that name, as it is before there are keys (TLS-008).
 var noApplicationProtocol = []byte{21, 3, 3, 0, 2, 2, 120}
+
+// raw is TCP under TLS. The library takes its end for that of the stream; whether close_notify came first shows here alone.
+type raw struct {
+	*net.TCPConn
+	ended atomic.Bool
+}
+
+func (r *raw) Read(p []byte) (int, error) {
+	n, err := r.TCPConn.Read(p)
+	if err == io.EOF {
+		r.ended.Store(true)
+	}
+	return n, err
+}
+
+// cut reports whether a tunnel's stream has ended without close_notify (TLS-006).
+func cut(sock transport) bool {
+	s, ok := sock.(secure)
+	return ok && s.NetConn().(*raw).ended.Load()
+}
 
 // handshakeTime is the limit of that name.
 const handshakeTime = 10 * time.Second
@@ -185,7 +207,7 @@ func (o Options) shake(ctx context.Context, role Role, tcp *net.TCPConn, c *tls.
 	if role == Server {
 		begin = tls.Server
 	}
-	s := secure{begin(tcp, c), tcp}
+	s := secure{begin(&raw{TCPConn: tcp}, c), tcp}
 	err := s.HandshakeContext(ctx)
 	if err == nil {
 		return s, nil

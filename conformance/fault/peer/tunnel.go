@@ -190,7 +190,7 @@ func (t *tunnel) reader() error {
 		}
 		f, err := t.readFrame()
 		if err != nil {
-			if isEnd(err) && (t.bug("TUN-002") || t.bug("TLS-006") && cut(err)) {
+			if isEnd(err) && (t.bug("TUN-002") || t.bug("TLS-006") && cut(t.sock)) {
 				t.linger()
 			}
 			return err
