@@ -14,6 +14,7 @@ import (
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // SubjectFlags name what is certified as a user does: by one of Server, Client,
@@ -65,6 +66,7 @@ type Candidate struct {
 // Capabilities that the suite knows by their first word.
 const (
 	claimExt    = "ext"           // the Extended profile
+	claimAuth   = "auth"          // its option of that name
 	claimPorts  = "api-ports"     // FIRST-LAST, which ports the control API may map
 	claimDrain  = "drain"         // SIGTERM, by which it drains
 	claimMemory = "tunnel-memory" // so many octets, the limit of that name
@@ -76,6 +78,11 @@ func (c Candidate) claims(name string) bool {
 	return ok
 }
 
+// speaks reports whether the candidate claims a profile. What no claim is needed for is Core, and a control API.
+func (c Candidate) speaks(profile string) bool {
+	return profile == "core" || profile == "api" || c.claims(profile)
+}
+
 // claims are capabilities by their first words. One that the suite does not know is for people.
 func claims(capabilities []string) (map[string]string, error) {
 	all := map[string]string{}
@@ -85,6 +92,11 @@ func claims(capabilities []string) (map[string]string, error) {
 			return nil, fmt.Errorf("%q is there twice", name)
 		}
 		all[name] = value
+	}
+	if _, ext := all[claimExt]; !ext {
+		if _, auth := all[claimAuth]; auth {
+			return nil, fmt.Errorf("%q needs %q: it is an option of that profile", claimAuth, claimExt)
+		}
 	}
 	if how, ok := all[claimDrain]; ok && how != "SIGTERM" {
 		return nil, fmt.Errorf("%q must be \"drain SIGTERM\"", claimDrain+" "+how)
@@ -169,6 +181,13 @@ func (s SubjectFlags) fromFile(ctx context.Context, ports [2]int) ([]Candidate, 
 			return nil, "", fmt.Errorf("%s: capabilities: %q must be %s FIRST-LAST", s.File, claimPorts+" "+text, claimPorts)
 		}
 	}
+	if _, auth := able[claimAuth]; auth {
+		for role, has := range map[string]bool{"server": file.Server != nil, "client": file.Client != nil} {
+			if has && !file.Keyed(role) {
+				return nil, "", fmt.Errorf("%s: capabilities: %q needs key.%s, which says how a %s that asks for a key is started", s.File, claimAuth, role, role)
+			}
+		}
+	}
 	var out []Candidate
 	if server := file.Server; server != nil && server.Address != "" { // somebody else runs it
 		e := elsewhere{file.Name, engine.Endpoints{Tunnel: server.Address, Visitor: file.Visitor, VisitorTarget: subject.Given(file.Target), API: apiURL(subject.Given(file.API)), APIPorts: ports}}
@@ -228,8 +247,10 @@ func (o owned) Describe() string {
 	return o.file.Name + " as server"
 }
 
-func (o owned) Start(ctx context.Context, scenario string, at engine.Endpoints) (engine.Running, error) {
-	in, err := o.file.Start(ctx, subject.Options{Part: o.part, At: subject.Addrs{Tunnel: at.Tunnel, Target: at.Target}, Scenario: scenario})
+func (o owned) Start(ctx context.Context, s engine.Setup) (engine.Running, error) {
+	in, err := o.file.Start(ctx, subject.Options{
+		Part: o.part, At: subject.Addrs{Tunnel: s.At.Tunnel, Target: s.At.Target}, Scenario: s.Scenario, Keys: asText(s.Keys),
+	})
 	if declined, ok := errors.AsType[*subject.DeclinedError](err); ok {
 		return nil, fmt.Errorf("%w: %w", engine.ErrDeclined, declined)
 	}
@@ -275,6 +296,17 @@ func (i *instance) Owner(ctx context.Context, conns ...net.Conn) error {
 	return err
 }
 
+// SetKeys gives a server other keys.
+func (i *instance) SetKeys(keys []wire.Key) error { return i.in.SetKeys(asText(keys)) }
+
+// asText are keys, one a line.
+func asText(keys []wire.Key) (lines []string) {
+	for _, k := range keys {
+		lines = append(lines, k.Line())
+	}
+	return lines
+}
+
 func (i *instance) Stop() { _ = i.in.Close() }
 
 // elsewhere is a subject that somebody else runs.
@@ -292,7 +324,7 @@ func (e elsewhere) candidates() []Candidate {
 	return out
 }
 
-func (e elsewhere) Start(context.Context, string, engine.Endpoints) (engine.Running, error) {
+func (e elsewhere) Start(context.Context, engine.Setup) (engine.Running, error) {
 	return e, nil
 }
 

@@ -85,6 +85,9 @@ func TestRolesOfASubject(t *testing.T) {
 		"--client-cmd":         {Client: "prog {adress}"},
 		"--api-ports needs":    {Server: "h:1", Visitor: "h:2", APIPorts: "1-2"},
 		`--api-ports "2-1"`:    {Client: "x", APIPorts: "2-1"},
+		"needs \"ext\"":        {File: write("name: x\nserver: {command: x}\nkey: {server: '{keys}'}\ncapabilities: [auth]")},
+		"needs key.server":     {File: write("name: x\nserver: {command: x}\ncapabilities: [ext, auth]")},
+		"needs key.client":     {File: write("name: x\nserver: {command: x}\nclient: {command: x}\nkey: {server: '{keys}'}\ncapabilities: [ext, auth]")},
 		"api-ports FIRST-LAST": {File: write("name: x\nserver: {command: x}\ncapabilities: [api-ports 9]")},
 	} {
 		if _, _, err := of.Candidates(t.Context()); err == nil || !strings.Contains(err.Error(), want) {

@@ -34,7 +34,15 @@ const (
 	// NeedRestart: the suite can stop the subject suddenly and start it again
 	// with the same data (T.Restart). Against an address: not run.
 	NeedRestart
+	// NeedOwn: the case changes what others rely on (T.SetKeys): no other case meets its instance.
+	NeedOwn
 )
+
+// With says which options of its subject file a subject is started with for a case; options are combined with |.
+type With uint
+
+// WithKey: the subject asks for a key (section 30), of which the suite has made some for this run.
+const WithKey With = 1 << iota
 
 // A Case proves one requirement, or one variant of it, for one role. It is a
 // plain value; everything else about it comes from the requirement catalogue.
@@ -44,6 +52,7 @@ type Case struct {
 	Title   string        // what the case does, one line
 	Role    Role          // of the subject
 	Needs   Need          // what it cannot do without
+	With    With          // how the subject is started; 0: open
 	Wait    time.Duration // longest designed wait for a timer of the text; over SlowWait the case needs --slow
 	Races   string        // why what comes differs from run to run of a legal subject; the ways of cutting are then compared by failures alone
 	Also    []string      // other requirements that the case is known to show when broken
@@ -64,7 +73,7 @@ type Requirement struct {
 	ID      string `json:"id"`
 	Level   string `json:"level"`   // MUST, SHOULD or MAY; or NoLevel
 	Role    Role   `json:"role"`    // server, client or both: who is bound
-	Profile string `json:"profile"` // core or api
+	Profile string `json:"profile"` // core, ext, auth, tls or api
 	Text    string `json:"text"`    // the clause
 	Why     string `json:"why,omitempty"`
 	Section string `json:"section,omitempty"`

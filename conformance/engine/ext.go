@@ -411,8 +411,8 @@ func (c Case) Profile() string {
 	return c.Req.Profile
 }
 
-// Extended reports whether the case is about the Extended profile.
-func (c Case) Extended() bool { return c.Profile() == "ext" }
+// Extended reports whether the case is about the Extended profile, or an option of it.
+func (c Case) Extended() bool { return c.Profile() == "ext" || c.Profile() == "auth" }
 
 // Addr is an address and port from a TLV of an OPEN; the zero AddrPort for none.
 func Addr(f Frame, t wire.Tag) netip.AddrPort {

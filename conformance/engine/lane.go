@@ -16,6 +16,8 @@ import (
 type lane struct {
 	r     *Runner
 	alive Running // a server that serves the next case too; nil: start one
+	with  With    // how that was started
+	own   bool    // it is for one case alone
 
 	last   *ended // the case before, until it is posted
 	served bool   // a case passed
@@ -240,10 +242,11 @@ func (l *lane) equip(t *T) error {
 		t.closers = append(t.closers, func() { _ = t.target.Close() })
 		at = Endpoints{Tunnel: t.tunnels.Addr().String(), Target: t.target.Addr().String()}
 	}
-	own := r.Fresh || t.Case.optional() // a subject may decline what is optional, case by case: so each such case gets its own instance
-	if l.alive == nil || r.Role == Client || own && r.Subject.Owned() {
+	own := r.Fresh || t.Case.optional() || t.Case.Needs&NeedOwn != 0 // a subject may decline what is optional, case by case: so each such case gets its own instance
+	if l.alive == nil || r.Role == Client || (own || l.own || l.with != t.Case.With) && r.Subject.Owned() {
 		l.drop()
-		running, err := r.start(t.ctx, t.Case.Name(), at)
+		l.with, l.own = t.Case.With, t.Case.Needs&NeedOwn != 0
+		running, err := r.start(t.ctx, r.setup(t.Case, at))
 		if err != nil {
 			err = r.unreachable(running, err)
 		} else if l.alive = running; !r.Fresh {

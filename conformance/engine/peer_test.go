@@ -60,7 +60,8 @@ func (s *peerSubject) Describe() string { return "test peer " + s.bug }
 func (s *peerSubject) Owned() bool      { return s.owned }
 func (s *peerSubject) Fixed() bool      { return s.fixed }
 
-func (s *peerSubject) Start(ctx context.Context, scenario string, at Endpoints) (Running, error) {
+func (s *peerSubject) Start(ctx context.Context, how Setup) (Running, error) {
+	scenario, at := how.Scenario, how.At
 	if n := s.starts.Add(1); s.refuses != nil && s.refuses(n) != nil {
 		return nil, s.refuses(n)
 	}
@@ -121,7 +122,7 @@ func (r *runningPeer) Owner(context.Context, ...net.Conn) error {
 }
 
 func (r *runningPeer) Again(ctx context.Context) error {
-	n, err := r.p.s.Start(ctx, "", r.at)
+	n, err := r.p.s.Start(ctx, Setup{At: r.at})
 	if err == nil {
 		*r = *n.(*runningPeer)
 	}

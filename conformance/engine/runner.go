@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // A Runner runs the cases of one role against one subject. Its fields are not
@@ -32,6 +34,8 @@ type Runner struct {
 
 	// AllCuts runs every case in every Cut of its octets, not only as written.
 	AllCuts bool
+
+	keys []wire.Key // of subjects that are started with keys
 
 	Claims map[string]string // what the subject says of itself beyond its roles: first word of a capability, and the rest
 
@@ -57,6 +61,7 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, cases []Case, report func(Result)) error {
 	ctx, r.contact.stop = context.WithCancelCause(ctx)
 	defer r.contact.stop(nil)
+	r.keys = []wire.Key{wire.NewKey("adit-conform"), wire.NewKey("another.one"), wire.NewKey("Taken_Away")}
 	monCtx, endMon := context.WithCancel(ctx)
 	var mon sync.WaitGroup
 	r.mon.glance() // what is compared with
@@ -118,6 +123,15 @@ func (r *Runner) leftOut(c Case) string {
 	return ""
 }
 
+// setup is how the subject is started for a case.
+func (r *Runner) setup(c Case, at Endpoints) Setup {
+	s := Setup{Scenario: c.Name(), At: at}
+	if c.With&WithKey != 0 {
+		s.Keys = r.keys
+	}
+	return s
+}
+
 // errAfterFailure is why a case is not run after another failed, with FailFast:
 // the cause of its context's end.
 var errAfterFailure = errors.New("a case failed before (--fail-fast)")
@@ -155,6 +169,7 @@ func (r *Runner) dispatch(ctx context.Context, todo []Case, first Running, done 
 	rng := rand.New(rand.NewPCG(r.Seed, 0))
 	rng.Shuffle(len(quick), func(i, j int) { quick[i], quick[j] = quick[j], quick[i] })
 	asWrittenFirst(quick)
+	slices.SortStableFunc(quick, func(a, b task) int { return cmp.Compare(a.c.With, b.c.With) }) // so that a lane starts few instances
 	if r.single() || r.Role == API {
 		jobs = 1
 	}

@@ -221,7 +221,7 @@ func TestListen(t *testing.T) {
 	addr := l.Addr().String()
 	_ = l.Close()
 	outside := &peerSubject{role: Client, owned: true}
-	p, err := outside.Start(t.Context(), "", Endpoints{Tunnel: addr})
+	p, err := outside.Start(t.Context(), Setup{At: Endpoints{Tunnel: addr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func (elsewhere) Owner(context.Context, ...net.Conn) error { return errors.ErrUn
 func (elsewhere) Again(context.Context) error { return errors.ErrUnsupported }
 
 func (elsewhere) Exited() <-chan struct{} { return nil }
-func (e elsewhere) Start(context.Context, string, Endpoints) (Running, error) {
+func (e elsewhere) Start(context.Context, Setup) (Running, error) {
 	return e, nil
 }
 

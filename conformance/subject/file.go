@@ -40,6 +40,7 @@ type File struct {
 	Needs        []string          `yaml:"needs"` // programs
 	Capabilities []string          `yaml:"capabilities"`
 	Fresh        bool              `yaml:"fresh"` // no case on an instance that served another
+	Key          *Option           `yaml:"key"`   // how its roles ask for a key (section 30)
 
 	here string // folder of the file
 }
@@ -208,6 +209,9 @@ func (f *File) check(doc *Document) error {
 		}
 	}
 	if err := checkEnv(doc, "env", f.Env, f.example()); err != nil {
+		return err
+	}
+	if err := f.checkOptions(doc); err != nil {
 		return err
 	}
 	return f.checkReady(doc, "ready", f.Ready)

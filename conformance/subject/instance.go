@@ -37,6 +37,7 @@ type Options struct {
 	At       Addrs         // addresses of the caller's own; they win over the file's
 	Place    *Place        // where images run; nil: in the network of the host
 	Line     Line          // what the client is to reach the server through; nil: nothing
+	Keys     []string      // as text; a server asks for one of them, a client has the first; none: both are open
 	Scenario string        // what a program finds in ADIT_SCENARIO: the case that it is started for
 	LogLines int           // lines kept of each process; 0: 200
 	Grace    time.Duration // between SIGTERM and SIGKILL; 0: 5 s
@@ -149,6 +150,9 @@ func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o 
 			}
 		}
 	}
+	if err := in.putKeys(o.Keys); err != nil {
+		return err
+	}
 	procs := in.Processes()
 	var whole *gate
 	if o.Part != ClientOnly { // only the client's own condition can come true without a server
@@ -242,11 +246,15 @@ func (f *File) command(name string, r *Role, v values, o Options) (program, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s.command: %w", name, err)
 	}
+	more, err := f.appended(name, v, o)
+	if err != nil {
+		return nil, err
+	}
 	env, err := f.environment(contract(name, v, o.Scenario), r.Env, v)
 	if err != nil {
 		return nil, err
 	}
-	return command{argv, env}, nil
+	return command{append(argv, more...), env}, nil
 }
 
 // environment is env, then the file's variables, then the role's own.

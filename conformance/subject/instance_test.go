@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,6 +83,43 @@ func TestServerAndClientAreStartedReadyAndEnded(t *testing.T) {
 		if p.Status() != "exit status 0" || p.Log(1)[0] != "told to end" {
 			t.Errorf("%s: %s, %q; want an orderly end", p.Name, p.Status(), p.Log(0))
 		}
+	}
+}
+
+// With keys each role is told where they are, and finds them, for its owner alone.
+func TestKeysAreHandedToBothRoles(t *testing.T) {
+	t.Parallel()
+	f := parse(t, pair+"key: {server: \"--keys '{keys}'\", client: \"--key {key} {key.file} {visitor.host}\"}\n")
+	in := start(t, f, Options{Keys: []string{"adit1:a:x", "adit1:b:y"}})
+	keys, key := filepath.Join(in.Dir, "keys"), filepath.Join(in.Dir, "key")
+	if got := in.Server.Log(1)[0]; !strings.HasSuffix(got, in.Dir+" --keys "+keys+" ") {
+		t.Errorf("the server was started as %q", got)
+	}
+	if got := in.Client.Log(1)[0]; !strings.HasSuffix(got, " --key adit1:a:x "+key+" 127.0.0.1 hello") {
+		t.Errorf("the client was started as %q", got)
+	}
+	hold := func(name, want string) {
+		t.Helper()
+		text, err := os.ReadFile(name)
+		info, _ := os.Stat(name)
+		if err != nil || string(text) != want || info.Mode() != 0o600 {
+			t.Errorf("%s has %q, %v, %v; want %q for its owner alone", name, text, info, err, want)
+		}
+	}
+	hold(keys, "adit1:a:x\nadit1:b:y\n")
+	hold(key, "adit1:a:x\n")
+	if err := in.SetKeys([]string{"adit1:c:z"}); err != nil {
+		t.Fatal(err)
+	}
+	hold(keys, "adit1:c:z\n")
+	hold(key, "adit1:a:x\n")
+	open := start(t, f, Options{})
+	if _, err := os.Stat(filepath.Join(open.Dir, "keys")); !errors.Is(err, os.ErrNotExist) || strings.Contains(open.Server.Log(1)[0], "--keys") {
+		t.Errorf("started open, the server is told of keys: %q, %v", open.Server.Log(1), err)
+	}
+	_, err := parse(t, pair).Start(t.Context(), Options{Keys: []string{"adit1:a:x"}})
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "say in key.server how it is started") {
+		t.Errorf("started with keys and no way to tell: %v", err)
 	}
 }
 

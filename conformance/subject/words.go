@@ -66,13 +66,19 @@ const placeholders = "{tunnel} or {addr}, {visitor}, {target}, {api}, each with 
 type values struct {
 	at        Addrs
 	dir, here string
+	option    map[string]string // placeholders that an option has besides
 }
 
 // value is what stands for one placeholder.
 func (v values) value(p string) (string, error) {
+	if val, ok := v.option[p]; ok {
+		return val, nil
+	}
 	name, part, _ := strings.Cut(p[1:len(p)-1], ".")
 	var addr string
 	switch name {
+	case "keys", "key":
+		return "", fmt.Errorf("placeholder %s: the option key alone has it: write it there", p)
 	case "dir", "here":
 		if part != "" {
 			return "", fmt.Errorf("placeholder %s: {%s} has no parts", p, name)
