@@ -30,12 +30,14 @@ var Exceptions = map[string]string{
 	"RESET-004":        "a permission: nothing to break",
 	"WIN-009":          "how windows grow is the receiver's own affair; the load generator measures what comes of it",
 	"WIN-010":          "how much lies under way shows as waiting time; the load generator measures it",
+	"TLS-003":          "a side that offers or takes early data needs a TLS library that can, over TCP; unit tests of an implementation have to show that it is turned off",
+	"TLS-007":          "a permission: nothing to break",
 	"SEC-001":          "what a client's policy allows is not visible on the wire; SEC-002 has a case for the usual one",
 	"SEC-003":          "which address a name was resolved to, and how often, is not visible on the wire",
 }
 
 // Uncased reports whether a profile has no case yet. A set that has one of those stays a draft.
-func Uncased(profile string) bool { return profile == "auth" || profile == "tls" }
+func Uncased(profile string) bool { return profile == "auth" }
 
 // Excuse is the reason why a requirement has no case for a role ("" for
 // none at all). Keys of the table are an ID, or an ID and a role: "SEC-002/server".

@@ -150,10 +150,10 @@ func (c *certification) batches(candidates []Candidate) []*batch {
 	for _, one := range candidates {
 		b := &batch{runner: &engine.Runner{
 			Subject: one.Subject, Role: one.Role, Fresh: one.Fresh, Listen: c.Subject.Listen, Target: c.Subject.Target, Lookup: c.set.Lookup,
-			Timeout: c.Timeout, Slow: c.Slow, Alone: c.Alone, Claims: one.Claims, Seed: c.Seed, Jobs: c.Jobs, AllCuts: c.Segmentation == "on", Keep: c.Keep,
+			Timeout: c.Timeout, Slow: c.Slow, Alone: c.Alone, Claims: one.Claims, Options: one.Options, Seed: c.Seed, Jobs: c.Jobs, AllCuts: c.Segmentation == "on", Keep: c.Keep,
 		}}
 		for _, k := range all {
-			if k.Role == one.Role && c.selects(k) && one.speaks(k.Profile()) {
+			if k.Role == one.Role && c.selects(k) && one.takes(k) {
 				k.Unscored = c.set.Excludes(k)
 				b.cases = append(b.cases, k)
 			}

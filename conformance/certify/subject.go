@@ -60,13 +60,15 @@ type Candidate struct {
 	Subject engine.Subject
 	Fresh   bool // each case on an instance of its own
 
-	Claims map[string]string // beyond the role: capabilities by their first words
+	Claims  map[string]string // beyond the role: capabilities by their first words
+	Options []string          // of its subject file, by name, that say how it is started for a case
 }
 
 // Capabilities that the suite knows by their first word.
 const (
 	claimExt    = "ext"           // the Extended profile
 	claimAuth   = "auth"          // its option of that name
+	claimTLS    = "tls"           // TLS under a tunnel
 	claimPorts  = "api-ports"     // FIRST-LAST, which ports the control API may map
 	claimDrain  = "drain"         // SIGTERM, by which it drains
 	claimMemory = "tunnel-memory" // so many octets, the limit of that name
@@ -81,6 +83,11 @@ func (c Candidate) claims(name string) bool {
 // speaks reports whether the candidate claims a profile. What no claim is needed for is Core, and a control API.
 func (c Candidate) speaks(profile string) bool {
 	return profile == "core" || profile == "api" || c.claims(profile)
+}
+
+// takes reports whether the case is about what the candidate claims, and shows it by nothing that it does not.
+func (c Candidate) takes(k engine.Case) bool {
+	return c.speaks(k.Profile()) && (!k.Extended() || c.claims(claimExt)) && (k.With&engine.WithKey == 0 || c.claims(claimAuth)) && (k.With&engine.WithTLS == 0 || c.claims(claimTLS))
 }
 
 // claims are capabilities by their first words. One that the suite does not know is for people.
@@ -181,12 +188,8 @@ func (s SubjectFlags) fromFile(ctx context.Context, ports [2]int) ([]Candidate, 
 			return nil, "", fmt.Errorf("%s: capabilities: %q must be %s FIRST-LAST", s.File, claimPorts+" "+text, claimPorts)
 		}
 	}
-	if _, auth := able[claimAuth]; auth {
-		for role, has := range map[string]bool{"server": file.Server != nil, "client": file.Client != nil} {
-			if has && !file.Keyed(role) {
-				return nil, "", fmt.Errorf("%s: capabilities: %q needs key.%s, which says how a %s that asks for a key is started", s.File, claimAuth, role, role)
-			}
-		}
+	if err := startable(file, able); err != nil {
+		return nil, "", fmt.Errorf("%s: capabilities: %w", s.File, err)
 	}
 	var out []Candidate
 	if server := file.Server; server != nil && server.Address != "" { // somebody else runs it
@@ -203,9 +206,30 @@ func (s SubjectFlags) fromFile(ctx context.Context, ports [2]int) ([]Candidate, 
 		out = append(out, Candidate{Role: engine.Client, Subject: owned{file, subject.ClientOnly, ports}, Fresh: file.Fresh})
 	}
 	for i := range out {
-		out[i].Claims = able
+		out[i].Claims, out[i].Options = able, file.Options(string(out[i].Role))
 	}
 	return out, name, nil
+}
+
+// startable makes sure that the file says how the subject is started for what it claims.
+func startable(file *subject.File, able map[string]string) error {
+	_, auth := able[claimAuth]
+	_, tls := able[claimTLS]
+	for _, need := range []struct {
+		claimed             bool
+		claim, option, does string
+	}{
+		{auth, `"auth"`, "key", "asks for a key"},
+		{tls, `"tls"`, "tls", "encrypts"},
+		{auth && tls, `"auth" with "tls"`, "tls_key", "encrypts and asks for a key"},
+	} {
+		for role, has := range map[string]bool{"server": file.Server != nil, "client": file.Client != nil} {
+			if need.claimed && has && !slices.Contains(file.Options(role), need.option) {
+				return fmt.Errorf("%s needs %s.%s, which says how a %s that %s is started", need.claim, need.option, role, role, need.does)
+			}
+		}
+	}
+	return nil
 }
 
 func apiURL(addr string) string {
@@ -249,7 +273,7 @@ func (o owned) Describe() string {
 
 func (o owned) Start(ctx context.Context, s engine.Setup) (engine.Running, error) {
 	in, err := o.file.Start(ctx, subject.Options{
-		Part: o.part, At: subject.Addrs{Tunnel: s.At.Tunnel, Target: s.At.Target}, Scenario: s.Scenario, Keys: asText(s.Keys),
+		Part: o.part, At: subject.Addrs{Tunnel: s.At.Tunnel, Target: s.At.Target}, Scenario: s.Scenario, Option: s.Option, Keys: asText(s.Keys), Files: s.Files, Pin: s.Pin,
 	})
 	if declined, ok := errors.AsType[*subject.DeclinedError](err); ok {
 		return nil, fmt.Errorf("%w: %w", engine.ErrDeclined, declined)

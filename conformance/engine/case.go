@@ -41,8 +41,20 @@ const (
 // With says which options of its subject file a subject is started with for a case; options are combined with |.
 type With uint
 
-// WithKey: the subject asks for a key (section 30), of which the suite has made some for this run.
-const WithKey With = 1 << iota
+// Options. What the subject is given for them the suite has made for this run.
+const (
+	WithKey        With = 1 << iota // the subject asks for a key (section 30)
+	WithTLS                         // it encrypts (section 31): a server has a certificate, a client the authority or the pin of it, or, with WithKey, neither
+	WithPin                         // with WithTLS: a client knows its server by a pin
+	WithClientCert                  // with WithTLS: a server asks for clients' certificates
+)
+
+// Option is the name of the option in a subject file; empty: none.
+func (w With) Option() string {
+	return map[With]string{
+		0: "", WithKey: "key", WithTLS: "tls", WithTLS | WithPin: "tls_pin", WithTLS | WithClientCert: "tls_client_cert", WithTLS | WithKey: "tls_key",
+	}[w]
+}
 
 // A Case proves one requirement, or one variant of it, for one role. It is a
 // plain value; everything else about it comes from the requirement catalogue.

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,20 +29,17 @@ type Certificate struct {
 
 // papers are the keys and authorities of a run. They are made when first asked for, and live in memory.
 type papers struct {
-	once              sync.Once
-	server, client    *ecdsa.PrivateKey // of the suite's certificates, and those that a subject is given
-	servers, clients  *authority
-	strangers         *authority
-	serial            int64
-	mu                sync.Mutex // guards serial
-	serverKey, cliKey []byte     // PEM
+	once                        sync.Once
+	server, client              *ecdsa.PrivateKey // of the suite's certificates, and of those that a subject is given
+	servers, clients, strangers *authority
+	serial                      atomic.Int64
 }
 
 // An authority vouches for certificates.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	pem  []byte
+	pem  string
 }
 
 func (p *papers) make() {
@@ -68,14 +66,11 @@ func (p *papers) issue(a *authority, key *ecdsa.PrivateKey, how Certificate, hos
 	if how.Host != "" {
 		hosts = []string{how.Host}
 	}
-	p.mu.Lock()
-	p.serial++
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(p.serial + 1), Subject: pkix.Name{CommonName: "adit-conform"},
+		SerialNumber: big.NewInt(p.serial.Add(1) + 1), Subject: pkix.Name{CommonName: "adit-conform"},
 		NotBefore: time.Now().AddDate(0, 0, -7), NotAfter: time.Now().AddDate(0, 0, 7),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	p.mu.Unlock()
 	if how.Expired {
 		template.NotAfter = time.Now().Add(-time.Hour)
 	}
@@ -120,9 +115,9 @@ func (p *papers) Client(how Certificate) tls.Certificate {
 
 // given is what a subject is given, in files by the names of their placeholders: a server its certificate and key, and the authority of
 // its clients; a client the authority of its server, and a certificate and key of its own.
-func (p *papers) given(addr string) map[string][]byte {
+func (p *papers) given(addr string) map[string]string {
 	server, client := p.Server(Certificate{}, addr), p.Client(Certificate{})
-	return map[string][]byte{
+	return map[string]string{
 		"cert": inPEM("CERTIFICATE", server.Certificate[0]), "cert.key": keyInPEM(server), "ca": p.servers.pem,
 		"client.cert": inPEM("CERTIFICATE", client.Certificate[0]), "client.key": keyInPEM(client), "client.ca": p.clients.pem,
 	}
@@ -137,12 +132,12 @@ func (p *papers) pin() string {
 
 func newKey() *ecdsa.PrivateKey { return sure(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
 
-func keyInPEM(c tls.Certificate) []byte {
+func keyInPEM(c tls.Certificate) string {
 	return inPEM("PRIVATE KEY", sure(x509.MarshalPKCS8PrivateKey(c.PrivateKey)))
 }
 
-func inPEM(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+func inPEM(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
 // sure is for what fails only without a source of random numbers, or by a bug.

@@ -403,16 +403,16 @@ func AnyAbout(id uint32) Matcher {
 	return m
 }
 
-// Profile is what a subject has to speak for the case: that of its requirement, or ext where Core's is shown on an extended tunnel.
+// Profile is that of the case's requirement, or ext where Core's is shown on an extended tunnel.
 func (c Case) Profile() string {
-	if c.OnExtended {
+	if c.OnExtended && c.Req.Profile == "core" {
 		return "ext"
 	}
 	return c.Req.Profile
 }
 
 // Extended reports whether the case is about the Extended profile, or an option of it.
-func (c Case) Extended() bool { return c.Profile() == "ext" || c.Profile() == "auth" }
+func (c Case) Extended() bool { return c.OnExtended || c.Profile() == "ext" || c.Profile() == "auth" }
 
 // Addr is an address and port from a TLV of an OPEN; the zero AddrPort for none.
 func Addr(f Frame, t wire.Tag) netip.AddrPort {

@@ -265,6 +265,9 @@ func (l *lane) equip(t *T) error {
 	if r.Role == Client {
 		t.At.Tunnel, t.At.Target = at.Tunnel, at.Target
 	}
+	if t.Case.With&WithTLS != 0 {
+		t.encrypt()
+	}
 	return nil
 }
 

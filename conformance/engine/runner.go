@@ -39,6 +39,8 @@ type Runner struct {
 
 	Claims map[string]string // what the subject says of itself beyond its roles: first word of a capability, and the rest
 
+	Options []string // by name, those of its subject file that say how the subject is started for a case (With)
+
 	Alone bool // a server that runs elsewhere has no other client, whatever it looks like
 
 	Jobs  int  // instances at a time when the suite starts the subject at addresses of its own; 0: 4
@@ -79,6 +81,10 @@ func (r *Runner) Run(ctx context.Context, cases []Case, report func(Result)) err
 	for _, c := range cases {
 		if reason := r.leftOut(c); reason != "" {
 			done(Result{Case: c, Verdict: NotRun, Reason: reason})
+			continue
+		}
+		if option := c.With.Option(); option != "" && !slices.Contains(r.Options, option) {
+			done(Result{Case: c, Verdict: NotApplicable, Reason: "the subject file does not say how the subject is started for it: option " + option})
 			continue
 		}
 		todo = append(todo, c)
@@ -125,7 +131,10 @@ func (r *Runner) leftOut(c Case) string {
 
 // setup is how the subject is started for a case.
 func (r *Runner) setup(c Case, at Endpoints) Setup {
-	s := Setup{Scenario: c.Name(), At: at}
+	s := Setup{Scenario: c.Name(), At: at, Option: c.With.Option()}
+	if c.With&WithTLS != 0 {
+		s.Files, s.Pin = r.papers.given(at.Tunnel), r.papers.pin()
+	}
 	if c.With&WithKey != 0 {
 		s.Keys = r.keys
 	}

@@ -27,9 +27,12 @@ type Endpoints struct {
 
 // A Setup is how a subject is started.
 type Setup struct {
-	Scenario string     // a case's name, or "" for none in particular
-	At       Endpoints  // for a client, where the suite listens; for a server empty
-	Keys     []wire.Key // a server asks for one of them, a client has the first; none: they are open
+	Scenario string            // a case's name, or "" for none in particular
+	At       Endpoints         // for a client, where the suite listens; for a server empty
+	Option   string            // of its subject file, by name; empty: none, they are open
+	Keys     []wire.Key        // a server asks for one of them, a client has the first
+	Files    map[string]string // certificates and private keys in PEM, by the names of their placeholders
+	Pin      string            // of the server's certificate
 }
 
 // A Subject is what is certified in one role.

@@ -138,7 +138,7 @@ func withAlert(err error) error {
 	return err
 }
 
-// Alerts that requirements name.
+// NoApplicationProtocol is the alert of that name (TLS-008).
 const NoApplicationProtocol tls.AlertError = 120
 
 // ExpectRefused expects that the subject makes no tunnel of the next transport connection: its handshake fails, or the subject ends it

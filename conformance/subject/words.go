@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -78,7 +79,12 @@ func (v values) value(p string) (string, error) {
 	var addr string
 	switch name {
 	case "keys", "key":
-		return "", fmt.Errorf("placeholder %s: the option key alone has it: write it there", p)
+		return "", fmt.Errorf("placeholder %s: the options key and tls_key alone have it: write it there", p)
+	case "cert", "client", "ca", "pin":
+		if slices.Contains(ofTLS, p) {
+			return "", fmt.Errorf("placeholder %s: the options that begin with tls alone have it: write it there", p)
+		}
+		return "", fmt.Errorf("unknown placeholder %s; the options that begin with tls have %s", p, strings.Join(ofTLS, ", "))
 	case "dir", "here":
 		if part != "" {
 			return "", fmt.Errorf("placeholder %s: {%s} has no parts", p, name)
