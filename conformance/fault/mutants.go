@@ -32,7 +32,7 @@ func (m Mutant) ID() string { return m.Name + "/" + string(m.Role) }
 func Mutants() []Mutant {
 	var all []Mutant
 	for _, role := range []engine.Role{Server, Client, API} {
-		for _, e := range slices.Concat(coreMutants, extMutants, apiMutants) {
+		for _, e := range slices.Concat(coreMutants, extMutants, tlsMutants, apiMutants) {
 			if e.role != role && !(e.role == engine.Both && role != API) {
 				continue
 			}
@@ -277,6 +277,26 @@ var extMutants = []entry{
 	{name: "AWAY-015", role: Server, does: "waits for ever for a client to close after a drain"},
 }
 
+var tlsMutants = []entry{
+	{name: "TLS-001", role: engine.Both, does: "offers and takes TLS 1.2, too"},
+	{name: "TLS-001-plain", req: "TLS-001", role: Server, does: "takes tunnels without TLS, too"},
+	{name: "TLS-002", role: Server, does: "takes clients with other protocols, and with none"},
+	{name: "TLS-002", role: Client, does: "goes on with a server that chose no protocol"},
+	{name: "TLS-004", role: Client, does: "takes any certificate"},
+	{name: "TLS-004-name", req: "TLS-004", role: Client, does: "takes a certificate for whatever name"},
+	{name: "TLS-004-expired", req: "TLS-004", role: Client, does: "takes an expired certificate"},
+	{name: "TLS-004-pin", req: "TLS-004", role: Client, does: "takes any key where a pin is all that it was told"},
+	{name: "TLS-004-plain", req: "TLS-004", role: Client, does: "goes on without TLS after a handshake that failed"},
+	{name: "TLS-005", role: Server, does: "asks for a client's certificate and serves who has none"},
+	{name: "TLS-005-any", req: "TLS-005", role: Server, does: "takes any client's certificate"},
+	{name: "TLS-006", role: engine.Both, does: "waits when the stream ends without close_notify"},
+	{name: "TLS-008", role: Server, does: "refuses other protocols by another alert"},
+	{name: "TLS-009", role: Server, does: "issues session tickets where it asks for certificates"},
+	{name: "TLS-010", role: Server, does: "waits for ever for a TLS handshake"},
+	{name: "TLS-010-seats", req: "TLS-010", role: Server, does: "keeps any number of tunnels in their TLS handshake"},
+	{name: "TLS-010-address", req: "TLS-010", role: Server, does: "lets one address have all the tunnels in their TLS handshake"},
+}
+
 var apiMutants = []entry{
 	{name: "API-001", role: API, does: "answers create without use_tunnel"},
 	{name: "API-002", role: API, does: "answers create two seconds before the port is bound"},
@@ -318,6 +338,7 @@ var Reasons = map[string]string{
 
 	"ALIVE-007": "whether a side itself read is not visible on the wire; reference/session tests it in fake time",
 	"MULTI-001": "a permission: there is nothing to break",
+	"TLS-003":   "the TLS library of the peer has no early data over TCP; reference/sock has no session tickets, and so none",
 	"SEC-001":   "which policy a client has is not visible on the wire; SEC-002 has a mutant for the usual one",
 	"SEC-003":   "how often a name was resolved is not visible on the wire; reference/client tests it",
 }

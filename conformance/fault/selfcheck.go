@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -385,7 +386,8 @@ func (s own) file(role engine.Role, mutant string, ports [2]int) string {
 		quick  = "env: {HOST_PROC: /nonexistent}" // a library of the program lists all processes when it starts, which takes longer than all else
 	)
 	flag += fmt.Sprintf(" --extended --drain 30s --memory %d", memory)
-	fmt.Fprintf(&b, "name: %s\ncapabilities: [ext, drain SIGTERM, tunnel-memory %d]\n%s\n", ownPeer, memory, quick)
+	fmt.Fprintf(&b, "name: %s\ncapabilities: [ext, tls, drain SIGTERM, tunnel-memory %d]\n%s\n", ownPeer, memory, quick)
+	b.WriteString(encrypted(role))
 	if role != Client {
 		fmt.Fprintf(&b, "server:\n  command: %s\n  ready: {tcp: \"{tunnel}\", within: 30s}\n", yamlString(
 			words(s.program)+" fault server --tunnel {tunnel} --visitor {visitor} --target {target}"+apiFlags(role, ports)+flag))
@@ -395,6 +397,28 @@ func (s own) file(role engine.Role, mutant string, ports [2]int) string {
 	}
 	if role == "" || role == Client {
 		fmt.Fprintf(&b, "client:\n  command: %s\n", yamlString(words(s.program)+" fault client --server {tunnel}"+flag))
+	}
+	return b.String()
+}
+
+// encrypted says how the peer is started for the options of section 31.
+func encrypted(role engine.Role) string {
+	options := map[string]map[engine.Role]string{
+		"tls":             {Server: "--cert {cert} --cert-key {cert.key}", Client: "--ca {ca}"},
+		"tls_pin":         {Client: "--pin {pin}"},
+		"tls_client_cert": {Server: "--cert {cert} --cert-key {cert.key} --client-ca {client.ca}"},
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		var roles []string
+		for _, one := range []engine.Role{Server, Client} {
+			if args := options[name][one]; args != "" && (role == "" || role == one || role == API && one == Server) {
+				roles = append(roles, fmt.Sprintf("%s: %s", one, yamlString(args)))
+			}
+		}
+		if len(roles) > 0 {
+			fmt.Fprintf(&b, "%s: {%s}\n", name, strings.Join(roles, ", "))
+		}
 	}
 	return b.String()
 }

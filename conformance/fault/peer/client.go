@@ -38,7 +38,9 @@ func RunClient(ctx context.Context, o Options) error {
 		var sock transport
 		tcp, err := d.DialContext(ctx, "tcp", o.Server)
 		if err == nil {
-			sock, err = o.shake(ctx, Client, tcp.(*net.TCPConn), encrypted)
+			if sock, err = o.shake(ctx, Client, tcp.(*net.TCPConn), encrypted); err != nil && o.bug("TLS-004-plain") {
+				encrypted = nil
+			}
 		}
 		wait := min(time.Duration(n)*50*time.Millisecond, 2*time.Second)
 		if err != nil {

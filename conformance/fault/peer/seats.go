@@ -18,7 +18,8 @@ const (
 
 // seats are those of tunnels that are not up (AUTH-016, TLS-010).
 type seats struct {
-	bound bool
+	bound  bool // there are no more of them than may be
+	crowds bool // one address may have them all
 
 	mu    sync.Mutex // guards the following
 	taken []*seat    // the oldest first
@@ -46,7 +47,7 @@ func (s *seats) take(sock net.Conn) (leave func(), ok bool) {
 	goes := -1
 	switch {
 	case !s.bound:
-	case beside >= addressSeats:
+	case beside >= addressSeats && !s.crowds:
 		goes = slices.IndexFunc(s.taken, same)
 	case len(s.taken) >= allSeats:
 		goes = 0

@@ -63,7 +63,7 @@ func RunServer(ctx context.Context, o Options) error {
 	if liars[o.Mutant] != nil {
 		return lie(ctx, o, o.Tunnel, o.Visitor)
 	}
-	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1, seats: seats{bound: o.Mutant != "TLS-010-seats"}}
+	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1, seats: seats{bound: !o.bug("TLS-010-seats"), crowds: o.bug("TLS-010-address")}}
 	var err error
 	if s.tls, err = o.tlsConfig(Server); err != nil {
 		return err

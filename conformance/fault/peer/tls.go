@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -70,13 +71,16 @@ const handshakeTime = 10 * time.Second
 // errProtocol is the failure of a handshake without adit/1 (TLS-002).
 var errProtocol = errors.New("the peer does not have the protocol adit/1")
 
+// bug reports whether the peer has the mutant of that name.
+func (o Options) bug(name string) bool { return o.Mutant == name }
+
 // tlsConfig is how the peer speaks TLS; nil: it does not.
 func (o Options) tlsConfig(role Role) (*tls.Config, error) {
 	if o.Cert == "" && o.CA == "" && o.Pin == "" && !o.TLS {
 		return nil, nil
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{protocol}}
-	if o.Mutant == "TLS-001" {
+	if o.bug("TLS-001") {
 		c.MinVersion = tls.VersionTLS12
 	}
 	if role == Server {
@@ -96,11 +100,11 @@ func (o Options) serveTLS(c *tls.Config) error {
 		switch {
 		case slices.Contains(hello.SupportedProtos, protocol):
 			return nil, nil
-		case o.Mutant == "TLS-002":
+		case o.bug("TLS-002"):
 			any := c.Clone()
 			any.NextProtos = nil
 			return any, nil
-		case o.Mutant != "TLS-008":
+		case !o.bug("TLS-008"):
 			_, _ = hello.Conn.Write(noApplicationProtocol) // before what the library says of an error
 		}
 		return nil, errProtocol
@@ -112,11 +116,11 @@ func (o Options) serveTLS(c *tls.Config) error {
 	if c.ClientCAs, err = pool(o.ClientCA); err != nil {
 		return fmt.Errorf("--client-ca: %w", err)
 	}
-	c.ClientAuth, c.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, o.Mutant != "TLS-009"
-	switch o.Mutant {
-	case "TLS-005":
+	c.ClientAuth, c.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, !o.bug("TLS-009")
+	switch {
+	case o.bug("TLS-005"):
 		c.ClientAuth = tls.VerifyClientCertIfGiven
-	case "TLS-005-any":
+	case o.bug("TLS-005-any"):
 		c.ClientAuth = tls.RequireAnyClientCert
 	}
 	return nil
@@ -138,7 +142,7 @@ func (o Options) dialTLS(c *tls.Config) error {
 		return fmt.Errorf("--pin: %w", err)
 	}
 	c.VerifyConnection = func(s tls.ConnectionState) error {
-		if s.NegotiatedProtocol == "" && o.Mutant != "TLS-002" {
+		if s.NegotiatedProtocol == "" && !o.bug("TLS-002") {
 			return errProtocol
 		}
 		return o.knows(s.PeerCertificates, roots, pin, c.ServerName)
@@ -160,12 +164,12 @@ func (o Options) knows(shown []*x509.Certificate, roots *x509.CertPool, pin []by
 	for _, cert := range shown[1:] {
 		v.Intermediates.AddCert(cert)
 	}
-	switch o.Mutant {
-	case "TLS-004":
+	switch {
+	case o.bug("TLS-004"):
 		return nil
-	case "TLS-004-name":
+	case o.bug("TLS-004-name"):
 		v.DNSName = ""
-	case "TLS-004-expired":
+	case o.bug("TLS-004-expired"):
 		v.CurrentTime = shown[0].NotBefore
 	}
 	if roots != nil {
@@ -174,7 +178,7 @@ func (o Options) knows(shown []*x509.Certificate, roots *x509.CertPool, pin []by
 		}
 	}
 	digest := sha256.Sum256(shown[0].RawSubjectPublicKeyInfo)
-	if len(pin) > 0 && string(digest[:]) != string(pin) && o.Mutant != "TLS-004-pin" {
+	if len(pin) > 0 && string(digest[:]) != string(pin) && !o.bug("TLS-004-pin") {
 		return errors.New("the server has another key than the one that was pinned")
 	}
 	return nil
@@ -194,11 +198,11 @@ func pool(file string) (*x509.CertPool, error) {
 
 // shake makes the handshake of a tunnel, and is done in handshakeTime whatever its peer does (TLS-010); c nil: there is none.
 func (o Options) shake(ctx context.Context, role Role, tcp *net.TCPConn, c *tls.Config) (transport, error) {
-	if c == nil {
+	if c == nil || o.bug("TLS-001-plain") && !begins(tcp) {
 		return tcp, nil
 	}
 	within := handshakeTime
-	if o.Mutant == "TLS-010" {
+	if o.bug("TLS-010") {
 		within = time.Hour
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
@@ -214,4 +218,18 @@ func (o Options) shake(ctx context.Context, role Role, tcp *net.TCPConn, c *tls.
 	}
 	_ = tcp.Close()
 	return nil, cmp.Or(context.Cause(ctx), err)
+}
+
+// begins reports whether a client begins with TLS, and not with a frame. Its first octet is not read.
+func begins(tcp *net.TCPConn) bool {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return true
+	}
+	first := []byte{0}
+	_ = raw.Read(func(fd uintptr) bool {
+		n, _, err := syscall.Recvfrom(int(fd), first, syscall.MSG_PEEK)
+		return n > 0 || err == nil || err != syscall.EAGAIN
+	})
+	return first[0] == 0x16
 }
