@@ -160,14 +160,15 @@ type violation struct {
 // times at which they were put in line, so silence is not judged either: cases have deadlines.
 type bench struct {
 	subject judge.Side
+	auth    bool // both sides ask for auth
 	tunnels map[string]*judge.Tunnel
 	e       Event // that is judged
 	found   []violation
 }
 
 // newBench is the judge of a subject in a role.
-func newBench(role Role) *bench {
-	b := &bench{subject: judge.Server, tunnels: map[string]*judge.Tunnel{}}
+func newBench(role Role, with With) *bench {
+	b := &bench{subject: judge.Server, auth: with&WithKey != 0, tunnels: map[string]*judge.Tunnel{}}
 	if role == Client {
 		b.subject = judge.Client
 	}
@@ -184,7 +185,7 @@ func (b *bench) take(e Event) bool {
 		if e.Tunnel == 0 {
 			return false
 		}
-		t = judge.New(judge.Config{Judged: []judge.Side{b.subject}, Found: b.charge}, now)
+		t = judge.New(judge.Config{Auth: b.auth, Judged: []judge.Side{b.subject}, Found: b.charge}, now)
 		b.tunnels[e.Who] = t
 	}
 	switch e.Kind {

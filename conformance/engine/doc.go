@@ -24,6 +24,7 @@
 //	tunnel.go    Tunnel: the raw peer's end of a tunnel
 //	expect.go    its expectations, barriers; match.go: which frame a case waits for, as data
 //	ext.go       extended tunnels and connections: HELLO, credit, half-close, PING
+//	auth.go      the handshake with auth: keys, proofs
 //	conn.go      Conn: one connection with both of its ends in hand
 //	socket.go    Socket: a visitor, or the service's end of a connection
 //	link.go      what Tunnel and Socket share: one TCP socket, recorded

@@ -154,7 +154,7 @@ func (l *lane) once(ctx context.Context, k task) (res Result) {
 		live = func(e Event) { r.Live(c, e) }
 	}
 	t := &T{
-		Case: c, cut: k.cut, run: r, rec: newRecorder(r.Role, live, r.Keep), slack: time.Duration(r.contact.slack.Load()), begun: time.Now(),
+		Case: c, cut: k.cut, run: r, rec: newRecorder(c, live, r.Keep), slack: time.Duration(r.contact.slack.Load()), begun: time.Now(),
 		rng: rand.New(rand.NewPCG(r.Seed, nameHash(c.Name()))), apiUsed: map[int]bool{},
 	}
 	t.nextID, t.unusedID = t.rng.Uint32N(1<<20), 0xE0000000+t.rng.Uint32N(1<<20)
@@ -324,6 +324,10 @@ func (t *T) proveLife() {
 	}
 	defer t.inSetup()()
 	t.rec.note("suite", "no frame came from the subject so far: a fresh tunnel has to work")
+	if t.asks() {
+		t.Extended().ExpectOpen("a fresh tunnel works: the subject does not just end, or ignore, everything")
+		return
+	}
 	n := t.Tunnel()
 	if n.closed || n.Ended() != EndNone {
 		if t.Case.Role == Client {

@@ -33,6 +33,8 @@ type Tunnel struct {
 	came       int               // frames of the subject
 	hello      *Frame            // the subject's HELLO
 	greeted    bool              // the suite has said HELLO
+	said       Frame             // which
+	admitted   bool              // the server has said that the proofs are right
 	hastened   bool              // a KeepAlive came right behind the client's HELLO
 	owesAnswer bool              // to the KeepAlive behind the client's HELLO, once the suite has said HELLO
 	limits     map[uint32]uint64 // what the subject's WINDOWs let the suite send, by ID
@@ -227,13 +229,17 @@ func (n *Tunnel) take(f Frame) {
 	}
 	n.heard++
 	if n.t.Case.Role == Client && !n.mute && !n.closed { // ALIVE-002: exactly one answer
-		n.ownKeepAlive()
+		if n.owesAnswer = n.t.asks() && !n.admitted; !n.owesAnswer { // AUTH-007
+			n.ownKeepAlive()
+		}
 	}
 }
 
 // takeExtension does what a frame of the Extended profile asks for whatever the case is about. The caller holds mu.
 func (n *Tunnel) takeExtension(f Frame) {
 	switch {
+	case f.Type == wire.TypeAuth && f.Size == 0 && n.t.Case.Role == Server:
+		n.admitted = true
 	case f.Type == TypeData && f.Sized():
 		n.moved[f.ID()] += uint64(len(f.Octets()))
 	case !n.up() || !f.Sized():
@@ -266,7 +272,7 @@ func (n *Tunnel) keepAlive() {
 		case <-every.C:
 		}
 		n.t.rec.mu.Lock()
-		if !n.mute && !n.closed && n.end == EndNone {
+		if !n.mute && !n.closed && n.end == EndNone && (n.admitted || !n.t.asks()) {
 			n.ownKeepAlive()
 		}
 		n.t.rec.mu.Unlock()

@@ -60,6 +60,12 @@ func (f Frame) Auth() (a Auth, ok bool) {
 	return Auth{Binding: v[1], Nonce: [32]byte(v[2:34]), ID: string(v[34:])}, true
 }
 
+// AuthSized reports whether the tag auth of a HELLO that a role sends has a size of its scheme (AUTH-013); a HELLO without it has none.
+func (f Frame) AuthSized(from string) bool {
+	v, ok := f.Tag(TagAuth)
+	return !ok || authSized(v, from)
+}
+
 // authSized is AUTH-013: a scheme other than 1 has sizes of its own.
 func authSized(value []byte, from string) bool {
 	switch n := len(value); {
