@@ -37,7 +37,24 @@ func (t *T) Auth(k wire.Key) wire.Auth {
 	if t.Case.Role == Client {
 		k.ID = ""
 	}
-	return wire.NewAuth(0, k.ID)
+	return wire.NewAuth(t.binding(), k.ID)
+}
+
+// Bind chooses the binding that the suite, as client, states on the tunnels that come; without it that is 1 under TLS, and else 0.
+func (t *T) Bind(binding byte) { t.bound = binding }
+
+// binding is what the suite's next HELLO states: a server's is that of its client.
+func (t *T) binding() byte {
+	if t.Case.Role == Client && len(t.opened) > 0 {
+		if f, ok := t.opened[len(t.opened)-1].Hello(); ok {
+			a, _ := f.Auth()
+			return a.Binding
+		}
+	}
+	if t.bound == 0 && t.tls != nil {
+		return 1
+	}
+	return t.bound
 }
 
 // Proof is that of a role by a key, from the HELLOs as they passed.
@@ -48,7 +65,8 @@ func (n *Tunnel) Proof(role Role, k wire.Key) wire.Proof {
 	if n.t.Case.Role == Client {
 		client, server = server, client
 	}
-	return k.Proof(string(role), wire.CB{}, wire.Transcript(client, server))
+	a, _ := client.Auth()
+	return k.Proof(string(role), n.CB(a.Binding), wire.Transcript(client, server))
 }
 
 // Prove sends the suite's proof by a key.
@@ -76,16 +94,16 @@ func (n *Tunnel) ExpectAdmitted(sentence string, opts ...Option) {
 }
 
 // shake is the handshake with auth: HELLO, both proofs, the server's word that the tunnel is up.
-func (n *Tunnel) shake(hello Frame, k wire.Key) {
+func (n *Tunnel) shake(hello func() Frame, k wire.Key) {
 	if n.t.Case.Role == Client {
 		n.ExpectHello()
-		n.Send(hello)
+		n.Send(hello())
 		n.Prove(k)
 		n.ExpectProof("the client proves that it has the key", k, For("AUTH-004"))
 		n.Send(wire.Admit())
 		return
 	}
-	n.Send(hello)
+	n.Send(hello())
 	n.ExpectHello()
 	n.ExpectProof("the server proves that it has the key", k, For("AUTH-003"))
 	n.Prove(k)
@@ -96,7 +114,7 @@ func (n *Tunnel) shake(hello Frame, k wire.Key) {
 func (t *T) As(k wire.Key) *Tunnel {
 	defer t.inSetup()()
 	n := t.fresh()
-	n.shake(t.Offering(t.Auth(k)), k)
+	n.shake(func() Frame { return t.Offering(t.Auth(k)) }, k)
 	return n
 }
 

@@ -29,8 +29,10 @@ func (t *T) Greet(g Greeting) *Tunnel {
 	n := t.fresh()
 	switch {
 	case t.asks():
-		g.Extra = append(g.Extra, t.Auth(t.Key()).TLV())
-		n.shake(t.Hello(g), t.Key())
+		n.shake(func() Frame {
+			g.Extra = append(g.Extra, t.Auth(t.Key()).TLV())
+			return t.Hello(g)
+		}, t.Key())
 	case t.Case.Role == Client:
 		n.ExpectHello()
 		n.Greet(g)

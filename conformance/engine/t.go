@@ -43,6 +43,7 @@ type T struct {
 	cut        Cut                 // of the tunnels
 	tls        *tls.Config         // of the tunnels; nil: none
 	offer      tls.ClientHelloInfo // the last of a client subject
+	bound      byte                // the binding that the suite states, as client; 0: the usual one
 	dialled    bool                // a client subject has connected
 	setup      int                 // depth of helpers whose failure means that nothing can be tested
 	nextID     uint32

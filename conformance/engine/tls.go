@@ -12,6 +12,8 @@ import (
 	"os"
 	"reflect"
 	"sync/atomic"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // Protocol is what both ends of an encrypted tunnel have to agree on (TLS-002).
@@ -218,5 +220,10 @@ func (n *Tunnel) bind(state tls.ConnectionState) {
 	}
 }
 
-// CB is what a binding ties the proofs of the tunnel to (section 30).
-func (n *Tunnel) CB(binding byte) [32]byte { return n.cb[binding] }
+// CB is what a binding ties the proofs of the tunnel to (section 30); nothing for one that there is not.
+func (n *Tunnel) CB(binding byte) wire.CB {
+	if int(binding) >= len(n.cb) {
+		return wire.CB{}
+	}
+	return n.cb[binding]
+}

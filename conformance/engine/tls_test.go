@@ -187,7 +187,7 @@ func TestAnEncryptedTunnel(t *testing.T) {
 		if cb := n.CB(2); cb != sha256.Sum256(cert) {
 			t.Errorf("binding 2: %x; want the digest of %x", cb, cert)
 		}
-		if cb := n.CB(0); cb != [32]byte{} {
+		if cb := n.CB(0); cb != (wire.CB{}) {
 			t.Errorf("binding 0: %x", cb)
 		}
 		if role == Client && (et.Offer().ServerName != "" || len(et.Offer().SupportedVersions) != 1 || et.Offer().SupportedProtos[0] != "adit/1") {

@@ -40,7 +40,7 @@ type Tunnel struct {
 	limits     map[uint32]uint64 // what the subject's WINDOWs let the suite send, by ID
 	moved      map[uint32]uint64 // octets of Data that came, by ID
 
-	cb [3][32]byte // by binding (section 30)
+	cb [3]wire.CB // by binding (section 30)
 }
 
 type arrival struct {
