@@ -410,9 +410,12 @@ func AnyAbout(id uint32) Matcher {
 	return m
 }
 
-// Profile is what a subject has to speak for the case: that of its requirement, or ext where Core's is shown on an extended tunnel.
+// Profile is what a subject has to speak for the case: that of its requirement, ext where Core's is shown on an extended tunnel, auth where the subject asks for a key.
 func (c Case) Profile() string {
-	if c.OnExtended {
+	switch {
+	case c.With&WithKey != 0:
+		return "auth"
+	case c.OnExtended:
 		return "ext"
 	}
 	return c.Req.Profile
