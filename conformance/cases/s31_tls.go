@@ -175,24 +175,12 @@ var s31 = []Case{
 		Run: func(t *T) { holdsNoSeat(t, halfHello) },
 	},
 	{
-		ID: "TLS-010", Variant: "seats", Role: Server, With: WithTLS, Title: "hundreds of silent peers beside a good client",
-		Run: func(t *T) {
-			good := t.Working()
-			crowd := t.Crowd(300, 1)
-			crowd.ExpectMost("no more silent peers are kept than tunnels may be in their handshake", Seats)
-			crowd.Age()
-			good.Works("a tunnel that is up goes on beside a crowd of silent peers")
-			t.Dial().ExpectOpen("a good client comes up beside a crowd of silent peers")
-		},
+		ID: "TLS-010", Variant: "strangers", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Title: "300 silent peers take no more seats than there are, and keep no client out",
+		Run: func(t *T) { shakesBeside(t, 300, true, Seats) },
 	},
 	{
-		ID: "TLS-010", Variant: "seats-address", Role: Server, With: WithTLS, Title: "many silent peers of one address",
-		Run: func(t *T) {
-			good := t.Working()
-			crowd := t.Crowd(40, 40)
-			crowd.ExpectMost("no more silent peers of one address are kept than tunnels of one may be in their handshake", SeatsAddress)
-			good.Works("a tunnel that is up goes on beside silent peers")
-		},
+		ID: "TLS-010", Variant: "address", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Title: "silent peers of a client's address take no more seats than it has, and do not keep it out",
+		Run: func(t *T) { shakesBeside(t, SeatsAddress+16, false, SeatsAddress) },
 	},
 }
 
@@ -261,4 +249,14 @@ func holdsNoSeat(t *T, octets []byte) {
 	begun := t.Now()
 	t.Knock(octets).ExpectGone("a tunnel whose TLS handshake does not come about is ended", Between(begun, HandshakeMin, HandshakeMax+Answer))
 	good.Works("a tunnel that is up goes on")
+}
+
+// shakesBeside expects that strangers who begin no handshake take no more seats than there are, and keep no client out.
+func shakesBeside(t *T, n int, apart bool, seats int) {
+	good := t.Working()
+	crowd := t.Crowd(n, apart, nil)
+	t.Until("a server keeps no more strangers than it has seats", func() bool { return crowd.Left() <= seats })
+	good.Works("a tunnel that is up goes on beside strangers")
+	t.Meanwhile(SeatKept+Settle, func() bool { return false })
+	t.Dial().ExpectOpen("a client gets the seat of the oldest stranger")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/adit-tunnel/adit/conformance/judge"
@@ -86,6 +87,8 @@ func (l *lane) dead(t *T) string {
 	conn, err := net.DialTimeout("tcp", t.At.Tunnel, LocalEffect)
 	if err == nil {
 		_ = conn.Close()
+	}
+	if err == nil || errors.Is(err, syscall.ECONNRESET) { // it has no seat (AUTH-016)
 		return ""
 	}
 	if exited != nil && exitsWithin(exited, LocalEffect) {

@@ -32,6 +32,7 @@
 //	strangers.go connections that are no tunnel of the suite's, and crowds of them
 //	cut.go       Cut: how the octets of a tunnel are handed to the network
 //	service.go   Service: what a client subject dials; tarpit_*.go: a target whose dials hang
+//	crowd.go     Crowd: strangers that hold a server's seats
 //	api.go       HTTP control API calls, recorded
 //	frame.go     frames by the names that cases use; package wire reads and writes them
 //	record.go    Recorder and Event: everything that happened; trace.go: as text

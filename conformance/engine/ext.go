@@ -412,9 +412,14 @@ func AnyAbout(id uint32) Matcher {
 	return m
 }
 
-// Profile is that of the case's requirement, or ext where Core's is shown on an extended tunnel.
+// Profile is what a subject has to speak for the case: that of its requirement, ext where Core's is shown on an extended tunnel, auth where the subject asks for a key; a requirement of TLS is shown on every kind of tunnel.
 func (c Case) Profile() string {
-	if c.OnExtended && c.Req.Profile == "core" {
+	switch {
+	case c.Req.Profile == "tls":
+		return "tls"
+	case c.With&WithKey != 0:
+		return "auth"
+	case c.OnExtended:
 		return "ext"
 	}
 	return c.Req.Profile

@@ -29,17 +29,19 @@ var (
 	DeadPeer          = timeOf("dead-peer-client") // also the least silence of a client
 	DeadPeerServerMax = spec.LimitOf("dead-peer-server").MaxTime()
 	RedialDelay       = timeOf("redial-delay")
+	OverBudgetAfter   = timeOf("over-budget-after")
 	HandshakeMin      = spec.LimitOf("handshake").MinTime()
 	HandshakeMax      = spec.LimitOf("handshake").MaxTime()
 	SeatKept          = timeOf("seat-kept")
-	OverBudgetAfter   = timeOf("over-budget-after")
 
-	QueueMin     = int(spec.LimitOf("queue").Min)
-	QueueMax     = int(spec.LimitOf("queue").Max)
-	FairPayload  = int(spec.LimitOf("fair-payload").Default)
+	QueueMin    = int(spec.LimitOf("queue").Min)
+	QueueMax    = int(spec.LimitOf("queue").Max)
+	FairPayload = int(spec.LimitOf("fair-payload").Default)
+	Owed        = int(spec.LimitOf("owed").Default)
+
 	Seats        = int(spec.LimitOf("seats").Default)
 	SeatsAddress = int(spec.LimitOf("seats-address").Default)
-	Owed         = int(spec.LimitOf("owed").Default)
+	SeatMemory   = int(spec.LimitOf("seat-memory").Default)
 )
 
 // What the text allows until something has to be there. A timer that has to act by its time is in time within answer after it.

@@ -331,39 +331,3 @@ func TestAgreementAndTickets(t *testing.T) {
 		}
 	}
 }
-
-// A crowd comes from many addresses, and who is ended is counted out.
-func TestCrowd(t *testing.T) {
-	et, _ := inbox()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	et.At.Tunnel = l.Addr().String()
-	t.Cleanup(func() { _ = l.Close(); et.finish() })
-	c := et.Crowd(6, 2)
-	from := map[string]int{}
-	var conns []net.Conn
-	for range 6 {
-		conn, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, conn)
-		host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-		from[host]++
-	}
-	if len(from) != 3 || from["127.0.0.2"] != 2 || from["127.0.0.3"] != 2 || from["127.0.0.4"] != 2 {
-		t.Errorf("they come from %v", from)
-	}
-	if got := outcome(et, func() { c.ExpectMost("few are kept", 5, Within(Settle)) }); !strings.HasPrefix(got, "6 after") {
-		t.Errorf("six are there: %q", got)
-	}
-	_ = conns[3].Close()
-	if got := outcome(et, func() { c.ExpectMost("few are kept", 5) }); got != "" {
-		t.Errorf("one was ended: %q", got)
-	}
-	for _, conn := range conns {
-		_ = conn.Close()
-	}
-}

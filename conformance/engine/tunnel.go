@@ -21,7 +21,8 @@ import (
 // Two goroutines read and write it, a third keeps it alive; all end when it is closed.
 type Tunnel struct {
 	*link
-	n int // 1, 2, … within the case
+	n     int           // 1, 2, … within the case
+	began time.Duration // by the case's clock
 
 	// The recorder's mu guards the following.
 	inbox  []arrival
@@ -60,7 +61,7 @@ func (t *T) adopt(conn *net.TCPConn, secure *tls.Conn, how string) *Tunnel {
 	}
 	t.rec.mu.Lock()
 	n.cut = t.cut
-	t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
+	n.began = t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
 	t.rec.mu.Unlock()
 	t.opened = append(t.opened, n)
 	t.wg.Go(n.readLoop)
@@ -184,6 +185,9 @@ func (n *Tunnel) leave() {
 		n.Finish()
 	}
 }
+
+// Began is when the suite had the tunnel, by the case's clock.
+func (n *Tunnel) Began() time.Duration { return n.began }
 
 // Close closes the tunnel at once, in order if nothing is left to read.
 func (n *Tunnel) Close() { n.shut(Finished) }
