@@ -40,9 +40,6 @@ var Exceptions = map[string]string{
 	"SEC-003":          "which address a name was resolved to, and how often, is not visible on the wire",
 }
 
-// Uncased reports whether a profile has no case yet. A set that has one of those stays a draft.
-func Uncased(profile string) bool { return false }
-
 // Excuse is the reason why a requirement has no case for a role ("" for
 // none at all). Keys of the table are an ID, or an ID and a role: "SEC-002/server".
 func Excuse(id string, role engine.Role) (how How, reason string, ok bool) {
@@ -50,9 +47,6 @@ func Excuse(id string, role engine.Role) (how How, reason string, ok bool) {
 		if reason, ok = Exceptions[key]; ok {
 			return Excepted, reason, true
 		}
-	}
-	if r, ok := Lookup(id); ok && Uncased(r.Profile) {
-		return Excepted, "no case yet: the profile " + r.Profile + " is part of the draft 1.3", true
 	}
 	return "", "", false
 }

@@ -6,10 +6,11 @@ import (
 	"fmt"
 
 	. "github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // Section 31, TLS. A server shows first that it serves who does right; that a client does is shown behind what it refused.
-var s31 = []Case{
+var s31 = append([]Case{
 	{
 		ID: "TLS-001", Role: Both, With: WithTLS, Title: "a Core connection through TLS 1.3",
 		Run: func(t *T) {
@@ -182,7 +183,7 @@ var s31 = []Case{
 		ID: "TLS-010", Variant: "address", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Title: "silent peers of a client's address take no more seats than it has, and do not keep it out",
 		Run: func(t *T) { shakesBeside(t, SeatsAddress+16, false, SeatsAddress) },
 	},
-}
+}, boundToTLS...)
 
 // halfHello is how a ClientHello begins: a record that announces more than comes.
 var halfHello = []byte{0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3}
@@ -259,4 +260,136 @@ func shakesBeside(t *T, n int, apart bool, seats int) {
 	good.Works("a tunnel that is up goes on beside strangers")
 	t.Meanwhile(SeatKept+Settle, func() bool { return false })
 	t.Dial().ExpectOpen("a client gets the seat of the oldest stranger")
+}
+
+// boundToTLS are cases of subjects that encrypt and ask for a key.
+var boundToTLS = []Case{
+	{
+		ID: "TLS-004", Variant: "key", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Title: "any certificate, of a server that has the key",
+		Run: func(t *T) {
+			t.TLS().Certificates = []tls.Certificate{t.Certificate(Certificate{SelfMade: true, OtherKey: true, Host: "other.example"})}
+			t.Extended()
+			t.Open().Works("a client that knows its server by the key takes any certificate")
+		},
+	},
+	{
+		ID: "TLS-004", Variant: "key-wrong", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Title: "a server that has another key",
+		Run: func(t *T) {
+			n := greeted(t)
+			n.Prove(wire.NewKey(t.Key().ID))
+			deserted(t, n, "the client ends a tunnel to a server that has another key, and says nothing but HELLO")
+		},
+	},
+	{
+		ID: "TLS-004", Variant: "key-core", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Title: "a server that proves nothing, and speaks Core",
+		Run: func(t *T) { mistrusts(t, Certificate{SelfMade: true, OtherKey: true}) },
+	},
+	{
+		ID: "AUTH-010", Variant: "tls", Role: Both, With: WithTLS | WithKey, Title: "under TLS the binding is 1 or 2",
+		Run: func(t *T) {
+			n := t.Extended()
+			f, _ := n.Hello()
+			a, _ := f.Auth()
+			t.Check(a.Binding == 1 || a.Binding == 2, "", "the HELLO states binding %d under TLS", a.Binding)
+			t.Open().Works("the tunnel serves")
+		},
+	},
+	{
+		ID: "AUTH-002", Variant: "tls-other", Role: Both, With: WithTLS | WithKey, Title: "a proof that was made for another TLS connection, as a man in the middle passes it on",
+		Run: func(t *T) { boundElsewhere(t, wire.CB(t.Octets(32))) },
+	},
+	{
+		ID: "AUTH-002", Variant: "tls-none", Role: Both, With: WithTLS | WithKey, Title: "a proof that was made for no TLS connection",
+		Run: func(t *T) { boundElsewhere(t, wire.CB{}) },
+	},
+	{
+		ID: "AUTH-021", Variant: "tls-1", Role: Server, With: WithTLS | WithKey, Title: "binding 1 under TLS",
+		Run: func(t *T) {
+			bindsBy(t, greeted(t), 1)
+			t.Extended()
+			t.Open().Works("the tunnel serves")
+		},
+	},
+	{
+		ID: "AUTH-021", Variant: "tls-2", Role: Server, With: WithTLS | WithKey, Title: "binding 2 under TLS, which a server accepts, or answers with 1",
+		Run: func(t *T) {
+			t.Bind(2)
+			n := t.Dial()
+			n.Send(t.Offering(t.Auth(t.Key())))
+			f := n.ExpectHello()
+			if a, _ := f.Auth(); a.Binding != 2 {
+				t.Note("the server does not accept binding 2")
+				refusesBinding(t, n)
+				return
+			}
+			n.ExpectProof("the server's proof is over the digest of its certificate", t.Key())
+			admitted(t, n, "a client that binds to the certificate gets in")
+		},
+	},
+	{
+		ID: "AUTH-021", Variant: "tls-0", Role: Server, With: WithTLS | WithKey, Title: "a binding that a tunnel under TLS does not have is answered with 1, and proves nothing",
+		Run: func(t *T) {
+			for _, binding := range []byte{0, 77} {
+				n := t.Dial()
+				a := t.Auth(t.Key())
+				a.Binding = binding
+				n.Send(t.Offering(a))
+				n.ExpectHello()
+				refusesBinding(t, n)
+			}
+			t.Extended().ExpectOpen("with the right binding the client gets in")
+		},
+	},
+	{
+		ID: "AUTH-022", Variant: "tls", Role: Client, With: WithTLS | WithKey, Title: "the other binding of TLS is a tunnel error to a client",
+		Run: func(t *T) { answersBinding(t, func(own byte) byte { return 3 - own }) },
+	},
+	{
+		ID: "AUTH-022", Variant: "tls-0", Role: Client, With: WithTLS | WithKey, Title: "binding 0 is a tunnel error to a client under TLS",
+		Run: func(t *T) { answersBinding(t, func(byte) byte { return 0 }) },
+	},
+}
+
+// bindsBy expects that a server's HELLO states a binding.
+func bindsBy(t *T, n *Tunnel, want byte) {
+	f, _ := n.Hello()
+	a, _ := f.Auth()
+	t.Check(a.Binding == want, "AUTH-021", "the server's HELLO states binding %d, and not %d", a.Binding, want)
+}
+
+// refusesBinding expects that a server which has answered the suite's HELLO under TLS counts its key as one that it does not have.
+func refusesBinding(t *T, n *Tunnel) {
+	bindsBy(t, n, 1)
+	f := n.ExpectNext("its proof comes as ever", AProof(), func(Frame) bool { return false })
+	p, _ := f.Proven()
+	for binding := range byte(3) {
+		t.Check(p != n.ProofOver(Server, t.Key(), n.CB(binding)), "", "with a binding that the server does not accept it proves that it has the key")
+	}
+	n.Prove(t.Key())
+	denied(t, n, "and the client's is denied")
+}
+
+// boundElsewhere expects that the right proof is taken, and one that is bound to something else is not.
+func boundElsewhere(t *T, cb wire.CB) {
+	n := greeted(t)
+	admitted(t, n, "the right proof is taken")
+	n.Close()
+	n = greeted(t)
+	mine, _ := own(t)
+	n.Send(wire.Prove(n.ProofOver(mine, t.Key(), cb)))
+	if t.Case.Role == Client {
+		deserted(t, n, "the client ends a tunnel on which the server's proof is for another TLS connection")
+	} else {
+		denied(t, n, "the server denies a proof for another TLS connection")
+	}
+}
+
+// answersBinding expects that a client ends a tunnel whose server answers with another binding.
+func answersBinding(t *T, other func(own byte) byte) {
+	twin(t)
+	n := unspoken(t)
+	a := t.Auth(t.Key())
+	a.Binding = other(a.Binding)
+	n.Send(t.Offering(a))
+	breaks(t, n, fmt.Sprintf("binding %d of the server ends the tunnel of a client with another", a.Binding))
 }

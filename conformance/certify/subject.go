@@ -206,9 +206,18 @@ func (s SubjectFlags) fromFile(ctx context.Context, ports [2]int) ([]Candidate, 
 		out = append(out, Candidate{Role: engine.Client, Subject: owned{file, subject.ClientOnly, ports}, Fresh: file.Fresh})
 	}
 	for i := range out {
-		out[i].Claims, out[i].Options = able, file.Options(string(out[i].Role))
+		out[i].Claims, out[i].Options = able, options(file, out[i].Role)
 	}
 	return out, name, nil
+}
+
+// options are the names of the options for which the file says how a role is started.
+func options(file *subject.File, role engine.Role) []string {
+	names := file.Options(string(role))
+	if k := file.TLSKey; role == engine.Client && k != nil && k.Client != "" && !strings.Contains(k.Client, "{ca}") && !strings.Contains(k.Client, "{pin}") {
+		names = append(names, engine.OptionAlone)
+	}
+	return names
 }
 
 // startable makes sure that the file says how the subject is started for what it claims.

@@ -59,14 +59,25 @@ func (t *T) binding() byte {
 
 // Proof is that of a role by a key, from the HELLOs as they passed.
 func (n *Tunnel) Proof(role Role, k wire.Key) wire.Proof {
+	client, _ := n.hellos()
+	a, _ := client.Auth()
+	return n.ProofOver(role, k, n.CB(a.Binding))
+}
+
+// ProofOver is that of a role by a key on a tunnel that has such a CB.
+func (n *Tunnel) ProofOver(role Role, k wire.Key, cb wire.CB) wire.Proof {
+	client, server := n.hellos()
+	return k.Proof(string(role), cb, wire.Transcript(client, server))
+}
+
+// hellos are both HELLOs, as they passed.
+func (n *Tunnel) hellos() (client, server Frame) {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
-	client, server := n.said, *n.hello
 	if n.t.Case.Role == Client {
-		client, server = server, client
+		return *n.hello, n.said
 	}
-	a, _ := client.Auth()
-	return k.Proof(string(role), n.CB(a.Binding), wire.Transcript(client, server))
+	return n.said, *n.hello
 }
 
 // Prove sends the suite's proof by a key.

@@ -47,13 +47,28 @@ const (
 	WithTLS                         // it encrypts (section 31): a server has a certificate, a client the authority or the pin of it, or, with WithKey, neither
 	WithPin                         // with WithTLS: a client knows its server by a pin
 	WithClientCert                  // with WithTLS: a server asks for clients' certificates
+	WithKeyAlone                    // with WithTLS and WithKey: a client is told nothing else of its server
 )
+
+// Names of options of a subject file that more than their start depends on.
+const (
+	optionKey   = "tls_key"
+	OptionAlone = "tls_key alone" // of a client: without an authority or a pin
+)
+
+// needs is what a subject file has to say.
+func (w With) needs() string {
+	if w&WithKeyAlone != 0 {
+		return OptionAlone
+	}
+	return w.Option()
+}
 
 // Option is the name of the option in a subject file; empty: none.
 func (w With) Option() string {
 	return map[With]string{
-		0: "", WithKey: "key", WithTLS: "tls", WithTLS | WithPin: "tls_pin", WithTLS | WithClientCert: "tls_client_cert", WithTLS | WithKey: "tls_key",
-	}[w]
+		0: "", WithKey: "key", WithTLS: "tls", WithTLS | WithPin: "tls_pin", WithTLS | WithClientCert: "tls_client_cert", WithTLS | WithKey: optionKey,
+	}[w&^WithKeyAlone]
 }
 
 // A Case proves one requirement, or one variant of it, for one role. It is a

@@ -22,7 +22,7 @@ import (
 type Certificate struct {
 	SelfMade bool   // nobody vouches for it
 	Stranger bool   // an authority that nobody was told of vouches for it
-	Expired  bool   // since an hour ago
+	Expired  bool   // since yesterday
 	Host     string // whom it is for; empty: the suite's addresses
 	OtherKey bool   // its key is one that nobody was told of
 }
@@ -51,7 +51,7 @@ func newAuthority(of string) *authority {
 	key := newKey()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "adit-conform's authority of " + of},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, 7),
+		NotBefore: time.Now().AddDate(0, 0, -30), NotAfter: time.Now().AddDate(0, 0, 7),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der := sure(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))
@@ -72,7 +72,7 @@ func (p *papers) issue(a *authority, key *ecdsa.PrivateKey, how Certificate, hos
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	if how.Expired {
-		template.NotAfter = time.Now().Add(-time.Hour)
+		template.NotAfter = time.Now().AddDate(0, 0, -1)
 	}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {

@@ -83,7 +83,7 @@ func (r *Runner) Run(ctx context.Context, cases []Case, report func(Result)) err
 			done(Result{Case: c, Verdict: NotRun, Reason: reason})
 			continue
 		}
-		if option := c.With.Option(); option != "" && !slices.Contains(r.Options, option) {
+		if option := c.With.needs(); option != "" && !slices.Contains(r.Options, option) {
 			done(Result{Case: c, Verdict: NotApplicable, Reason: "the subject file does not say how the subject is started for it: option " + option})
 			continue
 		}

@@ -26,9 +26,11 @@
 // matches), and within (default 10s).
 //
 // A case that needs an option has its arguments appended to the command, or to
-// args. {keys} is the path of a file of keys, which the server reads again by
+// args: key, tls, tls_pin, tls_client_cert and tls_key. {keys} is the path of a file of keys, which the server reads again by
 // itself when it changes, {key} the client's key, {key.file} the path of a file
-// that has it.
+// that has it; {cert}, {cert.key}, {ca}, {client.ca}, {client.cert} and
+// {client.key} are paths of PEM files, {pin} the SHA-256 of the server's
+// SubjectPublicKeyInfo in hexadecimal digits. schema.json says which has which.
 //
 // contract.go says what a program is told in its environment, and how it declines.
 //

@@ -37,8 +37,8 @@ func TestSubjectsFollowTheSchema(t *testing.T) {
 func TestInvalidFilesBreakTheSchema(t *testing.T) {
 	beyond := []string{
 		"empty", "syntax", "twice", "two-documents", // no document
-		"env", "image-dir", "image-here", "no-api", "placeholder", "quote", "version", "key-place", // texts
-		"key-role", "key-elsewhere", // one key that another one decides
+		"env", "image-dir", "image-here", "no-api", "placeholder", "quote", "version", "key-place", "tls-place", "tls-word", "tls-keys", // texts
+		"key-role", "key-elsewhere", "tls-elsewhere", // one key that another one decides
 	}
 	files, err := filepath.Glob("testdata/invalid-*.yaml")
 	if err != nil || len(files) <= len(beyond) {
