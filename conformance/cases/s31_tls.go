@@ -42,7 +42,7 @@ var s31 = append([]Case{
 		},
 	},
 	{
-		ID: "TLS-001", Variant: "older", Role: Both, With: WithTLS, Title: "a peer that has nothing newer than TLS 1.2",
+		ID: "TLS-001", Variant: "older", Role: Both, With: WithTLS, Uncut: true, Title: "a peer that has nothing newer than TLS 1.2",
 		Run: func(t *T) {
 			servesFirst(t)
 			t.TLS().MinVersion, t.TLS().MaxVersion = 0, tls.VersionTLS12
@@ -51,7 +51,7 @@ var s31 = append([]Case{
 		},
 	},
 	{
-		ID: "TLS-001", Variant: "plain", Role: Server, With: WithTLS, Title: "a client that does not speak TLS",
+		ID: "TLS-001", Variant: "plain", Role: Server, With: WithTLS, Uncut: true, Title: "a client that does not speak TLS",
 		Run: func(t *T) {
 			servesFirst(t)
 			said := t.Knock(KeepAlive().Bytes()).ExpectGone("a tunnel without TLS is ended where TLS is asked for")
@@ -66,7 +66,7 @@ var s31 = append([]Case{
 		},
 	},
 	{
-		ID: "TLS-002", Variant: "none", Role: Both, With: WithTLS, Title: "a peer that has no ALPN",
+		ID: "TLS-002", Variant: "none", Role: Both, With: WithTLS, Uncut: true, Title: "a peer that has no ALPN",
 		Run: func(t *T) {
 			servesFirst(t)
 			t.TLS().NextProtos = nil
@@ -74,7 +74,7 @@ var s31 = append([]Case{
 		},
 	},
 	{
-		ID: "TLS-002", Variant: "other", Role: Server, With: WithTLS, Title: "a client that offers other protocols alone",
+		ID: "TLS-002", Variant: "other", Role: Server, With: WithTLS, Uncut: true, Title: "a client that offers other protocols alone",
 		Run: func(t *T) {
 			servesFirst(t)
 			t.TLS().NextProtos = []string{"h2", "http/1.1"}
@@ -82,31 +82,31 @@ var s31 = append([]Case{
 		},
 	},
 	{
-		ID: "TLS-008", Variant: "none", Role: Server, With: WithTLS, Title: "the alert to a client that has no ALPN",
+		ID: "TLS-008", Variant: "none", Role: Server, With: WithTLS, Uncut: true, Title: "the alert to a client that has no ALPN",
 		Run: func(t *T) { refusesProtocols(t, nil) },
 	},
 	{
-		ID: "TLS-008", Variant: "other", Role: Server, With: WithTLS, Title: "the alert to a client that offers other protocols alone",
+		ID: "TLS-008", Variant: "other", Role: Server, With: WithTLS, Uncut: true, Title: "the alert to a client that offers other protocols alone",
 		Run: func(t *T) { refusesProtocols(t, []string{"h2"}) },
 	},
 	{
-		ID: "TLS-004", Variant: "stranger", Role: Client, With: WithTLS, Title: "a certificate that another authority vouches for",
+		ID: "TLS-004", Variant: "stranger", Role: Client, With: WithTLS, Uncut: true, Title: "a certificate that another authority vouches for",
 		Run: func(t *T) { mistrusts(t, Certificate{Stranger: true, OtherKey: true}) },
 	},
 	{
-		ID: "TLS-004", Variant: "self-made", Role: Client, With: WithTLS, Title: "a certificate that nobody vouches for",
+		ID: "TLS-004", Variant: "self-made", Role: Client, With: WithTLS, Uncut: true, Title: "a certificate that nobody vouches for",
 		Run: func(t *T) { mistrusts(t, Certificate{SelfMade: true, OtherKey: true}) },
 	},
 	{
-		ID: "TLS-004", Variant: "name", Role: Client, With: WithTLS, Title: "a certificate of the right authority for another name",
+		ID: "TLS-004", Variant: "name", Role: Client, With: WithTLS, Uncut: true, Title: "a certificate of the right authority for another name",
 		Run: func(t *T) { mistrusts(t, Certificate{Host: "other.example", OtherKey: true}) },
 	},
 	{
-		ID: "TLS-004", Variant: "expired", Role: Client, With: WithTLS, Title: "a certificate that has expired",
+		ID: "TLS-004", Variant: "expired", Role: Client, With: WithTLS, Uncut: true, Title: "a certificate that has expired",
 		Run: func(t *T) { mistrusts(t, Certificate{Expired: true, OtherKey: true}) },
 	},
 	{
-		ID: "TLS-004", Variant: "plain", Role: Client, With: WithTLS, Title: "a server that does not speak TLS",
+		ID: "TLS-004", Variant: "plain", Role: Client, With: WithTLS, Uncut: true, Title: "a server that does not speak TLS",
 		Run: func(t *T) {
 			for range 2 { // nor at the next attempt, when the client knows
 				n := t.Answered()
@@ -125,7 +125,7 @@ var s31 = append([]Case{
 		},
 	},
 	{
-		ID: "TLS-004", Variant: "pin-other", Role: Client, With: WithTLS | WithPin, Title: "another key than the one that was pinned, in a good certificate",
+		ID: "TLS-004", Variant: "pin-other", Role: Client, With: WithTLS | WithPin, Uncut: true, Title: "another key than the one that was pinned, in a good certificate",
 		Run: func(t *T) { mistrusts(t, Certificate{OtherKey: true}) },
 	},
 	{
@@ -136,19 +136,19 @@ var s31 = append([]Case{
 		},
 	},
 	{
-		ID: "TLS-005", Variant: "none", Role: Server, With: WithTLS | WithClientCert, Title: "a client without a certificate",
+		ID: "TLS-005", Variant: "none", Role: Server, With: WithTLS | WithClientCert, Uncut: true, Title: "a client without a certificate",
 		Run: func(t *T) { wantsCertificate(t) },
 	},
 	{
-		ID: "TLS-005", Variant: "stranger", Role: Server, With: WithTLS | WithClientCert, Title: "a client's certificate of another authority",
+		ID: "TLS-005", Variant: "stranger", Role: Server, With: WithTLS | WithClientCert, Uncut: true, Title: "a client's certificate of another authority",
 		Run: func(t *T) { wantsCertificate(t, t.Certificate(Certificate{Stranger: true, OtherKey: true})) },
 	},
 	{
-		ID: "TLS-005", Variant: "self-made", Role: Server, With: WithTLS | WithClientCert, Title: "a client's certificate that nobody vouches for",
+		ID: "TLS-005", Variant: "self-made", Role: Server, With: WithTLS | WithClientCert, Uncut: true, Title: "a client's certificate that nobody vouches for",
 		Run: func(t *T) { wantsCertificate(t, t.Certificate(Certificate{SelfMade: true, OtherKey: true})) },
 	},
 	{
-		ID: "TLS-009", Role: Server, With: WithTLS | WithClientCert, Title: "a server that asks for client certificates issues no session tickets",
+		ID: "TLS-009", Role: Server, With: WithTLS | WithClientCert, Uncut: true, Title: "a server that asks for client certificates issues no session tickets",
 		Run: func(t *T) {
 			t.TLS().Certificates = []tls.Certificate{t.Certificate(Certificate{})}
 			t.Working().Tun.Barrier()
@@ -168,19 +168,19 @@ var s31 = append([]Case{
 		Run: func(t *T) { loses(t, (*Tunnel).CutRecord) },
 	},
 	{
-		ID: "TLS-010", Variant: "silent", Role: Server, With: WithTLS, Wait: HandshakeMax, Title: "a client that says nothing holds no seat for ever",
+		ID: "TLS-010", Variant: "silent", Role: Server, With: WithTLS, Wait: HandshakeMax, Uncut: true, Title: "a client that says nothing holds no seat for ever",
 		Run: func(t *T) { holdsNoSeat(t, nil) },
 	},
 	{
-		ID: "TLS-010", Variant: "half", Role: Server, With: WithTLS, Wait: HandshakeMax, Title: "half a TLS handshake holds no seat for ever",
+		ID: "TLS-010", Variant: "half", Role: Server, With: WithTLS, Wait: HandshakeMax, Uncut: true, Title: "half a TLS handshake holds no seat for ever",
 		Run: func(t *T) { holdsNoSeat(t, halfHello) },
 	},
 	{
-		ID: "TLS-010", Variant: "strangers", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Title: "300 silent peers take no more seats than there are, and keep no client out",
+		ID: "TLS-010", Variant: "strangers", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Uncut: true, Title: "300 silent peers take no more seats than there are, and keep no client out",
 		Run: func(t *T) { shakesBeside(t, 300, true, Seats) },
 	},
 	{
-		ID: "TLS-010", Variant: "address", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Title: "silent peers of a client's address take no more seats than it has, and do not keep it out",
+		ID: "TLS-010", Variant: "address", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Uncut: true, Title: "silent peers of a client's address take no more seats than it has, and do not keep it out",
 		Run: func(t *T) { shakesBeside(t, SeatsAddress+16, false, SeatsAddress) },
 	},
 }, boundToTLS...)
@@ -281,7 +281,7 @@ var boundToTLS = []Case{
 		},
 	},
 	{
-		ID: "TLS-004", Variant: "key-core", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Title: "a server that proves nothing, and speaks Core",
+		ID: "TLS-004", Variant: "key-core", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Uncut: true, Title: "a server that proves nothing, and speaks Core",
 		Run: func(t *T) { mistrusts(t, Certificate{SelfMade: true, OtherKey: true}) },
 	},
 	{

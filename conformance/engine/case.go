@@ -85,6 +85,7 @@ type Case struct {
 	Also    []string      // other requirements that the case is known to show when broken
 	Run     func(*T)
 
+	Uncut      bool // what it shows comes before any frame of the suite: it runs once, whatever cuts there are
 	OnExtended bool // the requirement is Core's, and this case shows it on an extended tunnel
 
 	Unscored string // why it scores nothing: its result is shown, and changes no verdict

@@ -214,7 +214,7 @@ type task struct {
 // cuts are those in which a case is run. Where there is one instance at a time
 // long waits would have to follow one another.
 func (r *Runner) cuts(c Case) []Cut {
-	if !r.AllCuts || r.Role == API || c.Wait >= longWait && r.single() {
+	if !r.AllCuts || c.Uncut || r.Role == API || c.Wait >= longWait && r.single() {
 		return Cuts[:1]
 	}
 	return Cuts[:]

@@ -351,7 +351,6 @@ func TestCertificatesAreHandedToBothRoles(t *testing.T) {
 	}{
 		{"tls", "cert cert.key", "ca", Whole, nil},
 		{"tls_pin", "", "<p1n>", ClientOnly, nil},
-		{"tls_client_cert", "client.ca", "", ServerOnly, nil},
 		{"tls_key", "keys cert", "<adit1:a:x> <p1n>", Whole, []string{"adit1:a:x"}},
 	} {
 		at := Addrs{}
