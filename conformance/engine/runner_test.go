@@ -192,6 +192,41 @@ func TestAFailureIsNotCut(t *testing.T) {
 	}
 }
 
+// What comes before any frame of the suite is not cut.
+func TestAHandshakeIsNotCut(t *testing.T) {
+	ran := 0
+	r := &Runner{Subject: &peerSubject{role: Server, owned: true}, Role: Server, Jobs: 1, AllCuts: true, Begin: func(Case) { ran++ }}
+	cases := ofRole(Server, "DATA-001")
+	cases[0].Uncut = true
+	got, err := runCases(t, r, cases)
+	if res := got["DATA-001"]; err != nil || ran != 1 || res.Verdict != Pass {
+		t.Errorf("run %d times, %s %v; want it once", ran, res.Verdict, err)
+	}
+}
+
+// A case for an option that the subject file does not have is not applicable, and the subject is told the option that it has.
+func TestOptions(t *testing.T) {
+	s := &peerSubject{role: Server, owned: true}
+	r := &Runner{Subject: s, Role: Server, Jobs: 1, Options: []string{"tls_client_cert"}}
+	cases := ofRole(Server, "FRAME-007", "DATA-001")
+	cases[0].With, cases[1].With = WithTLS|WithPin, WithTLS|WithKey|WithKeyAlone
+	got, err := runCases(t, r, cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, option := range map[string]string{"FRAME-007": "tls_pin", "DATA-001": "tls_key alone"} {
+		if res := got[id]; res.Verdict != NotApplicable || !strings.HasSuffix(res.Reason, "option "+option) {
+			t.Errorf("%s: %s, %q; want it not applicable for want of %s", id, res.Verdict, res.Reason, option)
+		}
+	}
+	for with, want := range map[With]string{0: "", WithKey: "key", WithTLS | WithClientCert: "tls_client_cert", WithTLS | WithKey: "tls_key", WithTLS | WithKey | WithKeyAlone: "tls_key"} {
+		how := r.setup(Case{ID: "X-001", With: with}, Endpoints{Tunnel: "127.0.0.1:9"})
+		if encrypted := with&WithTLS != 0; how.Option != want || (how.Pin != "") != encrypted || (how.Files["cert.key"] != "") != encrypted || (len(how.Keys) > 0) != (with&WithKey != 0) {
+			t.Errorf("%b: it is started as %+v", with, how)
+		}
+	}
+}
+
 // The run goes on after a subject died, with a new one.
 func TestRunGoesOnAfterADeath(t *testing.T) {
 	for _, bug := range []string{"exits at an unknown type", "exits slowly at an unknown type"} {
