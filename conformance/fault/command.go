@@ -44,6 +44,7 @@ func serverCommand() *cobra.Command {
 	s.StringVar(&o.Target, "target", "", "HOST:PORT of the service that visitors are led to")
 	s.StringVar(&o.API, "api", "", "HOST:PORT of the control API (default: none)")
 	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
+	s.StringVar(&o.Keys, "keys", "", "file of keys, one of which a client has to prove (default: none is asked for)")
 	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
 	commonFlags(s, &o)
 	for _, name := range []string{"tunnel", "visitor", "target"} {
@@ -65,6 +66,7 @@ func clientCommand() *cobra.Command {
 	}
 	s := c.Flags()
 	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
+	s.StringVar(&o.Key, "key-file", "", "file of the key to prove (default: none)")
 	commonFlags(s, &o)
 	_ = c.MarkFlagRequired("server")
 	return c

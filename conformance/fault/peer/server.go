@@ -21,6 +21,8 @@ type Options struct {
 
 	Extended bool          // it speaks the Extended profile when its peer does
 	Memory   int           // octets that received Data of an extended tunnel may use; 0: the usual
+	Keys     string        // file of a server's keys (section 30); empty: it asks for none
+	Key      string        // file of a client's key; empty: it has none
 	Drain    time.Duration // of extended tunnels at the process's end; 0: they end at once
 
 	// Of a client.
@@ -45,6 +47,7 @@ type server struct {
 	gone    []*tunnel // lost; a connection may linger
 	next    uint32    // connection ID, never the same twice in a process until it wraps
 	past    *past
+	keys    *ring // nil: it asks for none
 	stopped bool
 	served  bool // a tunnel on which a frame came was lost
 }
@@ -56,6 +59,13 @@ func RunServer(ctx context.Context, o Options) error {
 	}
 	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1}
 	defer s.wg.Wait()
+	if o.Keys != "" {
+		s.keys = &ring{path: o.Keys}
+		if _, err := s.keys.load(); err != nil {
+			return fmt.Errorf("--keys: %w", err)
+		}
+		s.wg.Go(func() { s.watchKeys(ctx.Done()) })
+	}
 	if o.API != "" { // first, so that whoever sees the tunnel's port finds the rest open too
 		stopAPI, err := s.serveAPI()
 		if err != nil {
@@ -110,8 +120,11 @@ func (s *server) acceptTunnels(l net.Listener) {
 			t.ear.silence = 300 * time.Second
 		}
 		t.errs, t.past = s.tunnelError, s.past
+		if s.keys != nil {
+			t.ask(s.keys)
+		}
 		s.mu.Lock()
-		if s.stopped || t.bug("LOSS-004") && s.hasServed() {
+		if s.stopped || s.keys != nil && !s.seat(t) || t.bug("LOSS-004") && s.hasServed() {
 			s.mu.Unlock()
 			_ = sock.Close()
 			continue
@@ -226,6 +239,10 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	if t.lost || t.away.said || t.away.parting || t.away.silent || t.bug("TUN-001") && !t.served {
 		return false
 	}
+	hasty := t.phase == greeted && t.bug("AUTH-001")
+	if t.guarded() && !hasty {
+		return false
+	}
 	host, p, _ := net.SplitHostPort(target)
 	port, err := strconv.ParseUint(p, 10, 16)
 	if err != nil {
@@ -242,7 +259,7 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	case t.bug("OPEN-022-early"):
 		patience = 2 * time.Second
 	}
-	if t.phase == up && !t.bug("HELLO-008") {
+	if (t.phase == up || hasty) && !t.bug("HELLO-008") {
 		s.ask(t, sock, host, uint16(port), patience)
 		return true
 	}
