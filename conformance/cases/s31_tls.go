@@ -287,11 +287,12 @@ var boundToTLS = []Case{
 	{
 		ID: "AUTH-010", Variant: "tls", Role: Both, With: WithTLS | WithKey, Title: "under TLS the binding is 1 or 2",
 		Run: func(t *T) {
-			n := t.Extended()
+			n := exchanged(t)
 			f, _ := n.Hello()
 			a, _ := f.Auth()
 			t.Check(a.Binding == 1 || a.Binding == 2, "", "the HELLO states binding %d under TLS", a.Binding)
-			t.Open().Works("the tunnel serves")
+			provenTo(t, n)
+			admitted(t, n, "the tunnel serves")
 		},
 	},
 	{
@@ -369,12 +370,31 @@ func refusesBinding(t *T, n *Tunnel) {
 	denied(t, n, "and the client's is denied")
 }
 
+// exchanged is a tunnel on which both HELLOs have passed, and nothing else was looked at.
+func exchanged(t *T) *Tunnel {
+	n := unspoken(t)
+	n.Send(t.Offering(t.Auth(t.Key())))
+	if t.Case.Role != Client {
+		n.ExpectHello()
+	}
+	return n
+}
+
+// provenTo expects a server's proof, which comes first.
+func provenTo(t *T, n *Tunnel) {
+	if t.Case.Role != Client {
+		n.ExpectProof("the server's proof is over the HELLOs and what ties it to this tunnel", t.Key())
+	}
+}
+
 // boundElsewhere expects that the right proof is taken, and one that is bound to something else is not.
 func boundElsewhere(t *T, cb wire.CB) {
-	n := greeted(t)
+	n := exchanged(t)
+	provenTo(t, n)
 	admitted(t, n, "the right proof is taken")
 	n.Close()
-	n = greeted(t)
+	n = exchanged(t)
+	provenTo(t, n)
 	mine, _ := own(t)
 	n.Send(wire.Prove(n.ProofOver(mine, t.Key(), cb)))
 	if t.Case.Role == Client {

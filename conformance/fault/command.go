@@ -44,6 +44,7 @@ func serverCommand() *cobra.Command {
 	s.StringVar(&o.Target, "target", "", "HOST:PORT of the service that visitors are led to")
 	s.StringVar(&o.API, "api", "", "HOST:PORT of the control API (default: none)")
 	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
+	s.StringVar(&o.Keys, "keys", "", "file of keys, one of which a client has to prove (default: none is asked for)")
 	s.StringVar(&o.ClientCA, "client-ca", "", "PEM file of the authority whose certificates clients have to show (default: any client)")
 	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
 	commonFlags(s, &o)
@@ -66,6 +67,7 @@ func clientCommand() *cobra.Command {
 	}
 	s := c.Flags()
 	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
+	s.StringVar(&o.Key, "key-file", "", "file of the key to prove (default: none)")
 	s.BoolVar(&o.TLS, "tls", false, "speak TLS, also without --ca and --pin")
 	s.StringVar(&o.CA, "ca", "", "speak TLS with a server for whose certificate the authority in this PEM file vouches")
 	s.StringVar(&o.Pin, "pin", "", "speak TLS with a server whose SubjectPublicKeyInfo has this SHA-256, in hexadecimal digits")

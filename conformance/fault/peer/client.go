@@ -21,6 +21,16 @@ func RunClient(ctx context.Context, o Options) error {
 		return lie(ctx, o)
 	}
 	past := &past{ids: map[uint32]bool{}}
+	var key auth
+	if o.Key != "" {
+		text, err := os.ReadFile(o.Key)
+		if err == nil {
+			key.id, key.secret, err = parseKey(strings.TrimSuffix(string(text), "\n"))
+		}
+		if err != nil {
+			return fmt.Errorf("--key-file: %w", err)
+		}
+	}
 	var lingering sync.WaitGroup
 	defer lingering.Wait()
 	encrypted, err := o.tlsConfig(Client)
@@ -52,6 +62,9 @@ func RunClient(ctx context.Context, o Options) error {
 				t.ear.silence = 0
 			}
 			t.past, t.before, before = past, before, nil
+			if t.auth = key; o.Key != "" {
+				t.ask(nil)
+			}
 			stop := context.AfterFunc(ctx, func() { t.leave(o.Drain) })
 			ended := make(chan struct{})
 			lingering.Go(func() {

@@ -22,6 +22,7 @@
 //	flow.go     the bounded pause of section 12
 //	tlv.go      TLVs, and what an OPEN asks for
 //	hello.go    the handshake of the Extended profile
+//	auth.go     the option auth: keys, proofs, seats
 //	extended.go what a frame does on a tunnel with HELLOs
 //	xconn.go    one extended connection: states, halves, credit, memory
 //	xlocal.go   its local socket: dial, both copies

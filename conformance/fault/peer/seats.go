@@ -8,16 +8,8 @@ import (
 	"time"
 )
 
-// The limits of these names: how many tunnels that are not up there are, in all and of one address, and for how long one of
-// them makes no room for another.
-const (
-	allSeats     = 256
-	addressSeats = 32
-	seatKept     = 2 * time.Second
-)
-
-// seats are those of tunnels that are not up (AUTH-016, TLS-010).
-type seats struct {
+// unmet are the transports whose TLS handshake is not over (TLS-010).
+type unmet struct {
 	bound  bool // there are no more of them than may be
 	crowds bool // one address may have them all
 
@@ -33,7 +25,7 @@ type seat struct {
 
 // take gives the transport of a new tunnel a seat until leave is called. Where there is none the oldest makes room,
 // of the same address if that has too many; ok is false if it came too lately.
-func (s *seats) take(sock net.Conn) (leave func(), ok bool) {
+func (s *unmet) take(sock net.Conn) (leave func(), ok bool) {
 	mine := &seat{sock, sock.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(), time.Now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,9 +39,9 @@ func (s *seats) take(sock net.Conn) (leave func(), ok bool) {
 	goes := -1
 	switch {
 	case !s.bound:
-	case beside >= addressSeats && !s.crowds:
+	case beside >= seatsAddress && !s.crowds:
 		goes = slices.IndexFunc(s.taken, same)
-	case len(s.taken) >= allSeats:
+	case len(s.taken) >= seats:
 		goes = 0
 	}
 	if goes >= 0 {

@@ -22,6 +22,8 @@ type Options struct {
 
 	Extended bool          // it speaks the Extended profile when its peer does
 	Memory   int           // octets that received Data of an extended tunnel may use; 0: the usual
+	Keys     string        // file of a server's keys (section 30); empty: it asks for none
+	Key      string        // file of a client's key; empty: it has none
 	Drain    time.Duration // of extended tunnels at the process's end; 0: they end at once
 
 	Cert, CertKey string // PEM files of its own certificate and private key
@@ -46,7 +48,7 @@ type Options struct {
 type server struct {
 	o     Options
 	tls   *tls.Config // nil: tunnels are not encrypted
-	seats seats       // of those in their TLS handshake
+	unmet unmet       // those in their TLS handshake
 	wg    sync.WaitGroup
 
 	mu      sync.Mutex // guards the following
@@ -54,6 +56,7 @@ type server struct {
 	gone    []*tunnel // lost; a connection may linger
 	next    uint32    // connection ID, never the same twice in a process until it wraps
 	past    *past
+	keys    *ring // nil: it asks for none
 	stopped bool
 	served  bool // a tunnel on which a frame came was lost
 }
@@ -63,12 +66,19 @@ func RunServer(ctx context.Context, o Options) error {
 	if liars[o.Mutant] != nil {
 		return lie(ctx, o, o.Tunnel, o.Visitor)
 	}
-	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1, seats: seats{bound: !o.bug("TLS-010-seats"), crowds: o.bug("TLS-010-address")}}
+	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1, unmet: unmet{bound: !o.bug("TLS-010-seats"), crowds: o.bug("TLS-010-address")}}
 	var err error
 	if s.tls, err = o.tlsConfig(Server); err != nil {
 		return err
 	}
 	defer s.wg.Wait()
+	if o.Keys != "" {
+		s.keys = &ring{path: o.Keys}
+		if _, err := s.keys.load(); err != nil {
+			return fmt.Errorf("--keys: %w", err)
+		}
+		s.wg.Go(func() { s.watchKeys(ctx.Done()) })
+	}
 	if o.API != "" { // first, so that whoever sees the tunnel's port finds the rest open too
 		stopAPI, err := s.serveAPI()
 		if err != nil {
@@ -117,7 +127,7 @@ func (s *server) acceptTunnels(ctx context.Context, l net.Listener) {
 			s.begin(sock.(*net.TCPConn))
 			continue
 		}
-		leave, ok := s.seats.take(sock)
+		leave, ok := s.unmet.take(sock)
 		if !ok {
 			_ = sock.Close()
 			continue
@@ -143,8 +153,11 @@ func (s *server) begin(sock transport) {
 		t.ear.silence = 300 * time.Second
 	}
 	t.errs, t.past = s.tunnelError, s.past
+	if s.keys != nil {
+		t.ask(s.keys)
+	}
 	s.mu.Lock()
-	if s.stopped || t.bug("LOSS-004") && s.hasServed() {
+	if s.stopped || s.keys != nil && !s.seat(t) || t.bug("LOSS-004") && s.hasServed() {
 		s.mu.Unlock()
 		_ = sock.Close()
 		return
@@ -258,6 +271,10 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	if t.lost || t.away.said || t.away.parting || t.away.silent || t.bug("TUN-001") && !t.served {
 		return false
 	}
+	hasty := t.phase == greeted && t.bug("AUTH-001")
+	if t.guarded() && !hasty {
+		return false
+	}
 	host, p, _ := net.SplitHostPort(target)
 	port, err := strconv.ParseUint(p, 10, 16)
 	if err != nil {
@@ -274,7 +291,7 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	case t.bug("OPEN-022-early"):
 		patience = 2 * time.Second
 	}
-	if t.phase == up && !t.bug("HELLO-008") {
+	if (t.phase == up || hasty) && !t.bug("HELLO-008") {
 		s.ask(t, sock, host, uint16(port), patience)
 		return true
 	}

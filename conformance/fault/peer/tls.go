@@ -28,7 +28,8 @@ type transport interface {
 // secure is TLS around TCP.
 type secure struct {
 	*tls.Conn
-	tcp *net.TCPConn
+	tcp  *net.TCPConn
+	cert []byte // a server's, in DER
 }
 
 func (s secure) SetLinger(sec int) error { return s.tcp.SetLinger(sec) }
@@ -64,9 +65,6 @@ func cut(sock transport) bool {
 	s, ok := sock.(secure)
 	return ok && s.NetConn().(*raw).ended.Load()
 }
-
-// handshakeTime is the limit of that name.
-const handshakeTime = 10 * time.Second
 
 // errProtocol is the failure of a handshake without adit/1 (TLS-002).
 var errProtocol = errors.New("the peer does not have the protocol adit/1")
@@ -211,7 +209,10 @@ func (o Options) shake(ctx context.Context, role Role, tcp *net.TCPConn, c *tls.
 	if role == Server {
 		begin = tls.Server
 	}
-	s := secure{begin(&raw{TCPConn: tcp}, c), tcp}
+	s := secure{Conn: begin(&raw{TCPConn: tcp}, c), tcp: tcp}
+	if role == Server {
+		s.cert = c.Certificates[0].Certificate[0]
+	}
 	err := s.HandshakeContext(ctx)
 	if err == nil {
 		return s, nil
@@ -232,4 +233,37 @@ func begins(tcp *net.TCPConn) bool {
 		return n > 0 || err == nil || err != syscall.EAGAIN
 	})
 	return first[0] == 0x16
+}
+
+// encrypted reports whether the tunnel is.
+func (t *tunnel) encrypted() bool { _, ok := t.sock.(secure); return ok }
+
+// binds reports whether a binding is one of this tunnel's (AUTH-010).
+func (t *tunnel) binds(b byte) bool {
+	if !t.encrypted() {
+		return b == 0
+	}
+	return b == 1 || b == 2 || b == 0 && t.bug("AUTH-021-tls")
+}
+
+// cb is what the proofs are tied to.
+func (t *tunnel) cb() []byte {
+	s, ok := t.sock.(secure)
+	if !ok || t.binding == 0 || t.bug("AUTH-002-tls") {
+		return make([]byte, 32)
+	}
+	state := s.ConnectionState()
+	if t.binding == 1 {
+		exported, err := state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+		if err != nil {
+			panic("peer: TLS without an exporter: " + err.Error())
+		}
+		return exported
+	}
+	cert := s.cert
+	if t.role == Client {
+		cert = state.PeerCertificates[0].Raw
+	}
+	digest := sha256.Sum256(cert)
+	return digest[:]
 }

@@ -88,7 +88,8 @@ type tunnel struct {
 	away     away
 	before   *tunnel       // a client's: it drains, and waits for this one
 	drained  chan struct{} // closed when the server drains a client's tunnel
-	unwanted bool          // the server answered HELLO with denied or unsupported
+	unwanted bool          // the server answered HELLO with denied or unsupported, or is none of this client's
+	auth                   // auth.go
 
 	// What some mutants remember.
 	peerClosed, used map[uint32]bool
@@ -144,6 +145,9 @@ func (t *tunnel) bug(name string) bool { return t.mutant == name }
 // run serves the tunnel until it is lost.
 func (t *tunnel) run() {
 	t.wg.Go(t.writer)
+	if t.asks {
+		t.wg.Go(t.watchHandshake)
+	}
 	if t.role == Client {
 		t.mu.Lock()
 		t.greet()
@@ -374,6 +378,11 @@ func (t *tunnel) keepAlive() {
 	}
 	due := time.Now().Add(every)
 	for !t.lost {
+		if t.guarded() { // AUTH-007
+			t.changed.Wait()
+			due = time.Now().Add(every)
+			continue
+		}
 		if t.bug("ALIVE-001") && !t.sentAt.IsZero() {
 			due = t.sentAt.Add(every)
 		}
