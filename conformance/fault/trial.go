@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/adit-tunnel/adit/conformance/cases"
 	"github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/conformance/report"
 	"github.com/adit-tunnel/adit/spec"
@@ -72,7 +73,8 @@ func (o Options) certify(ctx context.Context, r run) (report.File, error) {
 	if err := os.WriteFile(file, []byte(r.subject), 0o600); err != nil {
 		return report.File{}, err
 	}
-	args := []string{"run", "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--segmentation=" + map[bool]string{true: "on", false: "off"}[r.cut || o.AllCuts], "--jobs", strconv.Itoa(max(r.jobs, 1))}
+	// The newest set, a draft among them, has all requirements that there are mutants of.
+	args := []string{"run", "--set", slices.Max(cases.SetNames()), "--subject", file, "--json", out, "--seed", strconv.FormatUint(o.Seed, 10), "--segmentation=" + map[bool]string{true: "on", false: "off"}[r.cut || o.AllCuts], "--jobs", strconv.Itoa(max(r.jobs, 1))}
 	if len(r.ids) > 0 {
 		args = append(args, "--id", strings.Join(r.ids, ","))
 	}
