@@ -172,8 +172,8 @@ var byEvent = map[string]map[string]cellRow{
 		"WINDOW at or below the limit":      {"": "WIN-003"},
 	},
 	"auth": {
-		"HELLO with auth":                   {"new": "AUTH-003", "offered": "AUTH-004", "server": "HELLO-003", "client": "HELLO-004"},
-		"HELLO without auth":                {"new": "AUTH-019", "offered": "AUTH-019", "server": "HELLO-003", "client": "HELLO-004"},
+		"HELLO with auth":                   {"server new": "AUTH-003", "client offered": "AUTH-004", "server": "HELLO-003", "client": "HELLO-004"},
+		"HELLO without auth":                {"server new": "AUTH-019", "client offered": "AUTH-019", "server": "HELLO-003", "client": "HELLO-004"},
 		"AUTH that is right":                {"server greeted": "AUTH-005", "client greeted": "AUTH-004", "": "AUTH-025"},
 		"AUTH that is wrong":                {"server greeted": "AUTH-005", "client greeted": "AUTH-004", "": "AUTH-025"},
 		"AUTH without octets":               {"proving": "AUTH-001", "": "AUTH-025"},

@@ -223,7 +223,7 @@ func turnedAway(t *T, id string) (h handshake) {
 	n := t.Dial()
 	begun := t.Now()
 	n.Send(t.Offering(wire.NewAuth(0, id)))
-	hello := n.ExpectHello()
+	hello := n.ExpectHello(For(t.Case.ID))
 	proof := n.ExpectNext("the server's proof comes right behind its HELLO, whatever the key ID is", AProof(), func(Frame) bool { return false })
 	h.took[0] = t.Now() - begun
 	begun = t.Now()
@@ -373,7 +373,7 @@ var s30 = keyed(slices.Concat([]Case{
 			for _, id := range []string{"nobody", "\x00"} {
 				n := t.Dial()
 				n.Send(t.Offering(wire.NewAuth(0, id)))
-				n.ExpectHello()
+				n.ExpectHello(For("AUTH-006"))
 				f := n.ExpectNext("the server proves something to everybody", AProof(), func(Frame) bool { return false })
 				got, _ := f.Proven()
 				guess := wire.Key{ID: id} // without a secret

@@ -69,12 +69,6 @@ func SetNames() []string {
 	return names
 }
 
-// Newest is the name of the latest set, which may be a draft.
-func Newest() string {
-	names := SetNames()
-	return names[len(names)-1]
-}
-
 // retired is the section of requirements that were replaced: they prove the sets that have them, and no later one.
 const retired = "D"
 

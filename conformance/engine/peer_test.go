@@ -52,6 +52,7 @@ type peerSubject struct {
 	owner    func() error        // nil: it is the peer itself
 	refuses  func(n int32) error // at its start; nil: never
 	starts   atomic.Int32
+	keyed    atomic.Int32 // starts with keys
 	lives    atomic.Int32
 	most     atomic.Int32 // lives at a time
 }
@@ -62,6 +63,9 @@ func (s *peerSubject) Fixed() bool      { return s.fixed }
 
 func (s *peerSubject) Start(ctx context.Context, how Setup) (Running, error) {
 	scenario, at := how.Scenario, how.At
+	if len(how.Keys) > 0 {
+		s.keyed.Add(1)
+	}
 	if n := s.starts.Add(1); s.refuses != nil && s.refuses(n) != nil {
 		return nil, s.refuses(n)
 	}

@@ -458,3 +458,38 @@ func TestAFloodIsInMemoryOnce(t *testing.T) {
 		t.Errorf("%d frames queued, of them %d different, %v, %s; want the same one, and a pass", queued, len(places), err, explain(got["DATA-001"]))
 	}
 }
+
+// An instance serves the cases that need what it was started with, and no others; one that a case changes serves that case alone.
+func TestAnInstanceIsStartedForWhatItsCasesNeed(t *testing.T) {
+	var cases []Case
+	for i := range 9 {
+		c := Case{ID: fmt.Sprintf("X-%03d", i), Role: Server}
+		c.Run = func(t *T) {
+			if clients, other, spare := t.Keys(); t.Key() != clients || clients.ID == other.ID || other.ID == spare.ID || clients.Secret == spare.Secret {
+				t.Charge("", "the keys are %v, %v, %v", clients, other, spare)
+			}
+			t.NotApplicable("that is all")
+		}
+		switch i % 3 {
+		case 1:
+			c.With = WithKey
+		case 2:
+			c.With, c.Needs = WithKey, NeedOwn
+		}
+		cases = append(cases, c)
+	}
+	s := &peerSubject{role: Server, owned: true}
+	got, err := runCases(t, &Runner{Subject: s, Role: Server, Jobs: 1}, cases)
+	if err != nil || len(got) != len(cases) {
+		t.Fatalf("%d results, %v", len(got), err)
+	}
+	for id, res := range got {
+		if res.Verdict != NotApplicable {
+			t.Errorf("%s = %s %s\n%s", id, res.Verdict, res.Reason, explain(res))
+		}
+	}
+	// Three cases with an instance of their own, and the others share one for each gap between those at most.
+	if open, keyed := s.starts.Load()-s.keyed.Load(), s.keyed.Load(); open != 1 || keyed < 4 || keyed > 6 || s.most.Load() > 1 {
+		t.Errorf("%d instances were started open and %d with keys, %d at a time; want 1, 4 to 6, and 1", open, keyed, s.most.Load())
+	}
+}

@@ -125,7 +125,7 @@ func (t *tunnel) hello(f frame) error {
 		return broken("TLV-005", "an agent of %d octets", len(agent))
 	}
 	for _, option := range options {
-		if k[option] != nil && !t.bug("HELLO-005") {
+		if k[option] != nil && !t.bug("HELLO-005") && !(option == tagAuth && t.asks) {
 			return broken("HELLO-005", "tag 0x%04x, which was not offered", option)
 		}
 	}
