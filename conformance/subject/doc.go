@@ -14,6 +14,7 @@
 //	version: "tunneld --version"
 //	needs:   [tunneld, tunnelc]    # programs, looked up in PATH; without them there is nothing to start
 //	capabilities: [half-close]
+//	key:     {server: "--keys {keys}", client: "--key-file {key.file}"} # arguments with which they ask for a key
 //	fresh:   true                  # each case on an instance of its own (default: false)
 //
 // A server or client has one of command, address (somebody else runs it) and
@@ -23,6 +24,13 @@
 // its container. ready has one or more of tcp (an address that accepts), http (a
 // URL that answers 2xx) and log (a regular expression that a line of output
 // matches), and within (default 10s).
+//
+// A case that needs an option has its arguments appended to the command, or to
+// args: key, tls, tls_pin, tls_client_cert and tls_key. {keys} is the path of a file of keys, which the server reads again by
+// itself when it changes, {key} the client's key, {key.file} the path of a file
+// that has it; {cert}, {cert.key}, {ca}, {client.ca}, {client.cert} and
+// {client.key} are paths of PEM files, {pin} the SHA-256 of the server's
+// SubjectPublicKeyInfo in hexadecimal digits. schema.json says which has which.
 //
 // contract.go says what a program is told in its environment, and how it declines.
 //
@@ -36,6 +44,7 @@
 // no quotes. Relative paths start from the caller's working directory.
 //
 //	decode.go    strict YAML: unknown keys and bad values refused with file, line, name
+//	option.go    Option: how a subject is started for what it does not do by itself
 //	file.go      File: what a subject file says, checked; schema.go: its JSON Schema, for editors
 //	words.go     command lines, placeholders; with addrs.go: addresses, free ports
 //	instance.go  Instance: one started subject
