@@ -461,13 +461,21 @@ func TestAFloodIsInMemoryOnce(t *testing.T) {
 
 // An instance serves the cases that need what it was started with, and no others; one that a case changes serves that case alone.
 func TestAnInstanceIsStartedForWhatItsCasesNeed(t *testing.T) {
+	for seed := range uint64(8) { // each an order of the cases
+		startedFor(t, seed)
+	}
+}
+
+func startedFor(t *testing.T, seed uint64) {
 	var cases []Case
+	met := map[string][]Case{} // by instance; one case at a time writes it
 	for i := range 9 {
 		c := Case{ID: fmt.Sprintf("X-%03d", i), Role: Server}
 		c.Run = func(t *T) {
 			if clients, other, spare := t.Keys(); t.Key() != clients || clients.ID == other.ID || other.ID == spare.ID || clients.Secret == spare.Secret {
 				t.Charge("", "the keys are %v, %v, %v", clients, other, spare)
 			}
+			met[t.At.Tunnel] = append(met[t.At.Tunnel], t.Case)
 			t.NotApplicable("that is all")
 		}
 		switch i % 3 {
@@ -479,13 +487,18 @@ func TestAnInstanceIsStartedForWhatItsCasesNeed(t *testing.T) {
 		cases = append(cases, c)
 	}
 	s := &peerSubject{role: Server, owned: true}
-	got, err := runCases(t, &Runner{Subject: s, Role: Server, Jobs: 1}, cases)
+	got, err := runCases(t, &Runner{Subject: s, Role: Server, Jobs: 1, Seed: seed}, cases)
 	if err != nil || len(got) != len(cases) {
 		t.Fatalf("%d results, %v", len(got), err)
 	}
 	for id, res := range got {
 		if res.Verdict != NotApplicable {
 			t.Errorf("%s = %s %s\n%s", id, res.Verdict, res.Reason, explain(res))
+		}
+	}
+	for at, all := range met {
+		if len(all) > 1 && slices.ContainsFunc(all, func(c Case) bool { return c.Needs&NeedOwn != 0 || c.With != all[0].With }) {
+			t.Errorf("the instance at %s met %d cases; want one alone, or those that need the same", at, len(all))
 		}
 	}
 	// Three cases with an instance of their own, and the others share one for each gap between those at most.
