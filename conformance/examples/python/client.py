@@ -1,17 +1,21 @@
 """Client: python3 client.py --server HOST:PORT"""
 import argparse
 import asyncio
+import hmac
 import ipaddress
+import os
 import re
 import resource
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import auth
 import engine
 import frames
-from engine import DIALING, Conn, host_port, log
-from extended import GONE, UP, ExtendedTunnel, end_tunnels
+import transport
+from engine import ANSWER, DIALING, Conn, flag, host_port, log
+from extended import FRESH, GONE, GREETED, PROVING, UP, ExtendedTunnel, end_tunnels
 
 DIAL_TIMEOUT = 8.0           # OPEN-012
 KEEPALIVE = 15.0             # ALIVE-001
@@ -101,20 +105,24 @@ async def dial(loop, host, port):
 
 
 class ClientTunnel(ExtendedTunnel):
-    def __init__(self, loop, sock, name, on_lost, extended, before=None):
-        super().__init__(loop, sock, name, {frames.RESPONSE}, SILENCE, on_lost, extended)      # OPEN-011
+    def __init__(self, loop, sock, name, on_lost, extended, key, made, before=None):
+        super().__init__(loop, sock, name, {frames.RESPONSE}, SILENCE, on_lost, extended, key) # OPEN-011
         self.dials = 0
         self.turn = asyncio.Event()                       # lost, or drained by the server
         self.is_drained = self.followed = self.unwanted = False
         self.before = before                              # it drains, and waits for this one
-        self.alive_at = loop.time()
-        self.keep_alive(first=True)
+        if key:                                           # AUTH-009
+            self.too_late = loop.call_at(made + auth.HANDSHAKE, self.lose, "no proof in time; does the server know keys?")
+        else:
+            self.keep_alive(first=True)
 
     def keep_alive(self, first=False):
         """ALIVE-001; at fixed times from the start of the tunnel."""
         if self.lost:
             return
-        if not first:
+        if first:
+            self.alive_at = self.loop.time()
+        else:
             self.send(frames.keepalive())
         self.alive_at += KEEPALIVE - 0.5                  # 15 s is an upper bound
         self.loop.call_at(self.alive_at, self.guard, self.keep_alive)
@@ -125,14 +133,14 @@ class ClientTunnel(ExtendedTunnel):
         if frame.id in self.conns:                        # ID-004 (any u32 is an ID: ID-003)
             return self.lose("tunnel error, state: ConnectRequest for ID %d" % frame.id)
         if self.dials >= MAX_DIALS or len(self.conns) >= MAX_CONNS or len(self.locals) >= MAX_CONNS:
-            return self.send(frames.response(frame.id, frames.TOO_MANY), engine.ANSWER)
+            return self.send(frames.response(frame.id, frames.TOO_MANY), ANSWER)
         if frame.port == 0:                               # OPEN-008
-            return self.send(frames.response(frame.id, frames.GENERAL), engine.ANSWER)
+            return self.send(frames.response(frame.id, frames.GENERAL), ANSWER)
         host = b"127.0.0.1" if frame.host is None else frame.host     # OPEN-002, OPEN-003
         try:
             check_host(host)
         except Failure as e:                              # OPEN-009
-            return self.send(frames.response(frame.id, e.status), engine.ANSWER)
+            return self.send(frames.response(frame.id, e.status), ANSWER)
         c = Conn(frame.id, DIALING)
         self.add(c)
         self.dials += 1
@@ -170,7 +178,7 @@ class ClientTunnel(ExtendedTunnel):
         code = self.refusal(tags, critical)
         if code:
             self.highest = frame.id
-            return self.send(frames.rst(frame.id, code), engine.ANSWER)
+            return self.send(frames.rst(frame.id, code), ANSWER)
         c = self.add_ext(frame.id, None)
         self.dials += 1
         c.task = self.loop.create_task(self.dial_ext(c, tags.get(frames.HOST, b"127.0.0.1"), int.from_bytes(tags[frames.PORT], "big")))
@@ -215,8 +223,37 @@ class ClientTunnel(ExtendedTunnel):
         if code:
             return self.guard(self.kill, c, code)
         c.sock = sock
-        self.send_of(c, frames.opened(c.id), engine.ANSWER)       # XOPEN-004, XOPEN-006
+        self.send_of(c, frames.opened(c.id), ANSWER)       # XOPEN-004, XOPEN-006
         self.guard(self.is_open, c)
+
+    # --- authentication: section 30 ---------------------------------------------------------------
+
+    def greeted_with(self, theirs, frame):
+        if not theirs:
+            raise frames.ProtocolError("content", "the server does not ask for a key, and this client has one", "AUTH-019")
+        if theirs[0] != self.sock.binding:
+            raise frames.ProtocolError("content", "the server has binding %d, not %d" % (theirs[0], self.sock.binding), "AUTH-022")
+        self.expected, self.proof = auth.proofs(self.auth[1], self.sock.cb, self.hello, frames.whole_hello(frame.payload))
+        self.phase = GREETED
+
+    def on_auth(self, proof):
+        if self.phase == GREETED and proof:
+            if not hmac.compare_digest(self.expected, proof):     # AUTH-004: not even GOAWAY
+                self.unwanted = True
+                return self.lose("it is not the server of this key, or the secret is wrong")
+            self.send(frames.auth(self.proof), ANSWER)
+            self.phase = PROVING
+        elif self.phase == PROVING and not proof:
+            self.too_late.cancel()
+            self.up()
+            self.keep_alive(first=True)
+        else:
+            raise frames.ProtocolError("state", "AUTH of %d octets in state %s" % (len(proof), self.phase), "AUTH-025")
+
+    def broken(self, error):
+        if self.phase == FRESH and error.rule == "AUTH-007":
+            log("%s: the server speaks Core, and this client has a key: start the server with --keys" % self.name)
+        super().broken(error)
 
     def handshake_over(self):
         if self.before:                                   # AWAY-013
@@ -279,9 +316,16 @@ async def connect(loop, host, port):
 
 
 class Client:
-    def __init__(self, loop, server, extended):
-        self.loop, self.server, self.extended = loop, server, extended
+    def __init__(self, loop, server, extended, key, tls):
+        self.loop, self.server, self.extended, self.key, self.tls = loop, server, extended, key, tls
         self.tunnels = []
+
+    async def encrypt(self, sock):
+        try:
+            return await asyncio.wait_for(self.tls.wrap(self.loop, sock), auth.HANDSHAKE)
+        except BaseException:
+            sock.close()
+            raise
 
     async def forever(self):
         """LOSS-003: never stop trying."""
@@ -290,7 +334,9 @@ class Client:
             tunnel, began = None, self.loop.time()
             try:
                 sock = await asyncio.wait_for(connect(self.loop, *self.server), SERVER_TIMEOUT)
-                tunnel = ClientTunnel(self.loop, sock, "%s:%d" % self.server, self.tunnels.remove, self.extended, before)
+                made = self.loop.time()
+                sock = await self.encrypt(sock) if self.tls else transport.Plain(sock)
+                tunnel = ClientTunnel(self.loop, sock, "%s:%d" % self.server, self.tunnels.remove, self.extended, self.key, made, before)
                 self.tunnels.append(tunnel)
             except Exception as e:
                 log("no tunnel: %r" % e)
@@ -319,11 +365,24 @@ async def main():
     parser.add_argument("--server", type=host_port, required=True, metavar="HOST:PORT")
     parser.add_argument("--extended", action="store_true", help="speak the Extended profile if the server does")
     parser.add_argument("--drain", type=float, default=0, metavar="SECONDS", help="let open connections end by themselves for that long")
+    parser.add_argument("--key", type=flag(auth.parse_key), metavar="LINE", default=os.environ.get("ADIT_KEY"),
+                        help="speak only with a server that has this key; better set ADIT_KEY, which no list of processes shows")
+    parser.add_argument("--tls", action="store_true", help="encrypt the tunnel")
+    parser.add_argument("--ca", metavar="FILE", help="with --tls: who may vouch for the server (PEM); else, without pin and key, those of the system")
+    parser.add_argument("--pin", type=flag(transport.pin), action="append", metavar="SHA-256", help="with --tls: public key of the server, hexadecimal or base64")
+    parser.add_argument("--cert", metavar="FILE", help="with --tls: this client's own certificate (PEM)")
+    parser.add_argument("--cert-key", metavar="FILE", help="its private key, if that is not in the same file")
     args = parser.parse_args()
+    if not args.tls and (args.ca or args.pin or args.cert):
+        parser.error("--ca, --pin and --cert need --tls")
+    try:
+        tls = args.tls and transport.ClientTls(args)
+    except (OSError, ValueError) as e:
+        parser.error("a certificate or its key cannot be read: %s" % e)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     loop = asyncio.get_running_loop()
-    client = Client(loop, args.server, args.extended)
+    client = Client(loop, args.server, args.extended or args.key, args.key, tls)
     task = asyncio.create_task(client.forever())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
