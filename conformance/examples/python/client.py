@@ -240,7 +240,7 @@ class ClientTunnel(ExtendedTunnel):
         if self.phase == GREETED and proof:
             if not hmac.compare_digest(self.expected, proof):     # AUTH-004: not even GOAWAY
                 self.unwanted = True
-                return self.lose("it is not the server of this key, or the secret is wrong")
+                return self.lose("the server does not have this key, ID and secret, or it is another server")
             self.send(frames.auth(self.proof), ANSWER)
             self.phase = PROVING
         elif self.phase == PROVING and not proof:

@@ -196,7 +196,7 @@ class Server:
             engine.prepare(sock)
             tunnel = await self.tls.wrap(self.loop, sock)
         except (OSError, asyncio.CancelledError) as e:
-            log("%s: no TLS: %s" % (name, e or "no handshake in time"))
+            log("%s: no TLS: %s" % (name, str(e) or "no handshake in time, or its seat is needed"))
             seat.leave()
             return sock.close()
         if not self.keys:

@@ -8,6 +8,8 @@ import re
 import socket
 import ssl
 
+from engine import log
+
 ALPN = "adit/1"              # TLS-002
 RECORDS = 256 << 10          # octets encrypted at a time
 
@@ -173,6 +175,7 @@ def no_protocol(tls, name, context):
         size = int.from_bytes(raw[3:5], "big")
         hello, raw = hello + raw[5:5 + size], raw[5 + size:]
     if bytes([len(ALPN)]) + ALPN.encode() not in hello:
+        log("the next one does not offer %s" % ALPN)
         return 120                                        # no_application_protocol
     return None
 
