@@ -35,7 +35,7 @@ var Exceptions = map[string]string{
 }
 
 // Uncased reports whether a profile has no case yet. A set that has one of those stays a draft.
-func Uncased(profile string) bool { return profile == "auth" || profile == "tls" }
+func Uncased(profile string) bool { return profile == "auth" || profile == "tls" || profile == "bind" }
 
 // Excuse is the reason why a requirement has no case for a role ("" for
 // none at all). Keys of the table are an ID, or an ID and a role: "SEC-002/server".
