@@ -11,6 +11,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import auth
+import binding
 import engine
 import frames
 import transport
@@ -26,6 +27,7 @@ MAX_DIALS = 256
 MAX_CONNS = 8192
 
 resolvers = ThreadPoolExecutor(16)
+WAITS, BOUND, ENDED = "waits", "is bound", "has ended"     # a BIND of this client
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
 
 
@@ -54,8 +56,8 @@ def check_host(octets):
     return text, None
 
 
-async def addresses(loop, octets, port):
-    """Addresses to dial, every one checked against the policy: loopback only (SEC-001, SEC-002)."""
+async def addresses(loop, octets, port, is_ours):
+    """Addresses to dial, every one checked against the policy: what is published, and loopback (SEC-001, SEC-002)."""
     text, address = check_host(octets)
     if address:
         found = [address]
@@ -65,7 +67,7 @@ async def addresses(loop, octets, port):
         except (OSError, UnicodeError):
             raise Failure(frames.NOT_RESOLVED)
         found = [ipaddress.ip_address(row[4][0].partition("%")[0]) for row in info]
-    allowed = [a for a in found if a.is_loopback]
+    allowed = [a for a in found if is_ours or a.is_loopback]
     if not allowed:
         raise Failure(frames.DENIED)
     return allowed
@@ -83,10 +85,10 @@ def status_of(error):
     return frames.GENERAL
 
 
-async def dial(loop, host, port):
+async def dial(loop, host, port, is_ours=False):
     """A connected socket, or an exception."""
     error = Failure(frames.GENERAL)
-    for address in await addresses(loop, host, port):
+    for address in await addresses(loop, host, port, is_ours):
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         sock = socket.socket(family)
         engine.prepare(sock)
@@ -105,8 +107,9 @@ async def dial(loop, host, port):
 
 
 class ClientTunnel(ExtendedTunnel):
-    def __init__(self, loop, sock, name, on_lost, extended, key, made, before=None):
-        super().__init__(loop, sock, name, {frames.RESPONSE}, SILENCE, on_lost, extended, key) # OPEN-011
+    def __init__(self, loop, sock, name, on_lost, extended, key, made, publications, before=None):
+        super().__init__(loop, sock, name, {frames.RESPONSE}, SILENCE, on_lost, extended, key, publications)  # OPEN-011
+        self.asked = []                                   # [publication, whether it waits, is bound, or has ended]; bind ID 1 is the first
         self.dials = 0
         self.turn = asyncio.Event()                       # lost, or drained by the server
         self.is_drained = self.followed = self.unwanted = False
@@ -181,7 +184,9 @@ class ClientTunnel(ExtendedTunnel):
             return self.send(frames.rst(frame.id, code), ANSWER)
         c = self.add_ext(frame.id, None)
         self.dials += 1
-        c.task = self.loop.create_task(self.dial_ext(c, tags.get(frames.HOST, b"127.0.0.1"), int.from_bytes(tags[frames.PORT], "big")))
+        p = self.published(tags)
+        host, port = (p.host, p.port) if p else (tags.get(frames.HOST, b"127.0.0.1"), int.from_bytes(tags[frames.PORT], "big"))
+        c.task = self.loop.create_task(self.dial_ext(c, host, port, bool(p)))
         c.task.add_done_callback(lambda _: self.ext_dial_over(c))
 
     def ext_dial_over(self, c):
@@ -189,14 +194,19 @@ class ClientTunnel(ExtendedTunnel):
         if c.sock is None and (c.state == GONE or self.lost):
             self.xlocals.discard(c)                       # XOPEN-013: the dial has really ended
 
+    def published(self, tags):
+        """BIND-010."""
+        return next((p for p in self.bind or () if p.service == tags.get(frames.SERVICE)), None)
+
     def refusal(self, tags, critical):
         """XOPEN-005, XOPEN-012; 0 for an OPEN that can be served."""
         port = int.from_bytes(tags.get(frames.PORT, b""), "big")
         if critical or tags.get(frames.NETWORK, b"\x01") != b"\x01":
             return frames.UNSUPPORTED
         if frames.SERVICE in tags and frames.PORT not in tags and frames.HOST not in tags:
-            return frames.NO_SERVICE                      # this client has none
-        if frames.SERVICE in tags or not port:
+            if not self.published(tags):
+                return frames.NO_SERVICE
+        elif frames.SERVICE in tags or not port:
             return frames.GENERAL
         if self.dials >= MAX_DIALS or len(self.conns) + len(self.xlocals) >= MAX_CONNS:
             return frames.TOO_MANY
@@ -206,10 +216,10 @@ class ClientTunnel(ExtendedTunnel):
             return e.status
         return 0
 
-    async def dial_ext(self, c, host, port):
+    async def dial_ext(self, c, host, port, is_ours):
         sock, code = None, 0
         try:
-            sock = await asyncio.wait_for(dial(self.loop, host, port), DIAL_TIMEOUT)
+            sock = await asyncio.wait_for(dial(self.loop, host, port, is_ours), DIAL_TIMEOUT)
         except asyncio.CancelledError:
             pass                                          # XOPEN-010
         except Exception as e:
@@ -254,6 +264,57 @@ class ClientTunnel(ExtendedTunnel):
         if self.phase == FRESH and error.rule == "AUTH-007":
             log("%s: the server speaks Core, and this client has a key: start the server with --keys" % self.name)
         super().broken(error)
+
+    # --- bindings: section 32 ---------------------------------------------------------------------
+
+    def ask(self, publication):
+        if not (self.lost or self.parting or self.silent or self.said or self.heard_drain):
+            self.asked.append([publication, WAITS])
+            self.send(frames.bind(len(self.asked), publication.service, publication.number))
+
+    def ask_later(self, publication):
+        self.loop.call_later(binding.AGAIN, self.guard, self.ask, publication)
+
+    def on_bind(self, frame):
+        code = int.from_bytes(frame.payload[:2], "big")
+        tags, critical = frames.parse_tlvs(frame.payload[2:], frames.IN_BOUND) if frame.type == frames.BOUND else ({}, 0)
+        p, state = self.asked[frame.id - 1] if 0 < frame.id <= len(self.asked) else (None, None)
+        if not p or (state == WAITS) != (frame.type == frames.BOUND):
+            raise frames.ProtocolError("state", "BOUND or UNBIND for bind ID %d, which does not wait for it" % frame.id, "BIND-011")
+        if critical:
+            raise frames.ProtocolError("content", "critical tag 0x%04x" % critical, "BIND-011", frames.UNSUPPORTED)
+        if frame.type == frames.BOUND and code == frames.OK:
+            self.asked[frame.id - 1][1] = BOUND
+            if frames.PORT in tags:
+                p.number = int.from_bytes(tags[frames.PORT], "big")       # BIND-009
+            return log("%s: %s is published%s" % (self.name, p, " at port %d of the server" % p.number if p.number else ""))
+        self.asked[frame.id - 1][1] = ENDED
+        if state == ENDED:
+            return
+        log("%s: %s is not published: code %d %s" % (self.name, p, code, tags.get(frames.TEXT, b"").decode("latin-1")))
+        if frame.type == frames.UNBIND:
+            if code not in (frames.REPLACED, frames.DENIED):      # BIND-015
+                self.ask_later(p)
+        elif code == frames.IN_USE and p.asked == 0 and p.number:
+            p.number = 0                                  # BIND-009
+            self.ask(p)
+        elif code in (frames.IN_USE, frames.TOO_MANY):    # BIND-012
+            self.ask_later(p)
+
+    def core_from_now(self):
+        super().core_from_now()
+        if self.bind:                                     # HELLO-010
+            self.unwanted = True
+            self.lose("the server speaks Core, and cannot publish anything")
+
+    def up(self):
+        super().up()
+        if self.bind and not self.binds:
+            log("%s: the server gives no ports: start it with --bind-range" % self.name)
+            self.unwanted = True
+            self.part(frames.UNSUPPORTED)
+        for p in self.bind or ():
+            self.ask(p)
 
     def handshake_over(self):
         if self.before:                                   # AWAY-013
@@ -316,7 +377,8 @@ async def connect(loop, host, port):
 
 
 class Client:
-    def __init__(self, loop, server, extended, key, tls):
+    def __init__(self, loop, server, extended, key, tls, publications):
+        self.publications = publications
         self.loop, self.server, self.extended, self.key, self.tls = loop, server, extended, key, tls
         self.tunnels = []
 
@@ -336,7 +398,8 @@ class Client:
                 sock = await asyncio.wait_for(connect(self.loop, *self.server), SERVER_TIMEOUT)
                 made = self.loop.time()
                 sock = await self.encrypt(sock) if self.tls else transport.Plain(sock)
-                tunnel = ClientTunnel(self.loop, sock, "%s:%d" % self.server, self.tunnels.remove, self.extended, self.key, made, before)
+                tunnel = ClientTunnel(self.loop, sock, "%s:%d" % self.server, self.tunnels.remove, self.extended, self.key, made,
+                                      self.publications, before)
                 self.tunnels.append(tunnel)
             except Exception as e:
                 log("no tunnel: %r" % e)
@@ -372,6 +435,8 @@ async def main():
     parser.add_argument("--pin", type=flag(transport.pin), action="append", metavar="SHA-256", help="with --tls: public key of the server, hexadecimal or base64")
     parser.add_argument("--cert", metavar="FILE", help="with --tls: this client's own certificate (PEM)")
     parser.add_argument("--cert-key", metavar="FILE", help="its private key, if that is not in the same file")
+    parser.add_argument("--publish", type=flag(binding.Publication), action="append", metavar="[PORT=|NAME=][HOST:]PORT",
+                        help="ask the server for this port (0: any), or tell it this name, and lead its visitors to HOST:PORT; PORT alone is both")
     args = parser.parse_args()
     if not args.tls and (args.ca or args.pin or args.cert):
         parser.error("--ca, --pin and --cert need --tls")
@@ -382,7 +447,7 @@ async def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     loop = asyncio.get_running_loop()
-    client = Client(loop, args.server, args.extended or args.key, args.key, tls)
+    client = Client(loop, args.server, args.extended or args.key or args.publish, args.key, tls, args.publish)
     task = asyncio.create_task(client.forever())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)

@@ -1,4 +1,4 @@
-"""The Extended profile, sections 23 to 30: what a tunnel has beside engine.Tunnel when both sides said HELLO."""
+"""The Extended profile, sections 23 to 32: what a tunnel has beside engine.Tunnel when both sides said HELLO."""
 import asyncio
 import os
 import socket
@@ -66,11 +66,13 @@ class ExtConn:
 class ExtendedTunnel(Tunnel):
     """A tunnel of either role that speaks the Extended profile with peers that do."""
 
-    def __init__(self, loop, sock, name, forbidden, silence_limit, on_lost, extended, auth=None):
+    def __init__(self, loop, sock, name, forbidden, silence_limit, on_lost, extended, auth=None, bind=None):
         self.phase = FRESH if extended else CORE
         self.extended = extended
         self.auth = auth                                  # a server's keys, a client's key: the side asks for auth
         self.nonce = os.urandom(32)                       # AUTH-014
+        self.bind = bind                                  # a server's bindings, what a client publishes
+        self.binds = False                                # both have the option bind
         self.agreed = False                               # the peer said HELLO: it understands GOAWAY
         self.xconns, self.xlocals = {}, set()
         self.highest = -1
@@ -103,6 +105,8 @@ class ExtendedTunnel(Tunnel):
             values += [frames.tlv(frames.INSTANCE, INSTANCE), frames.tlv(frames.MAX_CONNECTIONS, MAX_CONNS.to_bytes(4, "big"))]
             if self.auth:
                 values.append(self.auth_value(self.sock.binding, self.auth[0]))
+        if self.bind and (self.binds or not self.is_server):
+            values.append(frames.tlv(frames.TAG_BIND, b""))
         self.hello = frames.hello(*values)
         self.send(self.hello, ANSWER)
 
@@ -113,13 +117,16 @@ class ExtendedTunnel(Tunnel):
         if not self.is_server and self.phase != FRESH:
             raise ProtocolError("state", "a HELLO that answers none", "HELLO-004")
         known = frames.CLIENT_HELLO if self.is_server else frames.SERVER_HELLO
-        found, critical = frames.parse_tlvs(frame.payload, {**known, frames.TAG_AUTH: None} if self.auth else known)
+        options = ({frames.TAG_AUTH: None} if self.auth else {}) | ({frames.TAG_BIND: (0,)} if self.bind else {})
+        found, critical = frames.parse_tlvs(frame.payload, known | options)
         proven = self.auth and frames.auth_tag(found, self.is_server)
-        if any(tag in found for tag in frames.OPTION_TAGS if not (self.auth and tag == frames.TAG_AUTH)):
+        if any(tag in found for tag in frames.OPTION_TAGS if tag not in options):
             raise ProtocolError("content", "an option that was not offered", "HELLO-005")
         if critical:
             raise ProtocolError("content", "critical tag 0x%04x" % critical, "TLV-003", frames.UNSUPPORTED)
         self.credit = int.from_bytes(found.get(frames.TAG_WINDOW, WINDOW.to_bytes(4, "big")), "big")
+        self.binds = frames.TAG_BIND in found
+        self.peer_instance, self.peer_name = found.get(frames.INSTANCE), frames.label(found.get(frames.NAME))
         self.peer_max = int.from_bytes(found.get(frames.MAX_CONNECTIONS, b"\x00\x00\x40\x00"), "big")
         if self.auth:
             return self.greeted_with(proven, frame)
@@ -135,6 +142,11 @@ class ExtendedTunnel(Tunnel):
         self.reader.forbidden[frames.OPEN if self.is_server else frames.OPENED] = "XOPEN-016"
         if self.auth:
             self.reader.forbidden[frames.AUTH] = "AUTH-025"
+        if self.binds:
+            self.reader.sizes.update(frames.BIND_SIZES)
+            for kind in frames.BIND_SIZES:
+                del self.reader.forbidden[kind]
+            self.reader.forbidden[frames.BOUND if self.is_server else frames.BIND] = "BIND-018"
         if not self.is_server:
             self.reader.forbidden[frames.REQUEST] = "HELLO-008"
         self.handshake_over()
@@ -177,6 +189,8 @@ class ExtendedTunnel(Tunnel):
             elif frame.type == frames.GOAWAY:
                 self.on_goaway(int.from_bytes(frame.payload[:2], "big"))
             return                                        # PING-002
+        if kind is Ext and frame.type in frames.BIND_SIZES:
+            return self.on_bind(frame)
         if kind is Ext and frame.type == frames.OPEN:
             return self.on_open(frame)
         critical = 0

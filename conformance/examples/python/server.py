@@ -7,6 +7,7 @@ import signal
 import socket
 
 import auth
+import binding
 import engine
 import frames
 import transport
@@ -22,11 +23,13 @@ MAX_TUNNELS = 256
 class ServerTunnel(ExtendedTunnel):
     is_server = True
 
-    def __init__(self, loop, sock, name, target, on_lost, extended, keys, seat):
-        super().__init__(loop, sock, name, {frames.REQUEST}, SILENCE, on_lost, extended, keys) # OPEN-010
+    def __init__(self, loop, sock, name, target, on_lost, extended, keys, seat, bindings):
+        super().__init__(loop, sock, name, {frames.REQUEST}, SILENCE, on_lost, extended, keys, bindings)      # OPEN-010
         self.target = target
         self.next_id = 0
-        self.seat = seat
+        self.group = None
+        self.asking, self.bind_highest = {}, -1           # BINDs that wait, by ID; the highest ID used
+        self.seat, self.owner = seat, sock.owner
         if seat:
             seat.give_up = lambda over: self.guard(self.give_up, over)
 
@@ -62,6 +65,7 @@ class ServerTunnel(ExtendedTunnel):
             return self.part(frames.DENIED)
         self.name += " (%s)" % self.key_id.decode()
         log("%s: the key is right" % self.name)
+        self.owner = self.key_id
         self.send(frames.auth(), ANSWER)
         self.up()
 
@@ -90,15 +94,77 @@ class ServerTunnel(ExtendedTunnel):
         if self.seat:
             self.seat.leave()
             self.seat = None
+        if self.phase == UP and self.bind and not self.lost and not self.over:
+            self.group = self.bind.join(self, self.owner, self.peer_instance)
+            if not self.group:                            # GROUP-003
+                self.part(frames.TOO_MANY)
 
     def lose(self, reason):
         super().lose(reason)
         self.handshake_over()
 
-    def visitor(self, sock):
+    # --- bindings: section 32 ---------------------------------------------------------------------
+
+    def on_bind(self, frame):
+        if frame.type == frames.UNBIND:                   # BIND-005
+            self.bind_highest = max(self.bind_highest, frame.id)
+            task = self.asking.pop(frame.id, None)
+            if task:
+                task.cancel()
+                self.send(frames.bound(frame.id, frames.CANCELLED), ANSWER)
+            if self.group:
+                self.bind.unbind(self, frame.id)
+            return self.send(frames.unbind(frame.id, frames.OK), ANSWER)
+        tags, critical = frames.parse_tlvs(frame.payload, frames.IN_BIND)
+        if frame.id <= self.bind_highest:
+            raise frames.ProtocolError("state", "bind ID %d is not above %d" % (frame.id, self.bind_highest), "BIND-001")
+        self.bind_highest = frame.id
+        answer = self.bind.bind(self, frame.id, tags, critical)
+        if type(answer) is tuple:
+            return self.send(frames.bound(frame.id, *answer), ANSWER)     # BIND-002
+        self.asking[frame.id] = self.loop.create_task(self.ask_holder(answer, frame.id, tags, critical))
+
+    async def ask_holder(self, answer, bind_id, tags, critical):
+        while type(answer) is not tuple:
+            if await self.bind.is_alive(answer):
+                answer = frames.IN_USE, None, "another client has it, and it is alive"
+            else:
+                answer = self.bind.bind(self, bind_id, tags, critical)
+        del self.asking[bind_id]
+        self.send(frames.bound(bind_id, *answer), ANSWER)
+
+    def stop_asking(self, code=None):
+        for bind_id, task in self.asking.items():
+            task.cancel()
+            if code:                                      # BIND-017
+                self.send(frames.bound(bind_id, code), ANSWER)
+        self.asking.clear()
+
+    def leave_group(self, in_order):
+        self.stop_asking()
+        if self.group:
+            group, self.group = self.group, None
+            self.bind.leave(group, self, in_order)
+
+    def drain(self, kind=engine.CONTROL):
+        super().drain(kind)
+        self.stop_asking(frames.DRAIN)
+
+    def on_goaway(self, code):
+        if code != frames.DRAIN:
+            self.leave_group(code == frames.DONE)
+        super().on_goaway(code)
+
+    def end_all(self):
+        super().end_all()
+        self.leave_group(False)
+
+    # --- visitors ---------------------------------------------------------------------------------
+
+    def visitor(self, sock, service=None):
         """One visitor, one request (OPEN-001), or one OPEN (HELLO-008)."""
         if self.phase == UP:
-            return self.open(sock)
+            return self.open(sock, service)
         while self.next_id in self.conns or self.next_id == self.reader.begun():     # ID-001, ID-002
             self.next_id = (self.next_id + 1) & 0xFFFFFFFF
         c = Conn(self.next_id, REQUESTED, sock)
@@ -109,11 +175,11 @@ class ServerTunnel(ExtendedTunnel):
         self.set_timer(c, CONNECT_TIMEOUT, self.fail)     # OPEN-022
         self.watch(c)
 
-    def open(self, sock):
+    def open(self, sock, service):
         c = self.add_ext(self.highest + 1, sock)          # XID-001
         host, port = self.target
-        self.send_of(c, frames.open_(c.id, frames.tlv(frames.HOST, host), frames.tlv(frames.PORT, port.to_bytes(2, "big")),
-                                     frames.address(frames.ORIGIN, sock.getpeername()), frames.address(frames.LOCAL, sock.getsockname())))
+        where = [frames.tlv(frames.SERVICE, service)] if service else [frames.tlv(frames.HOST, host), frames.port_tag(port)]
+        self.send_of(c, frames.open_(c.id, *where, frames.address(frames.ORIGIN, sock.getpeername()), frames.address(frames.LOCAL, sock.getsockname())))
         self.set_timer(c, CONNECT_TIMEOUT, self.waited)
         self.watch(c)                                     # XOPEN-014
         if c.id == 0xFFFFFFFF:                            # XID-006
@@ -144,7 +210,8 @@ class ServerTunnel(ExtendedTunnel):
 
 
 class Server:
-    def __init__(self, loop, target, extended, keys, tls):
+    def __init__(self, loop, target, extended, keys, tls, bindings):
+        self.bindings = bindings
         self.loop, self.target, self.extended, self.keys, self.tls = loop, target, extended, keys, tls
         self.tunnels = []
         self.seats = auth.Seats(loop)
@@ -205,7 +272,7 @@ class Server:
         self.begin(tunnel, name, seat)
 
     def begin(self, sock, name, seat):
-        self.tunnels.append(ServerTunnel(self.loop, sock, name, self.target, self.tunnels_remove, self.extended, self.keys, seat))    # TUN-001
+        self.tunnels.append(ServerTunnel(self.loop, sock, name, self.target, self.tunnels_remove, self.extended, self.keys, seat, self.bindings))   # TUN-001
         log("%s: tunnel begins" % name)
 
     def keys_changed(self):
@@ -217,10 +284,21 @@ class Server:
 
     def visitor_accepted(self, sock, remote):
         serving = [t for t in self.tunnels if t.serves()]
-        if not serving or not serving[-1].room():
-            return engine.reset(sock)                     # OPEN-026, AWAY-008
-        engine.prepare(sock)
-        serving[-1].visitor(sock)                         # section 18: the newest serves
+        welcome(sock, serving[-1] if serving and serving[-1].room() else None)       # section 18: the newest serves
+
+
+def welcome(sock, tunnel, service=None):
+    if not tunnel:
+        return engine.reset(sock)                         # OPEN-026, AWAY-008, BIND-008
+    engine.prepare(sock)
+    tunnel.guard(tunnel.visitor, sock, service)
+
+
+def port_range(text):
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last) < 65536):
+        raise ValueError("%s is not FROM-TO, two ports" % text)
+    return range(int(first), int(last) + 1)
 
 
 async def main():
@@ -233,6 +311,8 @@ async def main():
     parser.add_argument("--cert", metavar="FILE", help="take clients over TLS alone, with this certificate (PEM)")
     parser.add_argument("--cert-key", metavar="FILE", help="its private key, if that is not in the same file")
     parser.add_argument("--client-ca", metavar="FILE", help="take only clients with a certificate of these authorities")
+    parser.add_argument("--bind-range", type=flag(port_range), metavar="FROM-TO", help="ports that clients with a key, or a certificate, may ask for")
+    parser.add_argument("--bind-nameless", action="store_true", help="others, too")
     args = parser.parse_args()
     if args.client_ca and not args.cert:
         parser.error("--client-ca needs TLS: --cert and --cert-key")
@@ -243,7 +323,8 @@ async def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     loop = asyncio.get_running_loop()
-    server = Server(loop, (args.target[0].encode("ascii"), args.target[1]), args.extended or args.keys, args.keys, tls)
+    bindings = args.bind_range and binding.Bindings(loop, args.visitor[0], args.bind_range, args.bind_nameless, welcome)
+    server = Server(loop, (args.target[0].encode("ascii"), args.target[1]), args.extended or args.keys or bindings, args.keys, tls, bindings)
     tasks = [await server.listen(args.tunnel, server.tunnel_accepted),
              await server.listen(args.visitor, server.visitor_accepted)]
     if args.keys:
@@ -255,6 +336,8 @@ async def main():
     await stop.wait()
     for task in [*tasks, *server.handshakes]:
         task.cancel()
+    if bindings:
+        bindings.close()
     await asyncio.gather(*tasks, return_exceptions=True)  # the listeners are closed before anything else ends
     await end_tunnels(server.tunnels, args.drain)         # LOSS-002 holds for our own end too
 

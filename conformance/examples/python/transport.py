@@ -15,7 +15,7 @@ RECORDS = 256 << 10          # octets encrypted at a time
 
 
 class Plain:
-    cb, binding = bytes(32), 0
+    cb, binding, owner = bytes(32), 0, None
     more = unsent = False
 
     def __init__(self, sock):
@@ -165,6 +165,8 @@ class ServerTls:
     async def wrap(self, loop, sock):
         tls = Tls(sock, self.context, self.certificate)
         await tls.handshake(loop, lambda _: None)
+        client = tls.tls.getpeercert(True)
+        tls.owner = client and pin_of(client)             # section 32, where there is no key
         return tls
 
 
