@@ -291,7 +291,7 @@ class ClientTunnel(ExtendedTunnel):
         self.asked[frame.id - 1][1] = ENDED
         if state == ENDED:
             return
-        log("%s: %s is not published: code %d %s" % (self.name, p, code, tags.get(frames.TEXT, b"").decode("latin-1")))
+        log("%s: %s is not published: code %d %s" % (self.name, p, code, tags.get(frames.TEXT, b"")[:256].decode("latin-1")))
         if frame.type == frames.UNBIND:
             if code not in (frames.REPLACED, frames.DENIED):      # BIND-015
                 self.ask_later(p)
@@ -423,6 +423,12 @@ class Client:
             delay = min(delay * 2, REDIAL_MAX)
 
 
+def name(text):
+    if not frames.label(text.encode()):
+        raise ValueError("a name has 1 to 63 of a to z, 0 to 9 and -")
+    return text.encode()
+
+
 async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", type=host_port, required=True, metavar="HOST:PORT")
@@ -435,6 +441,7 @@ async def main():
     parser.add_argument("--pin", type=flag(transport.pin), action="append", metavar="SHA-256", help="with --tls: public key of the server, hexadecimal or base64")
     parser.add_argument("--cert", metavar="FILE", help="with --tls: this client's own certificate (PEM)")
     parser.add_argument("--cert-key", metavar="FILE", help="its private key, if that is not in the same file")
+    parser.add_argument("--name", type=flag(name), metavar="LABEL", help="tell the server who this is; clients of one key with other names never take each other's ports")
     parser.add_argument("--publish", type=flag(binding.Publication), action="append", metavar="[PORT=|NAME=][HOST:]PORT",
                         help="ask the server for this port (0: any), or tell it this name, and lead its visitors to HOST:PORT; PORT alone is both")
     args = parser.parse_args()
@@ -447,6 +454,7 @@ async def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     loop = asyncio.get_running_loop()
+    ClientTunnel.label = args.name
     client = Client(loop, args.server, args.extended or args.key or args.publish, args.key, tls, args.publish)
     task = asyncio.create_task(client.forever())
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -66,6 +66,8 @@ class ExtConn:
 class ExtendedTunnel(Tunnel):
     """A tunnel of either role that speaks the Extended profile with peers that do."""
 
+    label = None                                          # a client's name
+
     def __init__(self, loop, sock, name, forbidden, silence_limit, on_lost, extended, auth=None, bind=None):
         self.phase = FRESH if extended else CORE
         self.extended = extended
@@ -103,6 +105,8 @@ class ExtendedTunnel(Tunnel):
         values = [*values, frames.tlv(frames.AGENT, b"python example"), frames.tlv(frames.TAG_WINDOW, WINDOW.to_bytes(4, "big"))]
         if not self.is_server:
             values += [frames.tlv(frames.INSTANCE, INSTANCE), frames.tlv(frames.MAX_CONNECTIONS, MAX_CONNS.to_bytes(4, "big"))]
+            if self.label:
+                values.append(frames.tlv(frames.NAME, self.label))
             if self.auth:
                 values.append(self.auth_value(self.sock.binding, self.auth[0]))
         if self.bind and (self.binds or not self.is_server):

@@ -120,6 +120,8 @@ class ServerTunnel(ExtendedTunnel):
             raise frames.ProtocolError("state", "bind ID %d is not above %d" % (frame.id, self.bind_highest), "BIND-001")
         self.bind_highest = frame.id
         answer = self.bind.bind(self, frame.id, tags, critical)
+        if len(self.asking) >= binding.BINDINGS:
+            answer = frames.TOO_MANY, None, "too many wait for an answer"
         if type(answer) is tuple:
             return self.send(frames.bound(frame.id, *answer), ANSWER)     # BIND-002
         self.asking[frame.id] = self.loop.create_task(self.ask_holder(answer, frame.id, tags, critical))
