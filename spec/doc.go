@@ -5,7 +5,7 @@
 //
 //	requirement.go      Requirement, Requirements, Lookup   requirements.json
 //	frame.go            Frame, Frames, ExtFrames, FrameOf   frames.json
-//	                    AuthFrames
+//	                    AuthFrames, BindFrames
 //	state.go            StateTable, States                  states.json
 //	action.go           Event, EventOf, Action, ActionOf    events.json actions.json
 //	limit.go            Limit, Limits, LimitOf              limits.json

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// A Frame is the shape of a frame type: one or more rows of the tables of sections 6, 24 and 30.
+// A Frame is the shape of a frame type: one or more rows of the tables of sections 6, 24, 30 and 32.
 type Frame struct {
 	Type    uint8  `json:"type"`
 	Name    string `json:"name"`
 	From    string `json:"from"`    // who sends it: server, client or both
 	Scope   string `json:"scope"`   // what it is about: connection or tunnel; one about a connection begins with its ID
-	Profile string `json:"profile"` // core, ext or auth
+	Profile string `json:"profile"` // core, ext, auth or bind
 	Forms   []Form `json:"forms"`   // no two of them allow the same size
 }
 
@@ -42,6 +42,9 @@ func ExtFrames() iter.Seq[Frame] { return framesOf("ext") }
 
 // AuthFrames walks the frames of section 30, those that the option auth has beside the base's.
 func AuthFrames() iter.Seq[Frame] { return framesOf("auth") }
+
+// BindFrames walks the frames of section 32, those that the option bind has beside the base's.
+func BindFrames() iter.Seq[Frame] { return framesOf("bind") }
 
 func framesOf(profile string) iter.Seq[Frame] {
 	return func(yield func(Frame) bool) {

@@ -59,7 +59,7 @@ func TestFramesAreTheTypesInUse(t *testing.T) {
 		f, ok := spec.FrameOf(typ.From)
 		profile, _, used := strings.Cut(typ.Use, ", ")
 		profile = strings.ToLower(profile)
-		if f, _ := spec.FrameNamed(typ.Name); profile == "auth" { // FrameOf has those of no option
+		if f, _ := spec.FrameNamed(typ.Name); profile == "auth" || profile == "bind" { // FrameOf has those of no option
 			if ok || f.Type != typ.From || typ.From != typ.To || f.Profile != profile {
 				t.Errorf("type 0x%02X, %s: found by its number %v; by its name %+v", typ.From, typ.Use, ok, f)
 			}
@@ -74,15 +74,15 @@ func TestFramesAreTheTypesInUse(t *testing.T) {
 			n[profile]++
 		}
 	}
-	if core, ext := len(slices.Collect(spec.Frames())), len(slices.Collect(spec.ExtFrames())); n["core"] != core || n["ext"] != ext || core != 5 || ext != 9 || n["auth"] != 1 || len(slices.Collect(spec.AuthFrames())) != 1 {
-		t.Errorf("%d and %d frames; section 5 has %v; want 5 and 9, and 1 of auth", core, ext, n)
+	if core, ext := len(slices.Collect(spec.Frames())), len(slices.Collect(spec.ExtFrames())); n["core"] != core || n["ext"] != ext || core != 5 || ext != 9 || n["auth"] != 1 || len(slices.Collect(spec.AuthFrames())) != 1 || n["bind"] != 3 || len(slices.Collect(spec.BindFrames())) != 3 {
+		t.Errorf("%d and %d frames; section 5 has %v; want 5 and 9, 1 of auth and 3 of bind", core, ext, n)
 	}
 }
 
 // Vectors hold every field of every frame: in the schema, and in Decoded.
 func TestVectorsHoldEveryFrame(t *testing.T) {
 	sch := schema(t)
-	for _, f := range slices.Concat(slices.Collect(spec.Frames()), slices.Collect(spec.ExtFrames()), slices.Collect(spec.AuthFrames())) {
+	for _, f := range slices.Concat(slices.Collect(spec.Frames()), slices.Collect(spec.ExtFrames()), slices.Collect(spec.AuthFrames()), slices.Collect(spec.BindFrames())) {
 		for _, m := range f.Forms {
 			values := map[string]any{"type": f.Name}
 			if m.Name != "" {

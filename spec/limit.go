@@ -10,7 +10,7 @@ import (
 // A Limit is one row of section 17. Default, Min and Max count what Unit says.
 type Limit struct {
 	Name         string   `json:"name"`
-	Unit         string   `json:"unit"` // s, octets, connections or tunnels
+	Unit         string   `json:"unit"` // s, octets, connections, tunnels or bindings
 	Default      int64    `json:"default"`
 	Min          int64    `json:"min,omitempty"` // 0: no lower bound
 	Max          int64    `json:"max,omitempty"` // 0: no upper bound

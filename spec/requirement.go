@@ -17,7 +17,7 @@ type Requirement struct {
 	ID      string `json:"id"`      // like FRAME-003; opaque, never reused
 	Level   string `json:"level"`   // MUST, SHOULD or MAY; MUST and SHOULD stand for their negations too
 	Role    string `json:"role"`    // server, client or both: who is bound
-	Profile string `json:"profile"` // core, ext, auth, tls or api
+	Profile string `json:"profile"` // core, ext, auth, tls, bind or api
 	Section string `json:"section"` // like 8.2, or B for an appendix
 	Text    string `json:"text"`    // Markdown, one line
 	Why     string `json:"why"`

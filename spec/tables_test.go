@@ -108,6 +108,8 @@ func TestLimits(t *testing.T) {
 		{"dial-timeout", 8 * time.Second, 0, 0},
 		{"linger", 300 * time.Second, 30 * time.Second, 0},
 		{"over-budget-after", 300 * time.Second, 300 * time.Second, 0},
+		{"bind-hold", 30 * time.Second, 0, 300 * time.Second},
+		{"bind-again", 60 * time.Second, 30 * time.Second, 60 * time.Second},
 		{"handshake", 10 * time.Second, 5 * time.Second, 30 * time.Second},
 	} {
 		l := spec.LimitOf(c.name)
@@ -124,6 +126,7 @@ func TestLimits(t *testing.T) {
 		{Name: "window-max", Unit: "octets", Default: 64 << 20, Min: 4 << 10, Max: 1 << 30, Allowed: "range"},
 		{Name: "tunnel-memory", Unit: "octets", Default: 512 << 20, Min: 16 << 20, Allowed: "at least"},
 		{Name: "max-connections", Unit: "connections", Default: 16384, Allowed: "any"},
+		{Name: "bindings", Unit: "bindings", Default: 64, Max: 64, Allowed: "at most"},
 		{Name: "seats", Unit: "tunnels", Default: 256, Max: 256, Allowed: "at most"},
 	} {
 		if l := spec.LimitOf(want.Name); l.Unit != want.Unit || l.Default != want.Default || l.Min != want.Min || l.Max != want.Max || l.Allowed != want.Allowed {
@@ -141,7 +144,7 @@ func TestLimits(t *testing.T) {
 
 func TestCodesAndTags(t *testing.T) {
 	c, ok := spec.CodeNamed("drain")
-	if !ok || c.Code != 0x20 || !slices.Equal(c.In, []spec.Use{{Frame: "RESET", From: "both"}, {Frame: "GOAWAY", From: "both"}}) {
+	if !ok || c.Code != 0x20 || !slices.Equal(c.In, []spec.Use{{Frame: "RESET", From: "both"}, {Frame: "GOAWAY", From: "both"}, {Frame: "BOUND", From: "server"}}) {
 		t.Errorf("CodeNamed(drain) = %+v, %v", c, ok)
 	}
 	if c, ok := spec.CodeNamed("sing"); ok {
@@ -157,6 +160,8 @@ func TestCodesAndTags(t *testing.T) {
 		"instance": {Tag: 3, Sizes: []int{16}, In: []spec.Use{{Frame: "HELLO", From: "client"}}},
 		"auth":     {Tag: 0x10, In: []spec.Use{{Frame: "HELLO", From: "both"}}},
 		"udp":      {Tag: 0x11},
+		"bind":     {Tag: 0x12, Sizes: []int{0}, In: []spec.Use{{Frame: "HELLO", From: "both"}}},
+		"text":     {Tag: 0x26, In: []spec.Use{{Frame: "BOUND", From: "server"}}},
 		"origin":   {Tag: 0x24, Sizes: []int{6, 18}, In: []spec.Use{{Frame: "OPEN", From: "server"}}},
 	}
 	for g := range spec.Tags() {

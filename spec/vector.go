@@ -88,7 +88,7 @@ type Found struct {
 
 // A Decoded is one frame as values. Fields that its type does not have are nil.
 type Decoded struct {
-	Type   string  `json:"type"` // a name of section 6, 24 or 30, or 0xNN
+	Type   string  `json:"type"` // a name of section 6, 24, 30 or 32, or 0xNN
 	ID     *uint32 `json:"id,omitempty"`
 	Port   *uint16 `json:"port,omitempty"`
 	Form   string  `json:"form,omitempty"`   // of ConnectRequest: short or addressed; of AUTH: empty or proof
@@ -97,11 +97,12 @@ type Decoded struct {
 	Octets *Octets `json:"octets,omitempty"` // of Data: after the ID; of an unknown type: the payload
 
 	Limit *uint64      `json:"limit,omitempty"` // of WINDOW
-	Code  *uint16      `json:"code,omitempty"`  // of RESET and GOAWAY
+	Code  *uint16      `json:"code,omitempty"`  // of RESET, GOAWAY, BOUND and UNBIND
 	Text  *Octets      `json:"text,omitempty"`  // of RESET and GOAWAY: any octets
 	Mark  *Octets      `json:"mark,omitempty"`  // of PING and PONG
 	Proof *Octets      `json:"proof,omitempty"` // of AUTH
-	TLVs  []DecodedTLV `json:"tlvs,omitzero"`   // of HELLO, OPEN and OPENED
+	Bind  *uint32      `json:"bind,omitempty"`  // of BIND, BOUND and UNBIND: the bind ID
+	TLVs  []DecodedTLV `json:"tlvs,omitzero"`   // of HELLO, OPEN, OPENED, BIND and BOUND
 }
 
 // A DecodedTLV is one TLV as values.
@@ -201,6 +202,9 @@ func ExtVectors(kind string) iter.Seq[Vector] { return vectorsOf("ext", kind) }
 
 // AuthVectors walks the vectors of a kind that are about the option auth, or all of those for "".
 func AuthVectors(kind string) iter.Seq[Vector] { return vectorsOf("auth", kind) }
+
+// BindVectors walks the vectors of a kind that are about the option bind, or all of those for "".
+func BindVectors(kind string) iter.Seq[Vector] { return vectorsOf("bind", kind) }
 
 func vectorsOf(profile, kind string) iter.Seq[Vector] {
 	return func(yield func(Vector) bool) {

@@ -84,7 +84,7 @@ func TestSchemaRefuses(t *testing.T) {
 }
 
 func TestVectorsAreSound(t *testing.T) {
-	all := slices.Concat(slices.Collect(spec.Vectors("")), slices.Collect(spec.ExtVectors("")), slices.Collect(spec.AuthVectors("")))
+	all := slices.Concat(slices.Collect(spec.Vectors("")), slices.Collect(spec.ExtVectors("")), slices.Collect(spec.AuthVectors("")), slices.Collect(spec.BindVectors("")))
 	if files := len(vectorFiles(t)); len(all) != files {
 		t.Fatalf("%d vectors embedded, %d files", len(all), files)
 	}
@@ -137,12 +137,12 @@ func TestVectorsAreSound(t *testing.T) {
 
 // builtOn reports whether a profile has requirements from another: what it takes over stays that one's.
 func builtOn(profile, other string) bool {
-	return other == profile || other == "core" || profile == "auth" && other == "ext"
+	return other == profile || other == "core" || (profile == "auth" || profile == "bind") && other == "ext"
 }
 
 // A dialogue binds its subject by what it cites: each expectation of a role cites a requirement of that role.
 func TestDialoguesCiteTheSubject(t *testing.T) {
-	for _, v := range slices.Concat(slices.Collect(spec.Vectors("dialogue")), slices.Collect(spec.ExtVectors("dialogue"))) {
+	for _, v := range slices.Concat(slices.Collect(spec.Vectors("dialogue")), slices.Collect(spec.ExtVectors("dialogue")), slices.Collect(spec.BindVectors("dialogue"))) {
 		for i, s := range v.Steps {
 			subject := v.Role
 			if subject == "both" {

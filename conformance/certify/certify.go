@@ -167,9 +167,9 @@ func (c *certification) batches(candidates []Candidate) []*batch {
 
 // notClaimed are the classes of the set that candidates could have claimed, and do not.
 func (c *certification) notClaimed(candidates []Candidate) (classes []string) {
-	var profiles []string
+	var profiles []string // that the set has, and cases for them
 	for _, f := range c.set.Requirements {
-		if r, _ := cases.Lookup(f.ID); !slices.Contains(profiles, r.Profile) {
+		if r, _ := cases.Lookup(f.ID); !slices.Contains(profiles, r.Profile) && !cases.Uncased(r.Profile) {
 			profiles = append(profiles, r.Profile)
 		}
 	}

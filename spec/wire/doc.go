@@ -7,6 +7,7 @@
 //	ext.go        the frames of the Extended profile
 //	tlv.go        their tags: HELLO, OPEN, OPENED
 //	auth.go       the option auth: its frame, its tag, the proofs
+//	bind.go       the option bind: its frames
 //	key.go        keys as text
 //	violation.go  what a peer did wrong, and what that ends
 package wire

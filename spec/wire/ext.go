@@ -20,7 +20,7 @@ const (
 
 // Sizes of the Extended profile, in bytes; section 17.
 const (
-	MaxTLVs     = 4096 // the payload of HELLO, OPEN and OPENED
+	MaxTLVs     = 4096 // the payload of HELLO, OPEN, OPENED, BIND and BOUND
 	MaxText     = 256  // the text of RESET and GOAWAY
 	MarkLen     = 8    // the payload of PING and PONG
 	InstanceLen = 16
@@ -36,13 +36,16 @@ var extNames = map[Type]string{
 	TypeGoAway: "GOAWAY", TypePing: "PING", TypePong: "PONG", TypeOpened: "OPENED",
 }
 
+// optionNames are the names of the options' types.
+var optionNames = map[Type]string{TypeAuth: "AUTH", TypeBind: "BIND", TypeBound: "BOUND", TypeUnbind: "UNBIND"}
+
 // Extended reports whether t is a type of the Extended profile's base.
 func (t Type) Extended() bool { _, ok := extNames[t]; return ok }
 
 // Extension reports whether t is from the range of the Extended profile, which a tunnel without HELLO skips.
 func (t Type) Extension() bool { return t >= 0x10 && t <= 0x3F }
 
-// CheckExtLength is CheckLength for the types of the base, on a tunnel that may have them.
+// CheckExtLength is CheckLength for the types of the base and of the option bind, on a tunnel that may have them.
 func (h Header) CheckExtLength() error { return checkExtSize(h.Type, int(h.Length)) }
 
 func checkExtSize(t Type, n int) error {
@@ -54,8 +57,12 @@ func checkExtSize(t Type, n int) error {
 		least, most = IDLen, IDLen
 	case TypeReset:
 		least, most = IDLen+2, IDLen+2+MaxText
-	case TypeOpen, TypeOpened:
+	case TypeOpen, TypeOpened, TypeBind:
 		least = IDLen
+	case TypeBound:
+		least = IDLen + 2
+	case TypeUnbind:
+		least, most = IDLen+2, IDLen+2
 	case TypeGoAway:
 		least, most = 2, 2+MaxText
 	case TypePing, TypePong:
@@ -73,7 +80,7 @@ func checkExtSize(t Type, n int) error {
 	return nil
 }
 
-// Code is the reason of a RESET or a GOAWAY.
+// Code is the reason of a RESET, a GOAWAY or an UNBIND, or the answer of a BOUND.
 type Code uint16
 
 // Codes of the base. Codes above those that are listed count as CodeGeneral.

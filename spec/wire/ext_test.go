@@ -104,7 +104,7 @@ func equalExt(a, b spec.Decoded) bool {
 	sameBytes := func(a, b *spec.Octets) bool {
 		return a == nil && b == nil || a != nil && b != nil && bytes.Equal(a.Bytes(), b.Bytes())
 	}
-	return a.Type == b.Type && a.Form == b.Form && sameBytes(a.Proof, b.Proof) && same(a.ID, b.ID) && same(a.Limit, b.Limit) && same(a.Code, b.Code) &&
+	return a.Type == b.Type && a.Form == b.Form && same(a.Bind, b.Bind) && sameBytes(a.Proof, b.Proof) && same(a.ID, b.ID) && same(a.Limit, b.Limit) && same(a.Code, b.Code) &&
 		sameBytes(a.Text, b.Text) && sameBytes(a.Mark, b.Mark) && sameBytes(a.Octets, b.Octets) &&
 		slices.EqualFunc(a.TLVs, b.TLVs, func(a, b spec.DecodedTLV) bool { return a.Tag == b.Tag && sameBytes(&a.Value, &b.Value) })
 }
@@ -169,6 +169,8 @@ func TestTagsAreThoseOfTheTable(t *testing.T) {
 		{Frame: "HELLO", From: "server"}:  func(p []byte) error { _, err := wire.ParseHello(p, false, options...); return err },
 		{Frame: "OPEN", From: "server"}:   func(p []byte) error { _, err := wire.ParseOpen(append(make([]byte, 4), p...)); return err },
 		{Frame: "OPENED", From: "client"}: func(p []byte) error { _, err := wire.ParseOpened(append(make([]byte, 4), p...)); return err },
+		{Frame: "BIND", From: "client"}:   func(p []byte) error { _, err := wire.ParseBind(append(make([]byte, 4), p...)); return err },
+		{Frame: "BOUND", From: "server"}:  func(p []byte) error { _, err := wire.ParseBound(append(make([]byte, 6), p...)); return err },
 	}
 	n := 0
 	for tag := range spec.Tags() {

@@ -42,8 +42,8 @@ func (t Type) String() string {
 	if name, ok := extNames[t]; ok {
 		return name
 	}
-	if t == TypeAuth {
-		return "AUTH"
+	if name, ok := optionNames[t]; ok {
+		return name
 	}
 	return fmt.Sprintf("type 0x%02X", uint8(t))
 }

@@ -16,7 +16,7 @@ func TestTypesAreThoseOfTheTable(t *testing.T) {
 	for code := range 256 {
 		typ := wire.Type(code)
 		f, ok := spec.FrameOf(uint8(code))
-		for o := range spec.AuthFrames() {
+		for _, o := range slices.AppendSeq(slices.Collect(spec.AuthFrames()), spec.BindFrames()) {
 			if o.Type == uint8(code) {
 				f, ok = o, true
 			}

@@ -45,6 +45,8 @@ const (
 	inClientHello place = 1 << iota
 	inServerHello
 	inOpen
+	inBind
+	inBound
 	inHello = inClientHello | inServerHello
 )
 
@@ -60,12 +62,14 @@ var known = map[Tag]struct {
 	TagWindow:         {inHello, []int{4}},
 	TagMaxConnections: {inClientHello, []int{4}},
 	TagAuth:           {in: inHello}, // AUTH-013
-	TagNetwork:        {inOpen, []int{1}},
+	TagBind:           {inHello, []int{0}},
+	TagNetwork:        {inOpen | inBind, []int{1}},
 	TagHost:           {in: inOpen},
-	TagPort:           {inOpen, []int{2}},
-	TagService:        {in: inOpen},
+	TagPort:           {inOpen | inBind | inBound, []int{2}},
+	TagService:        {in: inOpen | inBind},
 	TagOrigin:         {inOpen, []int{6, 18}},
 	TagLocal:          {inOpen, []int{6, 18}},
+	TagText:           {in: inBound},
 }
 
 // A TLV is one of them.
@@ -155,6 +159,7 @@ type Hello struct {
 	Window         uint32 // how much the peer may send on each new connection before the first WINDOW
 	MaxConnections uint32 // that a client takes at a time
 	Auth           *Auth  // nil: not stated, or read without the option
+	Bind           bool   // the option bind is offered, or agreed to; false when it was read without the option
 }
 
 // ParseHello parses the payload of a HELLO, the client's or the server's. A text that breaks the table's rules counts
@@ -184,6 +189,7 @@ func ParseHello(p []byte, client bool, options ...Tag) (Hello, error) {
 	if n := string(t.values[TagName]); ValidLabel(n) {
 		h.Name = n
 	}
+	_, h.Bind = t.values[TagBind]
 	if v, ok := t.values[TagAuth]; ok {
 		if h.Auth, err = parseAuth(v, client); err != nil {
 			return Hello{}, err
@@ -210,6 +216,9 @@ func AppendHello(b []byte, h Hello, client bool, extra ...TLV) []byte {
 	}
 	if h.Auth != nil {
 		p = AppendTLV(p, TagAuth, h.Auth.value(client))
+	}
+	if h.Bind {
+		p = AppendTLV(p, TagBind, nil)
 	}
 	for _, v := range extra {
 		p = AppendTLV(p, v.Tag, v.Value)

@@ -1,4 +1,4 @@
--- A Wireshark dissector of the adit tunnel protocol (PROTOCOL.md, sections 4 to 6, 24 and 30).
+-- A Wireshark dissector of the adit tunnel protocol (PROTOCOL.md, sections 4 to 6, 24, 30 and 32).
 --
 -- It is asked for TCP port 9000 (a preference), for TLS with ALPN adit/1, by
 -- "Decode As", and by a heuristic. Filters: adit.type == "Data", adit.id == 7,
@@ -56,12 +56,18 @@ local frames = {
     { min = 0, max = 0 },
     { min = 32, max = 32, { "proof", 32 } },
   } },
+  [0x1A] = { name = "BIND", from = "client", ext = true, option = "bind", forms = {
+    { min = 4, max = 4096, { "bind", 4 }, { "tlvs" } },
+  } },
+  [0x1B] = { name = "BOUND", from = "server", ext = true, option = "bind", forms = {
+    { min = 6, max = 4096, { "bind", 4 }, { "code", 2 }, { "tlvs" } },
+  } },
+  [0x1C] = { name = "UNBIND", from = "both", ext = true, option = "bind", forms = {
+    { min = 6, max = 6, { "bind", 4 }, { "code", 2 } },
+  } },
 }
 local options = {
   [0x15] = "DATAGRAM",
-  [0x1A] = "BIND",
-  [0x1B] = "BOUND",
-  [0x1C] = "UNBIND",
   [0x1E] = "ACK",
 }
 local statuses = {
@@ -130,7 +136,7 @@ for t, frame in pairs(frames) do
 end
 
 local adit = Proto("adit", "adit tunnel protocol")
--- Fields of a payload stand here under their names in sections 6, 24 and 30.
+-- Fields of a payload stand here under their names in sections 6, 24, 30 and 32.
 local f = {
   version = ProtoField.uint8("adit.version", "Version", base.HEX),
   type = ProtoField.uint8("adit.type", "Type", base.HEX, types),
@@ -145,6 +151,7 @@ local f = {
   code = ProtoField.uint16("adit.code", "Code", base.HEX, codes),
   text = ProtoField.string("adit.text", "Text", base.ASCII),
   mark = ProtoField.bytes("adit.mark", "Mark"),
+  bind = ProtoField.uint32("adit.bind", "Bind ID", base.DEC),
   proof = ProtoField.bytes("adit.proof", "Proof"),
   tag = ProtoField.uint16("adit.tag", "Tag", base.HEX, tags),
   value = ProtoField.bytes("adit.value", "Value"),
@@ -166,12 +173,13 @@ local broken = {
   ["OPEN-010"] = rule("request", "OPEN-010: a client never sends ConnectRequest"),
   ["OPEN-011"] = rule("response", "OPEN-011: a server never sends ConnectResponse"),
   ["XOPEN-016"] = rule("open", "XOPEN-016: a client never sends OPEN, nor a server OPENED"),
+  ["BIND-018"] = rule("bind", "BIND-018: a server never sends BIND, nor a client BOUND"),
   ["HELLO-006"] = rule("option", "HELLO-006: the option that this type belongs to was not agreed"),
   ["HELLO-012"] = rule("hello", "HELLO-012: a HELLO has at most 4096 bytes"),
   ["TLV-001"] = rule("tlvs", "TLV-001: the TLVs do not end where the payload does"),
 }
 -- What a frame breaks that its sender's role never sends.
-local misplaced = { ConnectRequest = "OPEN-010", ConnectResponse = "OPEN-011", OPEN = "XOPEN-016", OPENED = "XOPEN-016" }
+local misplaced = { ConnectRequest = "OPEN-010", ConnectResponse = "OPEN-011", OPEN = "XOPEN-016", OPENED = "XOPEN-016", BIND = "BIND-018", BOUND = "BIND-018" }
 local cut = ProtoExpert.new("adit.expert.cut", "The capture lacks bytes, so where the next frame begins is unknown", expert.group.UNDECODED, expert.severity.NOTE)
 local after = ProtoExpert.new("adit.expert.after", "The tunnel ended with an error in an earlier packet", expert.group.PROTOCOL, expert.severity.NOTE)
 adit.experts = { after, cut }
@@ -359,6 +367,9 @@ local function frame(tvb, offset, pinfo, tree, type, n)
   if at.port then
     local host = at.host and at.host.size > 0 and printable(tvb:raw(at.host.at, at.host.size)) or ""
     text = text .. " " .. host .. ":" .. tvb(at.port.at, 2):uint()
+  end
+  if at.bind then
+    text = text .. " " .. tvb(at.bind.at, 4):uint()
   end
   if at.status then
     text = text .. " " .. (statuses[tvb(at.status.at, 1):uint()] or "failure")

@@ -24,7 +24,7 @@ const (
 
 // fields are what tshark is asked for; a packet may have several values of each.
 var fields = []string{
-	"tcp.stream", "adit.type", "adit.length", "adit.id", "adit.port", "adit.status", "adit.host_length", "adit.code", "adit.limit", "adit.tag", "adit.request", "adit.requirement",
+	"tcp.stream", "adit.type", "adit.length", "adit.id", "adit.port", "adit.status", "adit.host_length", "adit.code", "adit.limit", "adit.tag", "adit.bind", "adit.request", "adit.requirement",
 	"_ws.malformed", "_ws.lua.error", "_ws.expert.message", "_ws.col.Info",
 }
 
@@ -114,6 +114,10 @@ func (w *wanted) frame(f spec.Decoded, data []byte) {
 		add("adit.status", "0x%02x", *f.Status)
 	}
 	name := f.Type
+	if f.Bind != nil {
+		add("adit.bind", "%d", *f.Bind)
+		name += fmt.Sprintf(" %d", *f.Bind)
+	}
 	if f.ID != nil {
 		name += fmt.Sprintf(" %d", *f.ID)
 	}
@@ -207,7 +211,7 @@ func (w *wanted) fault(f *spec.Failure, data []byte) {
 // check compares what is shown with what is wanted.
 func (w *wanted) check(t *testing.T, got shown) {
 	t.Helper()
-	for _, f := range []string{"adit.type", "adit.length", "adit.id", "adit.port", "adit.status", "adit.host_length", "adit.code", "adit.limit", "adit.tag", "adit.requirement", "_ws.col.Info"} {
+	for _, f := range []string{"adit.type", "adit.length", "adit.id", "adit.port", "adit.status", "adit.host_length", "adit.code", "adit.limit", "adit.tag", "adit.bind", "adit.requirement", "_ws.col.Info"} {
 		if !slices.Equal(got[f], w.fields[f]) {
 			t.Errorf("%s: %s is %q; want %q", w.name, f, got[f], w.fields[f])
 		}
@@ -393,6 +397,33 @@ func TestAuthFrameVectors(t *testing.T) {
 					conn.send(from, b)
 				}
 			}
+		}
+	}
+	s.check(t, "-d", fmt.Sprintf("tcp.port==%d,adit", decodedAs))
+}
+
+// BIND, BOUND and UNBIND are frames of a tunnel whose HELLOs both have the tag bind; of every other one they are against HELLO-006.
+func TestBindFrameVectors(t *testing.T) {
+	s := scene{capture: newCapture()}
+	for v := range spec.BindVectors("frame") {
+		data := v.Octets.Bytes()
+		port, from := receives(v)
+		if v.Error != nil && v.Error.Layer != "type" && v.Error.Requirement != "FRAME-008" || data[1] == 0x10 {
+			continue // what a tag may say is not the dissector's business
+		}
+		for server, agreed := range map[string]bool{"frame_hello_bind": true, "frame_hello_empty": false} {
+			conn, want := s.connection(fmt.Sprintf("%s, bind agreed: %v", v.ID, agreed), port)
+			s.greet(conn, want, "frame_hello_bind", server)
+			switch {
+			case !agreed:
+				want.fault(&spec.Failure{Requirement: "HELLO-006"}, data)
+			case v.Expect == "reject":
+				want.fault(v.Error, data)
+			default:
+				want.frame(*v.Frame, data)
+				want.frame(spec.Decoded{Type: "KeepAlive"}, keepAlive)
+			}
+			conn.send(from, slices.Concat(data, keepAlive))
 		}
 	}
 	s.check(t, "-d", fmt.Sprintf("tcp.port==%d,adit", decodedAs))

@@ -187,7 +187,7 @@ func TestRefusesBadTables(t *testing.T) {
 		{"a code used in no frame", "| 0x0002 | refused | RESET |", "| 0x0002 | refused | RESETS |", `no frame is named "RESETS"`},
 		{"a code that is no number", "| 0x0002 | refused |", "| 0x10002 | refused |", "0x10002"},
 		{"a tag used by nobody", "| 0x0003 | instance | 16 | client's HELLO |", "| 0x0003 | instance | 16 | visitor's HELLO |", "HELLO is sent by both"},
-		{"a tag of a sender that a frame does not have", "| 0x0022 | port | 2 | OPEN |", "| 0x0022 | port | 2 | client's OPEN |", "OPEN is sent by server"},
+		{"a tag of a sender that a frame does not have", "| 0x0024 | origin | 6 or 18 | OPEN |", "| 0x0024 | origin | 6 or 18 | client's OPEN |", "OPEN is sent by server"},
 		{"a tag with a size that is none", "| 0x0024 | origin | 6 or 18 |", "| 0x0024 | origin | 6 to 18 |", `origin: size "6 to 18"`},
 		{"two tags of a number", "| 0x0024 | origin |", "| 0x0023 | origin |", "origin: want rows in the order of their tags"},
 		{"another column", "| status | name |", "| code | name |", "columns are"},

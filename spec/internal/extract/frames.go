@@ -14,7 +14,7 @@ import (
 // directions are the words of the type registry for who sends a frame.
 var directions = map[string]string{"server": "server to client", "client": "client to server", "both": "both ways"}
 
-// frames reads the tables of sections 6, 24 and 30: one row for each form of each frame of the type registry.
+// frames reads the tables of sections 6, 24, 30 and 32: one row for each form of each frame of the type registry.
 func (t *text) frames(types []spec.Type, limits []spec.Limit) ([]spec.Frame, error) {
 	i := slices.IndexFunc(limits, func(l spec.Limit) bool { return l.Name == "max-payload" })
 	if i < 0 {
@@ -22,7 +22,7 @@ func (t *text) frames(types []spec.Type, limits []spec.Limit) ([]spec.Frame, err
 	}
 	limit, uses := int(limits[i].Default), typesInUse(types)
 	var all []spec.Frame
-	for _, name := range []string{"frames", "ext-frames", "auth-frames"} {
+	for _, name := range []string{"frames", "ext-frames", "auth-frames", "bind-frames"} {
 		tab, err := t.table(name, "type", "name", "form", "sent by", "scope", "profile", "payload", "size")
 		if err != nil {
 			return nil, err

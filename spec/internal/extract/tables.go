@@ -136,13 +136,13 @@ func readCell(state, s string, states []string, actions []spec.Action) (spec.Cel
 	return c, nil
 }
 
-var quantityRE = regexp.MustCompile(`^(\d+|\d{1,3}(?:,\d{3})+) (s|octets|KiB|MiB|GiB|connections|tunnels)$`)
+var quantityRE = regexp.MustCompile(`^(\d+|\d{1,3}(?:,\d{3})+) (s|octets|KiB|MiB|GiB|connections|tunnels|bindings)$`)
 
-// quantity reads "10 s", "1 MiB" or "16,384 connections" as a number of seconds, octets, connections or tunnels.
+// quantity reads "10 s", "1 MiB" or "16,384 connections" as a number of seconds, octets, connections, tunnels or bindings.
 func quantity(s string) (n int64, unit string, err error) {
 	m := quantityRE.FindStringSubmatch(s)
 	if m == nil {
-		return 0, "", fmt.Errorf("%q is not a number with s, octets, KiB, MiB, GiB, connections or tunnels", s)
+		return 0, "", fmt.Errorf("%q is not a number with s, octets, KiB, MiB, GiB, connections, tunnels or bindings", s)
 	}
 	n, err = strconv.ParseInt(strings.ReplaceAll(m[1], ",", ""), 10, 32)
 	switch m[2] {

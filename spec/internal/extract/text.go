@@ -19,7 +19,7 @@ const conventions = "1"
 var (
 	headingRE     = regexp.MustCompile(`^##+ (?:Appendix ([A-Z]):|([0-9.]+)) (.+)$`)
 	itemRE        = regexp.MustCompile(`^- \*\*[A-Z]`) // terms are bold items too, in lower case
-	requirementRE = regexp.MustCompile(`^- \*\*([A-Z]+-\d{3})\*\* \((MUST|SHOULD|MAY), (server|client|both), (core|ext|auth|tls|api)(?:, since ([^)]+))?\) (.+?) \*Why: (.+)\*$`)
+	requirementRE = regexp.MustCompile(`^- \*\*([A-Z]+-\d{3})\*\* \((MUST|SHOULD|MAY), (server|client|both), (core|ext|auth|tls|bind|api)(?:, since ([^)]+))?\) (.+?) \*Why: (.+)\*$`)
 	markerRE      = regexp.MustCompile(`^<!-- (?:table|trace): ([a-z-]+) -->$`)
 )
 

@@ -44,7 +44,9 @@ func TestTables(t *testing.T) {
 		`  [0x03] = "timed-out",`,
 		`  [0x19] = { name = "AUTH", from = "both", ext = true, option = "auth", forms = {`,
 		`    { min = 32, max = 32, { "proof", 32 } },`,
-		`  [0x1A] = "BIND",`,
+		`  [0x1B] = { name = "BOUND", from = "server", ext = true, option = "bind", forms = {`,
+		`    { min = 6, max = 4096, { "bind", 4 }, { "code", 2 }, { "tlvs" } },`,
+		`  [0x15] = "DATAGRAM",`,
 	} {
 		if !strings.Contains(tables(), line+"\n") {
 			t.Errorf("no line %s in\n%s", line, tables())

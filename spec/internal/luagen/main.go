@@ -57,9 +57,9 @@ func tables() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "local MAX_PAYLOAD = %d\n", spec.LimitOf("max-payload").Default)
 	fmt.Fprint(&b, "local frames = {\n")
-	for _, f := range slices.Concat(slices.Collect(spec.Frames()), slices.Collect(spec.ExtFrames()), slices.Collect(spec.AuthFrames())) {
+	for _, f := range slices.Concat(slices.Collect(spec.Frames()), slices.Collect(spec.ExtFrames()), slices.Collect(spec.AuthFrames()), slices.Collect(spec.BindFrames())) {
 		option := ""
-		if f.Profile == "auth" {
+		if f.Profile == "auth" || f.Profile == "bind" {
 			option = fmt.Sprintf("option = %q, ", f.Profile)
 		}
 		fmt.Fprintf(&b, "  [0x%02X] = { name = %q, from = %q, ext = %v, %sforms = {\n", f.Type, f.Name, f.From, f.Profile != "core", option)

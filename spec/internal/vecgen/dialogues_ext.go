@@ -83,18 +83,21 @@ func upOfServer(tlvs ...spec.DecodedTLV) []spec.Step {
 	return seq(fromClient(hello(tlvs...)), ofServer.says("HELLO-002"))
 }
 
-// aboutExt puts a requirement of the Extended profile first: the last one that the steps lead up to.
-func aboutExt(v spec.Vector) spec.Vector {
+// aboutExt is aboutOf the Extended profile.
+func aboutExt(v spec.Vector) spec.Vector { return aboutOf("ext", v) }
+
+// aboutOf puts a requirement of a profile first: the last one that the steps lead up to.
+func aboutOf(profile string, v spec.Vector) spec.Vector {
 	own := ""
 	for _, s := range v.Steps {
 		for _, id := range s.Requirements {
-			if r, ok := spec.Lookup(id); ok && r.Profile == "ext" {
+			if r, ok := spec.Lookup(id); ok && r.Profile == profile {
 				own = id
 			}
 		}
 	}
 	if own == "" {
-		panic("vecgen: internal error: " + v.ID + " cites nothing of the Extended profile")
+		panic("vecgen: internal error: " + v.ID + " cites nothing of the profile " + profile)
 	}
 	return about(own, v)
 }

@@ -61,10 +61,10 @@ func modelDialogues(so []spec.Vector) (made []spec.Vector, left []unseen, err er
 	return made, left, nil
 }
 
-// shown reports whether a side of those tables fails one of the dialogues of its role.
+// shown reports whether a side of those tables fails one of the dialogues of its role; what the option bind adds to them no table has.
 func shown(t model.Tables, role string, all []spec.Vector) bool {
 	return slices.ContainsFunc(all, func(v spec.Vector) bool {
-		if v.Kind != "dialogue" || v.Role != role && v.Role != "both" {
+		if v.Kind != "dialogue" || v.Profile == "bind" || v.Role != role && v.Role != "both" {
 			return false
 		}
 		_, err := t.Follow(role, v)

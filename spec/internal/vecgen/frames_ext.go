@@ -16,12 +16,14 @@ const (
 	tagMaxConns  = 0x0005
 	tagAuth      = 0x0010
 	tagUDP       = 0x0011
+	tagBind      = 0x0012
 	tagNetwork   = 0x0020
 	tagHost      = 0x0021
 	tagPort      = 0x0022
 	tagService   = 0x0023
 	tagOrigin    = 0x0024
 	tagLocal     = 0x0025
+	tagText      = 0x0026
 	tagGrease    = 0x1A1A
 	tagPrivate   = 0x7000
 	tagCritical  = 0x8000

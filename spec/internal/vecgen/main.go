@@ -7,12 +7,14 @@
 //	frames.go            one frame each
 //	frames_ext.go        the same for the Extended profile
 //	frames_auth.go       the same for the option auth
+//	frames_bind.go       the same for the option bind
 //	keys.go              keys as text, and the proofs that they make
 //	streams.go           frames cut and joined
 //	dialogues.go         words of the dialogues
 //	dialogues_server.go  the subject is a server
 //	dialogues_client.go  the subject is a client
 //	dialogues_ext.go     both, for the Extended profile
+//	dialogues_bind.go    both, for the option bind
 //	dialogues_model.go   those that runs of spec/model become, where none of the others shows what they show
 package main
 
@@ -76,6 +78,9 @@ func written() (all []spec.Vector) {
 		{"auth", authFrames()},
 		{"auth", keys()},
 		{"auth", proofs()},
+		{"bind", bindFrames()},
+		{"bind", bindServerDialogues()},
+		{"bind", bindClientDialogues()},
 	} {
 		for _, v := range list.vectors {
 			v.Profile = list.profile
