@@ -20,11 +20,15 @@ func twin(t *T) {
 }
 
 // greeted is a tunnel on which both HELLOs have passed, and a server's proof; the suite has not proven anything.
-func greeted(t *T) *Tunnel { return greetedBy(t, t.Offering(t.Auth(t.Key()))) }
+func greeted(t *T) *Tunnel {
+	n := unspoken(t) // first: the binding of a server's HELLO is that of its client's
+	return greets(t, n, t.Offering(t.Auth(t.Key())))
+}
 
 // greetedBy is greeted with a HELLO of the case's own.
-func greetedBy(t *T, hello Frame) *Tunnel {
-	n := unspoken(t)
+func greetedBy(t *T, hello Frame) *Tunnel { return greets(t, unspoken(t), hello) }
+
+func greets(t *T, n *Tunnel, hello Frame) *Tunnel {
 	n.Send(hello)
 	if t.Case.Role != Client {
 		n.ExpectHello()

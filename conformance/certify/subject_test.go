@@ -202,7 +202,7 @@ func TestClaims(t *testing.T) {
 	if err != nil || got["drain"] != "SIGTERM" || got["tunnel-memory"] != "67108864" || got["api-ports"] != "1-2" || !(Candidate{Claims: got}).claims("ext") {
 		t.Errorf("claims = %v, %v", got, err)
 	}
-	for _, bad := range []string{"drain SIGHUP", "drain", "tunnel-memory much", "tunnel-memory"} {
+	for _, bad := range []string{"drain SIGHUP", "drain", "binding 1", "binding", "tunnel-memory much", "tunnel-memory"} {
 		if got, err := claims([]string{bad}); err == nil {
 			t.Errorf("claims(%q) = %v; want an error", bad, got)
 		}

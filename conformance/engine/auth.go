@@ -40,7 +40,14 @@ func (t *T) Auth(k wire.Key) wire.Auth {
 	return wire.NewAuth(t.binding(), k.ID)
 }
 
-// Bind chooses the binding that the suite, as client, states on the tunnels that come; without it that is 1 under TLS, and else 0.
+// Exports reports whether a subject under TLS has binding 1. One that has not says so by the capability "binding 2".
+func (t *T) Exports() bool {
+	only, _ := t.Claim("binding")
+	return only != "2"
+}
+
+// Bind chooses the binding that the suite, as client, states on the tunnels that come; without it that is one that the server has under
+// TLS, 1 or else 2, and 0 without.
 func (t *T) Bind(binding byte) { t.bound = binding }
 
 // binding is what the suite's next HELLO states: a server's is that of its client.
@@ -51,10 +58,13 @@ func (t *T) binding() byte {
 			return a.Binding
 		}
 	}
-	if t.bound == 0 && t.tls != nil {
+	switch {
+	case t.bound != 0 || t.tls == nil:
+		return t.bound
+	case t.Exports():
 		return 1
 	}
-	return t.bound
+	return 2
 }
 
 // Proof is that of a role by a key, from the HELLOs as they passed.
