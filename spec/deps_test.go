@@ -53,7 +53,7 @@ var policy = []struct {
 	// Their own frame reader and writer, proven by the vectors alone. They run
 	// the reference's binaries, as they run anyone's.
 	{"conformance", "spec conformance/...", ""},
-	{"conformance/certify", "spec conformance/cases conformance/engine conformance/report conformance/subject", ""},
+	{"conformance/certify", "spec conformance/cases conformance/engine conformance/report conformance/subject conformance/wire", ""},
 	{"conformance/report", "spec conformance/cases conformance/engine conformance/subject", "conformance/schematest"},
 	{"conformance/codec", "spec conformance/report conformance/subject", ""},
 	{"conformance/subject", "spec", "conformance/schematest"},

@@ -10,7 +10,7 @@ import (
 	"github.com/adit-tunnel/adit/spec"
 )
 
-// A cell is one cell of the state tables of sections 7, 23 and 26, for one role. Its case is a dialogue (celltalk.go):
+// A cell is one cell of the state tables of sections 7, 23, 26 and 30, for one role. Its case is a dialogue (celltalk.go), but for section 30 (authcells.go):
 // bring a connection into the state, let the event happen, and see the actions and
 // the state that the table promises.
 type cell struct {
@@ -33,6 +33,8 @@ var tables = []table{
 	{"ext-client", " of an extended connection"},
 	{"ext-out", " of the out half"},
 	{"ext-in", " of the in half"},
+	{"auth-server", " of a handshake with auth"},
+	{"auth-client", " of a handshake with auth"},
 }
 
 // profile is that of a table: each has its own words for what happens and what is shown.
@@ -62,15 +64,18 @@ func cells() []Case {
 		if c.State == "dialing" {
 			needs = NeedTarpit
 		}
-		variant := "cell-"
-		if c.extended() {
+		variant, with, run := "cell-", With(0), c.run
+		switch {
+		case c.extended():
 			variant += "ext-"
+		case c.shaken():
+			variant, with, run = variant+"auth-", WithKey, c.shake
 		}
 		out = append(out, Case{
-			ID: c.requirement(), Variant: variant + c.State + "-" + slug(c.event), Role: c.role, Needs: needs, Wait: wait,
+			ID: c.requirement(), Variant: variant + c.State + "-" + slug(c.event), Role: c.role, Needs: needs, With: with, Wait: wait,
 			Title: fmt.Sprintf("in state %s%s, %s: %s", c.State, c.of, c.event, c.promise()),
 			Also:  c.also(), Races: c.races(), OnExtended: c.extended(),
-			Run: c.run,
+			Run: run,
 		})
 	})
 	return out
@@ -97,6 +102,9 @@ func (c cell) extended() bool { return c.profile() == "ext" }
 // generated reports whether the cell has a case of its own here.
 func (c cell) generated() bool {
 	_, shown := c.excuse()
+	if c.shaken() {
+		return !shown && c.playable()
+	}
 	_, reached := states[c.profile()][c.State]
 	return !shown && reached && c.fires() != nil
 }
@@ -162,6 +170,17 @@ var byEvent = map[string]map[string]cellRow{
 		"tunnel lost":                       {"": "LOSS-001"},
 		"WINDOW above the limit":            {"": "WIN-003"},
 		"WINDOW at or below the limit":      {"": "WIN-003"},
+	},
+	"auth": {
+		"HELLO with auth":                   {"server new": "AUTH-003", "client offered": "AUTH-004", "server": "HELLO-003", "client": "HELLO-004"},
+		"HELLO without auth":                {"server new": "AUTH-019", "client offered": "AUTH-019", "server": "HELLO-003", "client": "HELLO-004"},
+		"AUTH that is right":                {"server greeted": "AUTH-005", "client greeted": "AUTH-004", "": "AUTH-025"},
+		"AUTH that is wrong":                {"server greeted": "AUTH-005", "client greeted": "AUTH-004", "": "AUTH-025"},
+		"AUTH without octets":               {"proving": "AUTH-001", "": "AUTH-025"},
+		"GOAWAY":                            {"": "AUTH-007"},
+		"another extended or unknown frame": {"": "AUTH-007"},
+		"KeepAlive":                         {"": "AUTH-007"},
+		"a Core frame":                      {"": "AUTH-007"},
 	},
 }
 
@@ -271,6 +290,16 @@ var excuses = map[string]map[string]cellRow{
 		"Data within the limit":        {"flowing": "WIN-005", "ended": "FIN-003/data"},
 		"Data beyond the limit":        {"flowing": "WIN-002/stalled", "ended": "its credit is not looked at: FIN-003/data"},
 		"Data without octets":          {"": "FIN-003/empty"},
+	},
+	"auth": {
+		"GOAWAY":                            {"up": "AWAY-010"},
+		"another extended or unknown frame": {"up": elsewhere},
+		"KeepAlive":                         {"up": elsewhere},
+		"a Core frame":                      {"up": elsewhere},
+		"visitor to be served":              {"up": "AUTH-001/unproven"},
+		"handshake over": {
+			"new": "AUTH-009/silent", "offered": "AUTH-009/silent", "greeted": "AUTH-009/greeted", "proving": "AUTH-009/proving", "up": "AUTH-009/up",
+		},
 	},
 }
 

@@ -150,10 +150,10 @@ func (c *certification) batches(candidates []Candidate) []*batch {
 	for _, one := range candidates {
 		b := &batch{runner: &engine.Runner{
 			Subject: one.Subject, Role: one.Role, Fresh: one.Fresh, Listen: c.Subject.Listen, Target: c.Subject.Target, Lookup: c.set.Lookup,
-			Timeout: c.Timeout, Slow: c.Slow, Alone: c.Alone, Claims: one.Claims, Seed: c.Seed, Jobs: c.Jobs, AllCuts: c.Segmentation == "on", Keep: c.Keep,
+			Timeout: c.Timeout, Slow: c.Slow, Alone: c.Alone, Claims: one.Claims, Options: one.Options, Seed: c.Seed, Jobs: c.Jobs, AllCuts: c.Segmentation == "on", Keep: c.Keep,
 		}}
 		for _, k := range all {
-			if k.Role == one.Role && c.selects(k) && (!k.Extended() || one.claims(claimExt)) {
+			if k.Role == one.Role && c.selects(k) && one.takes(k) {
 				k.Unscored = c.set.Excludes(k)
 				b.cases = append(b.cases, k)
 			}
@@ -167,12 +167,17 @@ func (c *certification) batches(candidates []Candidate) []*batch {
 
 // notClaimed are the classes of the set that candidates could have claimed, and do not.
 func (c *certification) notClaimed(candidates []Candidate) (classes []string) {
-	if !slices.ContainsFunc(c.set.Requirements, func(f cases.Frozen) bool { r, _ := cases.Lookup(f.ID); return r.Profile == "ext" }) {
-		return nil
+	var profiles []string // that the set has, and cases for them
+	for _, f := range c.set.Requirements {
+		if r, _ := cases.Lookup(f.ID); !slices.Contains(profiles, r.Profile) && !cases.Uncased(r.Profile) {
+			profiles = append(profiles, r.Profile)
+		}
 	}
 	for _, one := range candidates {
-		if one.Role != engine.API && !one.claims(claimExt) {
-			classes = append(classes, "ext-"+string(one.Role))
+		for _, profile := range profiles {
+			if one.Role != engine.API && !one.speaks(profile) {
+				classes = append(classes, profile+"-"+string(one.Role))
+			}
 		}
 	}
 	return classes
@@ -214,7 +219,7 @@ func (c *certification) untested(candidates []Candidate) []report.Untested {
 		r, _ := cases.Lookup(frozen.ID)
 		for _, role := range cases.Roles(r) {
 			how, reason, excused := cases.Excuse(r.ID, role)
-			bound := slices.ContainsFunc(candidates, func(one Candidate) bool { return one.Role == role && (r.Profile != "ext" || one.claims(claimExt)) })
+			bound := slices.ContainsFunc(candidates, func(one Candidate) bool { return one.Role == role && one.speaks(r.Profile) })
 			if u := (report.Untested{ID: r.ID, How: how, Reason: reason}); excused && bound && !slices.Contains(out, u) {
 				out = append(out, u)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/conformance/subject"
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // SubjectFlags name what is certified as a user does: by one of Server, Client,
@@ -59,21 +60,35 @@ type Candidate struct {
 	Subject engine.Subject
 	Fresh   bool // each case on an instance of its own
 
-	Claims map[string]string // beyond the role: capabilities by their first words
+	Claims  map[string]string // beyond the role: capabilities by their first words
+	Options []string          // of its subject file, by name, that say how it is started for a case
 }
 
 // Capabilities that the suite knows by their first word.
 const (
 	claimExt    = "ext"           // the Extended profile
+	claimAuth   = "auth"          // its option of that name
+	claimTLS    = "tls"           // TLS under a tunnel
 	claimPorts  = "api-ports"     // FIRST-LAST, which ports the control API may map
 	claimDrain  = "drain"         // SIGTERM, by which it drains
 	claimMemory = "tunnel-memory" // so many octets, the limit of that name
+	claimBind   = "binding"       // 2, the only one that its TLS library can
 )
 
 // claims reports whether the candidate claims a capability.
 func (c Candidate) claims(name string) bool {
 	_, ok := c.Claims[name]
 	return ok
+}
+
+// speaks reports whether the candidate claims a profile. What no claim is needed for is Core, and a control API.
+func (c Candidate) speaks(profile string) bool {
+	return profile == "core" || profile == "api" || c.claims(profile)
+}
+
+// takes reports whether the case is about what the candidate claims, and shows it by nothing that it does not.
+func (c Candidate) takes(k engine.Case) bool {
+	return c.speaks(k.Profile()) && (!k.Extended() || c.claims(claimExt)) && (k.With&engine.WithKey == 0 || c.claims(claimAuth)) && (k.With&engine.WithTLS == 0 || c.claims(claimTLS))
 }
 
 // claims are capabilities by their first words. One that the suite does not know is for people.
@@ -86,8 +101,16 @@ func claims(capabilities []string) (map[string]string, error) {
 		}
 		all[name] = value
 	}
+	if _, ext := all[claimExt]; !ext {
+		if _, auth := all[claimAuth]; auth {
+			return nil, fmt.Errorf("%q needs %q: it is an option of that profile", claimAuth, claimExt)
+		}
+	}
 	if how, ok := all[claimDrain]; ok && how != "SIGTERM" {
 		return nil, fmt.Errorf("%q must be \"drain SIGTERM\"", claimDrain+" "+how)
+	}
+	if only, ok := all[claimBind]; ok && only != "2" {
+		return nil, fmt.Errorf("%q must be \"binding 2\"", claimBind+" "+only)
 	}
 	if n, ok := all[claimMemory]; ok {
 		if _, err := strconv.ParseUint(n, 10, 40); err != nil {
@@ -169,6 +192,9 @@ func (s SubjectFlags) fromFile(ctx context.Context, ports [2]int) ([]Candidate, 
 			return nil, "", fmt.Errorf("%s: capabilities: %q must be %s FIRST-LAST", s.File, claimPorts+" "+text, claimPorts)
 		}
 	}
+	if err := startable(file, able); err != nil {
+		return nil, "", fmt.Errorf("%s: capabilities: %w", s.File, err)
+	}
 	var out []Candidate
 	if server := file.Server; server != nil && server.Address != "" { // somebody else runs it
 		e := elsewhere{file.Name, engine.Endpoints{Tunnel: server.Address, Visitor: file.Visitor, VisitorTarget: subject.Given(file.Target), API: apiURL(subject.Given(file.API)), APIPorts: ports}}
@@ -184,9 +210,39 @@ func (s SubjectFlags) fromFile(ctx context.Context, ports [2]int) ([]Candidate, 
 		out = append(out, Candidate{Role: engine.Client, Subject: owned{file, subject.ClientOnly, ports}, Fresh: file.Fresh})
 	}
 	for i := range out {
-		out[i].Claims = able
+		out[i].Claims, out[i].Options = able, options(file, out[i].Role)
 	}
 	return out, name, nil
+}
+
+// options are the names of the options for which the file says how a role is started.
+func options(file *subject.File, role engine.Role) []string {
+	names := file.Options(string(role))
+	if k := file.TLSKey; role == engine.Client && k != nil && k.Client != "" && !strings.Contains(k.Client, "{ca}") && !strings.Contains(k.Client, "{pin}") {
+		names = append(names, engine.OptionAlone)
+	}
+	return names
+}
+
+// startable makes sure that the file says how the subject is started for what it claims.
+func startable(file *subject.File, able map[string]string) error {
+	_, auth := able[claimAuth]
+	_, tls := able[claimTLS]
+	for _, need := range []struct {
+		claimed             bool
+		claim, option, does string
+	}{
+		{auth, `"auth"`, "key", "asks for a key"},
+		{tls, `"tls"`, "tls", "encrypts"},
+		{auth && tls, `"auth" with "tls"`, "tls_key", "encrypts and asks for a key"},
+	} {
+		for role, has := range map[string]bool{"server": file.Server != nil, "client": file.Client != nil} {
+			if need.claimed && has && !slices.Contains(file.Options(role), need.option) {
+				return fmt.Errorf("%s needs %s.%s, which says how a %s that %s is started", need.claim, need.option, role, role, need.does)
+			}
+		}
+	}
+	return nil
 }
 
 func apiURL(addr string) string {
@@ -228,8 +284,10 @@ func (o owned) Describe() string {
 	return o.file.Name + " as server"
 }
 
-func (o owned) Start(ctx context.Context, scenario string, at engine.Endpoints) (engine.Running, error) {
-	in, err := o.file.Start(ctx, subject.Options{Part: o.part, At: subject.Addrs{Tunnel: at.Tunnel, Target: at.Target}, Scenario: scenario})
+func (o owned) Start(ctx context.Context, s engine.Setup) (engine.Running, error) {
+	in, err := o.file.Start(ctx, subject.Options{
+		Part: o.part, At: subject.Addrs{Tunnel: s.At.Tunnel, Target: s.At.Target}, Scenario: s.Scenario, Option: s.Option, Keys: asText(s.Keys), Files: s.Files, Pin: s.Pin,
+	})
 	if declined, ok := errors.AsType[*subject.DeclinedError](err); ok {
 		return nil, fmt.Errorf("%w: %w", engine.ErrDeclined, declined)
 	}
@@ -275,6 +333,17 @@ func (i *instance) Owner(ctx context.Context, conns ...net.Conn) error {
 	return err
 }
 
+// SetKeys gives a server other keys.
+func (i *instance) SetKeys(keys []wire.Key) error { return i.in.SetKeys(asText(keys)) }
+
+// asText are keys, one a line.
+func asText(keys []wire.Key) (lines []string) {
+	for _, k := range keys {
+		lines = append(lines, k.Line())
+	}
+	return lines
+}
+
 func (i *instance) Stop() { _ = i.in.Close() }
 
 // elsewhere is a subject that somebody else runs.
@@ -292,7 +361,7 @@ func (e elsewhere) candidates() []Candidate {
 	return out
 }
 
-func (e elsewhere) Start(context.Context, string, engine.Endpoints) (engine.Running, error) {
+func (e elsewhere) Start(context.Context, engine.Setup) (engine.Running, error) {
 	return e, nil
 }
 

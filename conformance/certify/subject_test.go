@@ -85,6 +85,12 @@ func TestRolesOfASubject(t *testing.T) {
 		"--client-cmd":         {Client: "prog {adress}"},
 		"--api-ports needs":    {Server: "h:1", Visitor: "h:2", APIPorts: "1-2"},
 		`--api-ports "2-1"`:    {Client: "x", APIPorts: "2-1"},
+		"needs \"ext\"":        {File: write("name: x\nserver: {command: x}\nkey: {server: '{keys}'}\ncapabilities: [auth]")},
+		"needs key.server":     {File: write("name: x\nserver: {command: x}\ncapabilities: [ext, auth]")},
+		"needs key.client":     {File: write("name: x\nserver: {command: x}\nclient: {command: x}\nkey: {server: '{keys}'}\ncapabilities: [ext, auth]")},
+		"needs tls.server":     {File: write("name: x\nserver: {command: x}\ncapabilities: [tls]")},
+		"needs tls.client":     {File: write("name: x\nserver: {command: x}\nclient: {command: x}\ntls: {server: '{cert}'}\ncapabilities: [tls]")},
+		"needs tls_key.server": {File: write("name: x\nserver: {command: x}\nkey: {server: '{keys}'}\ntls: {server: '{cert}'}\ncapabilities: [ext, auth, tls]")},
 		"api-ports FIRST-LAST": {File: write("name: x\nserver: {command: x}\ncapabilities: [api-ports 9]")},
 	} {
 		if _, _, err := of.Candidates(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
@@ -196,7 +202,7 @@ func TestClaims(t *testing.T) {
 	if err != nil || got["drain"] != "SIGTERM" || got["tunnel-memory"] != "67108864" || got["api-ports"] != "1-2" || !(Candidate{Claims: got}).claims("ext") {
 		t.Errorf("claims = %v, %v", got, err)
 	}
-	for _, bad := range []string{"drain SIGHUP", "drain", "tunnel-memory much", "tunnel-memory"} {
+	for _, bad := range []string{"drain SIGHUP", "drain", "binding 1", "binding", "tunnel-memory much", "tunnel-memory"} {
 		if got, err := claims([]string{bad}); err == nil {
 			t.Errorf("claims(%q) = %v; want an error", bad, got)
 		}
@@ -219,6 +225,9 @@ func TestTheExtendedClassIsForThoseWhoClaimIt(t *testing.T) {
 		{SubjectFlags{Server: "h:1", Visitor: "h:2", API: "http://h:3", Extended: true}, cases.DefaultSet, true, nil},
 		{SubjectFlags{Client: "prog {addr}"}, cases.DefaultSet, false, []string{"ext-client"}},
 		{SubjectFlags{Server: "h:1", Visitor: "h:2"}, "1.1", false, nil},
+		{SubjectFlags{Server: "h:1", Visitor: "h:2"}, "1.3", false, []string{"ext-server", "auth-server", "tls-server"}},
+		{SubjectFlags{Server: "h:1", Visitor: "h:2", Extended: true}, "1.3", true, []string{"auth-server", "tls-server"}},
+		{SubjectFlags{File: "../../scenarios/subjects/reference.yaml"}, "1.3", true, nil},
 	} {
 		o := base
 		o.Subject, o.Set = tt.of, tt.set
@@ -236,6 +245,44 @@ func TestTheExtendedClassIsForThoseWhoClaimIt(t *testing.T) {
 		}
 		if got := c.notClaimed(all); found != tt.cases || !slices.Equal(got, tt.not) {
 			t.Errorf("%+v, set %s: cases of the profile: %t, not claimed %q; want %t, %q", tt.of, tt.set, found, got, tt.cases, tt.not)
+		}
+	}
+}
+
+// A case is for those who claim all that it needs: TLS alone takes Core's, with ext and auth those over them.
+func TestACaseIsForThoseWhoClaimWhatItNeeds(t *testing.T) {
+	tls := engine.Requirement{ID: "TLS-001", Profile: "tls"}
+	core, ext, key := engine.Case{Req: tls, With: engine.WithTLS}, engine.Case{Req: tls, With: engine.WithTLS, OnExtended: true}, engine.Case{Req: tls, With: engine.WithTLS | engine.WithKey, OnExtended: true}
+	auth := engine.Case{Req: engine.Requirement{ID: "AUTH-010", Profile: "auth"}, With: engine.WithTLS | engine.WithKey}
+	for claims, want := range map[string][4]bool{
+		"":             {},
+		"ext auth":     {},
+		"tls":          {true},
+		"ext tls":      {true, true},
+		"ext auth tls": {true, true, true, true},
+	} {
+		c := Candidate{Role: engine.Server, Claims: map[string]string{}}
+		for _, name := range strings.Fields(claims) {
+			c.Claims[name] = ""
+		}
+		if got := [4]bool{c.takes(core), c.takes(ext), c.takes(key), c.takes(auth)}; got != want {
+			t.Errorf("who claims %q takes the cases of TLS over Core, ext and auth, and of auth over TLS: %v; want %v", claims, got, want)
+		}
+	}
+	if got := []string{core.Profile(), ext.Profile(), key.Profile(), auth.Profile()}; !slices.Equal(got, []string{"tls", "tls", "tls", "auth"}) {
+		t.Errorf("the cases are of the profiles %q", got)
+	}
+}
+
+// Whether a client is told more of its server than a key stands in its arguments.
+func TestAClientThatKnowsItsServerByTheKeyAlone(t *testing.T) {
+	for args, want := range map[string]bool{"--key {key}": true, "--key {key} --ca {ca}": false, "--key {key} --pin {pin}": false} {
+		f := &subject.File{TLSKey: &subject.Option{Server: "{keys}", Client: args}}
+		if got := slices.Contains(options(f, engine.Client), engine.OptionAlone); got != want {
+			t.Errorf("%s: %v; want %v", args, got, want)
+		}
+		if slices.Contains(options(f, engine.Server), engine.OptionAlone) {
+			t.Errorf("%s: a server knows no server", args)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (s *stub) Endpoints() engine.Endpoints {
 	return engine.Endpoints{Tunnel: s.tunnels.Addr().String(), Visitor: s.public.Addr().String()}
 }
 
-func (s *stub) Start(context.Context, string, engine.Endpoints) (engine.Running, error) {
+func (s *stub) Start(context.Context, engine.Setup) (engine.Running, error) {
 	var err error
 	if s.tunnels, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err

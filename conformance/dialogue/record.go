@@ -22,6 +22,9 @@ func Record(res engine.Result) (spec.Vector, error) {
 	if i < 0 || len(res.Record) == 0 {
 		return spec.Vector{}, errors.New("nothing was recorded")
 	}
+	if res.Case.With != 0 {
+		return spec.Vector{}, errors.New("it is about proofs, which hold for one tunnel: they cannot be sent again")
+	}
 	f, events := res.Findings[i], res.Record
 	found := spec.Found{
 		Case: res.Case.Name(), Level: f.Level, Cut: string(res.Cut), Dies: res.Died,

@@ -34,7 +34,42 @@ const (
 	// NeedRestart: the suite can stop the subject suddenly and start it again
 	// with the same data (T.Restart). Against an address: not run.
 	NeedRestart
+	// NeedOwn: the case changes what others rely on (T.SetKeys): no other case meets its instance.
+	NeedOwn
 )
+
+// With says which options of its subject file a subject is started with for a case; options are combined with |.
+type With uint
+
+// Options. What the subject is given for them the suite has made for this run.
+const (
+	WithKey        With = 1 << iota // the subject asks for a key (section 30)
+	WithTLS                         // it encrypts (section 31): a server has a certificate, a client the authority or the pin of it, or, with WithKey, neither
+	WithPin                         // with WithTLS: a client knows its server by a pin
+	WithClientCert                  // with WithTLS: a server asks for clients' certificates
+	WithKeyAlone                    // with WithTLS and WithKey: a client is told nothing else of its server
+)
+
+// Names of options of a subject file that more than their start depends on.
+const (
+	optionKey   = "tls_key"
+	OptionAlone = "tls_key alone" // of a client: without an authority or a pin
+)
+
+// needs is what a subject file has to say.
+func (w With) needs() string {
+	if w&WithKeyAlone != 0 {
+		return OptionAlone
+	}
+	return w.Option()
+}
+
+// Option is the name of the option in a subject file; empty: none.
+func (w With) Option() string {
+	return map[With]string{
+		0: "", WithKey: "key", WithTLS: "tls", WithTLS | WithPin: "tls_pin", WithTLS | WithClientCert: "tls_client_cert", WithTLS | WithKey: optionKey,
+	}[w&^WithKeyAlone]
+}
 
 // A Case proves one requirement, or one variant of it, for one role. It is a
 // plain value; everything else about it comes from the requirement catalogue.
@@ -44,11 +79,13 @@ type Case struct {
 	Title   string        // what the case does, one line
 	Role    Role          // of the subject
 	Needs   Need          // what it cannot do without
+	With    With          // how the subject is started; 0: open
 	Wait    time.Duration // longest designed wait for a timer of the text; over SlowWait the case needs --slow
 	Races   string        // why what comes differs from run to run of a legal subject; the ways of cutting are then compared by failures alone
 	Also    []string      // other requirements that the case is known to show when broken
 	Run     func(*T)
 
+	Uncut      bool // what it shows comes before any frame of the suite: it runs once, whatever cuts there are
 	OnExtended bool // the requirement is Core's, and this case shows it on an extended tunnel
 
 	Unscored string // why it scores nothing: its result is shown, and changes no verdict
@@ -64,7 +101,7 @@ type Requirement struct {
 	ID      string `json:"id"`
 	Level   string `json:"level"`   // MUST, SHOULD or MAY; or NoLevel
 	Role    Role   `json:"role"`    // server, client or both: who is bound
-	Profile string `json:"profile"` // core or api
+	Profile string `json:"profile"` // core, ext, auth, tls or api
 	Text    string `json:"text"`    // the clause
 	Why     string `json:"why,omitempty"`
 	Section string `json:"section,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/adit-tunnel/adit/conformance/judge"
@@ -86,6 +87,8 @@ func (l *lane) dead(t *T) string {
 	conn, err := net.DialTimeout("tcp", t.At.Tunnel, LocalEffect)
 	if err == nil {
 		_ = conn.Close()
+	}
+	if err == nil || errors.Is(err, syscall.ECONNRESET) { // it has no seat (AUTH-016)
 		return ""
 	}
 	if exited != nil && exitsWithin(exited, LocalEffect) {
@@ -160,14 +163,15 @@ type violation struct {
 // times at which they were put in line, so silence is not judged either: cases have deadlines.
 type bench struct {
 	subject judge.Side
+	auth    bool // both sides ask for auth
 	tunnels map[string]*judge.Tunnel
 	e       Event // that is judged
 	found   []violation
 }
 
 // newBench is the judge of a subject in a role.
-func newBench(role Role) *bench {
-	b := &bench{subject: judge.Server, tunnels: map[string]*judge.Tunnel{}}
+func newBench(role Role, with With) *bench {
+	b := &bench{subject: judge.Server, auth: with&WithKey != 0, tunnels: map[string]*judge.Tunnel{}}
 	if role == Client {
 		b.subject = judge.Client
 	}
@@ -184,7 +188,7 @@ func (b *bench) take(e Event) bool {
 		if e.Tunnel == 0 {
 			return false
 		}
-		t = judge.New(judge.Config{Judged: []judge.Side{b.subject}, Found: b.charge}, now)
+		t = judge.New(judge.Config{Auth: b.auth, Judged: []judge.Side{b.subject}, Found: b.charge}, now)
 		b.tunnels[e.Who] = t
 	}
 	switch e.Kind {

@@ -145,7 +145,7 @@ func TestTheLogIsTheCasesOwn(t *testing.T) {
 
 // violations is what the judge charges for events.
 func violations(role Role, events []Event) []violation {
-	b := newBench(role)
+	b := newBench(role, 0)
 	for _, e := range events {
 		b.take(e)
 	}

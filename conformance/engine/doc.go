@@ -24,11 +24,15 @@
 //	tunnel.go    Tunnel: the raw peer's end of a tunnel
 //	expect.go    its expectations, barriers; match.go: which frame a case waits for, as data
 //	ext.go       extended tunnels and connections: HELLO, credit, half-close, PING
+//	auth.go      the handshake with auth: keys, proofs
 //	conn.go      Conn: one connection with both of its ends in hand
 //	socket.go    Socket: a visitor, or the service's end of a connection
 //	link.go      what Tunnel and Socket share: one TCP socket, recorded
+//	tls.go       TLS under a tunnel; certificates.go: what the two ends show each other
+//	strangers.go connections that are no tunnel of the suite's, and crowds of them
 //	cut.go       Cut: how the octets of a tunnel are handed to the network
 //	service.go   Service: what a client subject dials; tarpit_*.go: a target whose dials hang
+//	crowd.go     Crowd: strangers that hold a server's seats
 //	api.go       HTTP control API calls, recorded
 //	frame.go     frames by the names that cases use; package wire reads and writes them
 //	record.go    Recorder and Event: everything that happened; trace.go: as text

@@ -13,7 +13,7 @@ import (
 // inbox is a T with one tunnel that has received frames, and no socket.
 func inbox(frames ...Frame) (*T, *Tunnel) {
 	t := &T{
-		Case: Case{ID: "X-001", Role: Server}, ctx: context.Background(), rec: newRecorder(Server, nil, false),
+		Case: Case{ID: "X-001", Role: Server}, ctx: context.Background(), rec: newRecorder(Case{Role: Server}, nil, false),
 		run: &Runner{Lookup: catalogue}, rng: rand.New(rand.NewPCG(1, 1)),
 	}
 	n := &Tunnel{n: 1, link: &link{t: t, who: "tunnel 1"}, limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}

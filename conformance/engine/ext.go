@@ -23,18 +23,23 @@ const roomy = 1 << 20
 // Extended is a new tunnel on which both HELLOs have passed, with room in its windows.
 func (t *T) Extended() *Tunnel { return t.Greet(Greeting{Window: roomy}) }
 
-// Greet is a new tunnel on which both HELLOs have passed. The subject's has been read, so that no visitor comes before it.
+// Greet is a new tunnel on which both HELLOs have passed, and the proofs where the subject asks for them. The subject's has been read, so that no visitor comes before it.
 func (t *T) Greet(g Greeting) *Tunnel {
 	defer t.inSetup()()
-	if t.Case.Role != Client {
-		n := t.Dial()
+	n := t.fresh()
+	switch {
+	case t.asks():
+		n.shake(func() Frame {
+			g.Extra = append(g.Extra, t.Auth(t.Key()).TLV())
+			return t.Hello(g)
+		}, t.Key())
+	case t.Case.Role == Client:
+		n.ExpectHello()
+		n.Greet(g)
+	default:
 		n.Greet(g)
 		n.ExpectHello()
-		return n
 	}
-	n := t.Accept()
-	n.ExpectHello()
-	n.Greet(g)
 	return n
 }
 
@@ -67,7 +72,7 @@ func (n *Tunnel) ExpectHello(opts ...Option) Frame {
 	return n.Expect("a server that claims the Extended profile answers HELLO with HELLO", AHello(), append([]Option{For("HELLO-002")}, opts...)...)
 }
 
-// Up reports whether both HELLOs have passed: the tunnel is extended.
+// Up reports whether both HELLOs have passed, and the proofs where the subject asks for them: the tunnel is extended.
 func (n *Tunnel) Up() bool {
 	n.t.rec.mu.Lock()
 	defer n.t.rec.mu.Unlock()
@@ -75,7 +80,7 @@ func (n *Tunnel) Up() bool {
 }
 
 // up is Up with mu held.
-func (n *Tunnel) up() bool { return n.greeted && n.hello != nil }
+func (n *Tunnel) up() bool { return n.greeted && n.hello != nil && (n.admitted || !n.t.asks()) }
 
 // Hello is the subject's HELLO; ok is false when none has come.
 func (n *Tunnel) Hello() (f Frame, ok bool) {
@@ -102,13 +107,17 @@ func (n *Tunnel) theirWindow() uint64 {
 	return n.hello.TagNumber(wire.TagWindow, wire.DefaultWindow)
 }
 
-// sentHello notes the suite's HELLO, behind which the KeepAlive that came with the client's is answered. The caller holds mu.
+// sentHello notes the suite's HELLO, and that it lets a client in, behind which the KeepAlive that came before is answered. The caller holds mu.
 func (n *Tunnel) sentHello(frames []Frame) {
-	if !slices.ContainsFunc(frames, func(f Frame) bool { return f.Type == TypeHello }) {
-		return
+	for _, f := range frames {
+		switch {
+		case f.Type == TypeHello && !n.greeted:
+			n.greeted, n.said = true, f
+		case f.Type == wire.TypeAuth && f.Size == 0 && n.t.Case.Role == Client:
+			n.admitted = true
+		}
 	}
-	n.greeted = true
-	if n.owesAnswer {
+	if n.owesAnswer && n.up() {
 		n.owesAnswer = false
 		n.ownKeepAlive()
 	}
@@ -125,7 +134,7 @@ func (n *Tunnel) takeHello(f Frame) (seen bool) {
 			n.hello = &f
 			return extended
 		}
-	case f.Type == TypeKeepAlive && n.came == 2 && n.hello != nil && n.t.Case.Role == Client:
+	case f.Type == TypeKeepAlive && n.came == 2 && n.hello != nil && n.t.Case.Role == Client && !n.t.asks():
 		n.hastened = true
 		if n.owesAnswer = extended && !n.greeted; !n.owesAnswer {
 			n.ownKeepAlive()
@@ -403,16 +412,21 @@ func AnyAbout(id uint32) Matcher {
 	return m
 }
 
-// Profile is what a subject has to speak for the case: that of its requirement, or ext where Core's is shown on an extended tunnel.
+// Profile is what a subject has to speak for the case: that of its requirement, ext where Core's is shown on an extended tunnel, auth where the subject asks for a key; a requirement of TLS is shown on every kind of tunnel.
 func (c Case) Profile() string {
-	if c.OnExtended {
+	switch {
+	case c.Req.Profile == "tls":
+		return "tls"
+	case c.With&WithKey != 0:
+		return "auth"
+	case c.OnExtended:
 		return "ext"
 	}
 	return c.Req.Profile
 }
 
-// Extended reports whether the case is about the Extended profile.
-func (c Case) Extended() bool { return c.Profile() == "ext" }
+// Extended reports whether the case is about the Extended profile, or an option of it.
+func (c Case) Extended() bool { return c.OnExtended || c.Profile() == "ext" || c.Profile() == "auth" }
 
 // Addr is an address and port from a TLV of an OPEN; the zero AddrPort for none.
 func Addr(f Frame, t wire.Tag) netip.AddrPort {

@@ -16,6 +16,8 @@ import (
 type lane struct {
 	r     *Runner
 	alive Running // a server that serves the next case too; nil: start one
+	with  With    // how that was started
+	own   bool    // it is for one case alone
 
 	last   *ended // the case before, until it is posted
 	served bool   // a case passed
@@ -152,7 +154,7 @@ func (l *lane) once(ctx context.Context, k task) (res Result) {
 		live = func(e Event) { r.Live(c, e) }
 	}
 	t := &T{
-		Case: c, cut: k.cut, run: r, rec: newRecorder(r.Role, live, r.Keep), slack: time.Duration(r.contact.slack.Load()), begun: time.Now(),
+		Case: c, cut: k.cut, run: r, rec: newRecorder(c, live, r.Keep), slack: time.Duration(r.contact.slack.Load()), begun: time.Now(),
 		rng: rand.New(rand.NewPCG(r.Seed, nameHash(c.Name()))), apiUsed: map[int]bool{},
 	}
 	t.nextID, t.unusedID = t.rng.Uint32N(1<<20), 0xE0000000+t.rng.Uint32N(1<<20)
@@ -240,10 +242,11 @@ func (l *lane) equip(t *T) error {
 		t.closers = append(t.closers, func() { _ = t.target.Close() })
 		at = Endpoints{Tunnel: t.tunnels.Addr().String(), Target: t.target.Addr().String()}
 	}
-	own := r.Fresh || t.Case.optional() // a subject may decline what is optional, case by case: so each such case gets its own instance
-	if l.alive == nil || r.Role == Client || own && r.Subject.Owned() {
+	own := r.Fresh || t.Case.optional() || t.Case.Needs&NeedOwn != 0 // a subject may decline what is optional, case by case: so each such case gets its own instance
+	if l.alive == nil || r.Role == Client || (own || l.own || l.with != t.Case.With) && r.Subject.Owned() {
 		l.drop()
-		running, err := r.start(t.ctx, t.Case.Name(), at)
+		l.with, l.own = t.Case.With, t.Case.Needs&NeedOwn != 0
+		running, err := r.start(t.ctx, r.setup(t.Case, at))
 		if err != nil {
 			err = r.unreachable(running, err)
 		} else if l.alive = running; !r.Fresh {
@@ -261,6 +264,9 @@ func (l *lane) equip(t *T) error {
 	t.At = l.alive.Endpoints()
 	if r.Role == Client {
 		t.At.Tunnel, t.At.Target = at.Tunnel, at.Target
+	}
+	if t.Case.With&WithTLS != 0 {
+		t.encrypt()
 	}
 	return nil
 }
@@ -318,6 +324,10 @@ func (t *T) proveLife() {
 	}
 	defer t.inSetup()()
 	t.rec.note("suite", "no frame came from the subject so far: a fresh tunnel has to work")
+	if t.asks() {
+		t.Extended().ExpectOpen("a fresh tunnel works: the subject does not just end, or ignore, everything")
+		return
+	}
 	n := t.Tunnel()
 	if n.closed || n.Ended() != EndNone {
 		if t.Case.Role == Client {

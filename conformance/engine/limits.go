@@ -30,11 +30,18 @@ var (
 	DeadPeerServerMax = spec.LimitOf("dead-peer-server").MaxTime()
 	RedialDelay       = timeOf("redial-delay")
 	OverBudgetAfter   = timeOf("over-budget-after")
+	HandshakeMin      = spec.LimitOf("handshake").MinTime()
+	HandshakeMax      = spec.LimitOf("handshake").MaxTime()
+	SeatKept          = timeOf("seat-kept")
 
 	QueueMin    = int(spec.LimitOf("queue").Min)
 	QueueMax    = int(spec.LimitOf("queue").Max)
 	FairPayload = int(spec.LimitOf("fair-payload").Default)
 	Owed        = int(spec.LimitOf("owed").Default)
+
+	Seats        = int(spec.LimitOf("seats").Default)
+	SeatsAddress = int(spec.LimitOf("seats-address").Default)
+	SeatMemory   = int(spec.LimitOf("seat-memory").Default)
 )
 
 // What the text allows until something has to be there. A timer that has to act by its time is in time within answer after it.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,8 @@ type link struct {
 	t       *T
 	who     string
 	conn    *net.TCPConn
+	tls     *tls.Conn     // around conn; nil: its octets go as they are
+	stream  net.Conn      // the one of the two that is read and written
 	pending chan struct{} // wakes the writer; capacity 1
 	hold    *time.Timer   // wakes it when octets were joined for long enough
 	done    chan struct{} // closed by shut: the writer ends
@@ -44,24 +47,28 @@ type link struct {
 	since  time.Duration // when the first of the queue was put there
 	unsent int           // octets queued or being written
 	end    End
-	endAt  time.Duration // when end was seen
-	closed bool          // the suite closed or reset the socket
-	held   bool          // the case wants nothing read
-	sip    int           // octets to be read before it is held again; 0: any number
-	wErr   error         // why writing ended
-	wEnded time.Duration // when it did
+	endAt  time.Duration  // when end was seen
+	closed bool           // the suite closed or reset the socket
+	held   bool           // the case wants nothing read
+	sip    int            // octets to be read before it is held again; 0: any number
+	wErr   error          // why writing ended
+	wEnded time.Duration  // when it did
+	alert  tls.AlertError // with which the subject ended TLS; 0: none
 }
 
 // A piece is octets for one Write, and the pause after it that a dripping sender makes.
 type piece struct {
 	b      []byte
 	pause  time.Duration
-	asIs   bool // the case chose this piece
-	finish bool // shut down the write side instead
+	asIs   bool         // the case chose this piece
+	finish func() error // shut down the write side instead
 }
 
-func newLink(t *T, who string, conn *net.TCPConn) *link {
-	l := &link{t: t, who: who, conn: conn, pending: make(chan struct{}, 1), hold: time.NewTimer(HeldMost), done: make(chan struct{})}
+func newLink(t *T, who string, conn *net.TCPConn, secure *tls.Conn) *link {
+	l := &link{t: t, who: who, conn: conn, tls: secure, stream: conn, pending: make(chan struct{}, 1), hold: time.NewTimer(HeldMost), done: make(chan struct{})}
+	if secure != nil {
+		l.stream = secure
+	}
 	l.hold.Stop() // until something waits
 	t.wg.Go(l.writeLoop)
 	return l
@@ -75,7 +82,7 @@ func (l *link) push(ps ...piece) {
 	}
 	for _, p := range ps {
 		l.unsent += len(p.b)
-		if p.asIs || p.finish {
+		if p.asIs || p.finish != nil {
 			l.queue = append(l.queue, p)
 		} else {
 			l.queue = append(l.queue, l.cut.pieces(p.b, &l.frames)...)
@@ -108,10 +115,10 @@ func (l *link) writeLoop() {
 		l.woken()
 		for p, ok := l.next(); ok; p, ok = l.next() {
 			var err error
-			if p.finish {
-				err = l.conn.CloseWrite()
+			if p.finish != nil {
+				err = p.finish()
 			} else {
-				_, err = l.conn.Write(p.b)
+				_, err = l.stream.Write(p.b)
 			}
 			l.wrote(len(p.b), err)
 			l.idle(p.pause)
@@ -149,11 +156,11 @@ func (l *link) next() (piece, bool) {
 	}
 	p := l.queue[0]
 	l.queue = l.queue[1:]
-	if l.cut != Joined || p.asIs || p.finish {
+	if l.cut != Joined || p.asIs || p.finish != nil {
 		return p, true
 	}
 	all, size := [][]byte{p.b}, len(p.b)
-	for len(l.queue) > 0 && !l.queue[0].asIs && !l.queue[0].finish && size < 1<<20 {
+	for len(l.queue) > 0 && !l.queue[0].asIs && l.queue[0].finish == nil && size < 1<<20 {
 		all, size = append(all, l.queue[0].b), size+len(l.queue[0].b)
 		l.queue = l.queue[1:]
 	}
@@ -182,7 +189,12 @@ func (l *link) readEnded(err error) {
 		return
 	}
 	e := Event{Who: l.who}
+	l.alert, _ = errors.AsType[tls.AlertError](withAlert(err))
 	switch {
+	case l.alert != 0:
+		l.end, e.Kind, e.Text = EndFIN, EOF, fmt.Sprintf("TLS ends: %v", l.alert)
+	case wasCut(l.tls):
+		l.end, e.Kind, e.Text = EndFIN, EOF, "end of stream (FIN) without close_notify"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		l.end, e.Kind = EndFIN, EOF
 	default:
@@ -191,12 +203,22 @@ func (l *link) readEnded(err error) {
 	l.endAt = l.t.rec.add(e)
 }
 
-// Finish shuts down the suite's write side (FIN) after all that is queued, and goes on reading.
-func (l *link) Finish() {
+// Finish shuts down the suite's write side (FIN, under TLS behind close_notify) after all that is queued, and goes on reading.
+func (l *link) Finish() { l.finishBy(l.closeWrite, "write side shut down") }
+
+func (l *link) closeWrite() error {
+	if l.tls != nil {
+		_ = l.tls.CloseWrite() // what keeps it from being written ends TCP, too
+	}
+	return l.conn.CloseWrite()
+}
+
+// finishBy is Finish in another way.
+func (l *link) finishBy(end func() error, words string) {
 	l.t.rec.mu.Lock()
 	defer l.t.rec.mu.Unlock()
-	l.t.rec.add(Event{Who: l.who, Kind: Finished, Text: "write side shut down"})
-	l.push(piece{finish: true})
+	l.t.rec.add(Event{Who: l.who, Kind: Finished, Text: words})
+	l.push(piece{finish: end})
 	l.startWrite()
 }
 
@@ -263,7 +285,7 @@ func (l *link) Read(p []byte) (int, error) {
 			<-changed
 			continue
 		}
-		n, err := l.conn.Read(p)
+		n, err := l.stream.Read(p)
 		l.sipped(n)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) { // Hold came
 			continue

@@ -26,7 +26,7 @@ func joining(t *testing.T) (*T, *Tunnel, net.Conn) {
 	}
 	et, _ := inbox()
 	et.Case.Role, et.cut = Client, Joined // no KeepAlives
-	n := et.adopt(conn.(*net.TCPConn), "dialled")
+	n := et.adopt(conn.(*net.TCPConn), nil, "dialled")
 	t.Cleanup(func() {
 		_ = far.Close()
 		n.Close()

@@ -153,6 +153,8 @@ func (m Matcher) same(f Frame, d spec.Decoded) bool {
 	switch {
 	case f.Type.String() != d.Type && fmt.Sprintf("0x%02X", byte(f.Type)) != d.Type:
 		return false
+	case f.Type == wire.TypeAuth:
+		return (f.Size > 0) == (d.Form == "proof")
 	case d.ID != nil && !open("id") && f.ID() != *d.ID:
 		return false
 	case d.Status != nil && open("status"):

@@ -12,11 +12,17 @@ import (
 // Dial opens a tunnel to a server subject. Nothing is sent on it.
 func (t *T) Dial() *Tunnel {
 	defer t.inSetup()()
+	conn := t.dial()
+	return t.adopt(conn, t.mustShake(conn), "dialled")
+}
+
+// dial is a transport connection to a server subject.
+func (t *T) dial() *net.TCPConn {
 	conn, err := t.connect(t.At.Tunnel)
 	if err != nil {
 		t.failed(t.expect("a client can connect to the tunnel address "+t.At.Tunnel, Ending, 0, nil), "a TCP connection", err.Error())
 	}
-	return t.adopt(conn, "dialled")
+	return conn
 }
 
 // inSetup marks the rest of the calling helper as preparation.
@@ -41,7 +47,16 @@ func (t *T) connect(addr string) (*net.TCPConn, error) {
 // Accept waits for the next tunnel of a client subject: the first one soon
 // after the start, later ones within redial-delay.
 func (t *T) Accept(opts ...Option) *Tunnel {
-	within, first := NextTunnel, len(t.opened) == 0
+	if !t.dialled {
+		defer t.inSetup()()
+	}
+	conn := t.accept(opts...)
+	return t.adopt(conn, t.mustShake(conn), "accepted")
+}
+
+// accept is the next transport connection of a client subject.
+func (t *T) accept(opts ...Option) *net.TCPConn {
+	within, first := NextTunnel, !t.dialled
 	if first && t.running != nil && t.running.Exited() != nil {
 		within = firstDial
 	}
@@ -75,7 +90,8 @@ func (t *T) Accept(opts ...Option) *Tunnel {
 		t.failed(x, "a TCP connection from the client", got)
 	}
 	t.met(x, t.Now())
-	return t.adopt(conn, "accepted")
+	t.dialled = true
+	return conn
 }
 
 // Tunnel is the case's tunnel, whichever side dials; the first call opens it.

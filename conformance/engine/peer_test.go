@@ -52,6 +52,7 @@ type peerSubject struct {
 	owner    func() error        // nil: it is the peer itself
 	refuses  func(n int32) error // at its start; nil: never
 	starts   atomic.Int32
+	keyed    atomic.Int32 // starts with keys
 	lives    atomic.Int32
 	most     atomic.Int32 // lives at a time
 }
@@ -60,7 +61,11 @@ func (s *peerSubject) Describe() string { return "test peer " + s.bug }
 func (s *peerSubject) Owned() bool      { return s.owned }
 func (s *peerSubject) Fixed() bool      { return s.fixed }
 
-func (s *peerSubject) Start(ctx context.Context, scenario string, at Endpoints) (Running, error) {
+func (s *peerSubject) Start(ctx context.Context, how Setup) (Running, error) {
+	scenario, at := how.Scenario, how.At
+	if len(how.Keys) > 0 {
+		s.keyed.Add(1)
+	}
 	if n := s.starts.Add(1); s.refuses != nil && s.refuses(n) != nil {
 		return nil, s.refuses(n)
 	}
@@ -121,7 +126,7 @@ func (r *runningPeer) Owner(context.Context, ...net.Conn) error {
 }
 
 func (r *runningPeer) Again(ctx context.Context) error {
-	n, err := r.p.s.Start(ctx, "", r.at)
+	n, err := r.p.s.Start(ctx, Setup{At: r.at})
 	if err == nil {
 		*r = *n.(*runningPeer)
 	}

@@ -56,7 +56,7 @@ func (r *Runner) preflight(ctx context.Context) (Running, error) {
 	if r.Role == Client {
 		return nil, r.preflightClient(ctx)
 	}
-	running, err := r.start(ctx, "", Endpoints{})
+	running, err := r.start(ctx, Setup{})
 	if err != nil {
 		return nil, r.unreachable(running, err)
 	}
@@ -77,7 +77,7 @@ const starts = 2
 var starting = make(chan struct{}, 2*runtime.NumCPU())
 
 // start starts the subject.
-func (r *Runner) start(ctx context.Context, scenario string, at Endpoints) (running Running, err error) {
+func (r *Runner) start(ctx context.Context, s Setup) (running Running, err error) {
 	select {
 	case starting <- struct{}{}:
 		defer func() { <-starting }()
@@ -86,7 +86,7 @@ func (r *Runner) start(ctx context.Context, scenario string, at Endpoints) (runn
 	}
 	for range starts {
 		begun := time.Now()
-		running, err = r.Subject.Start(ctx, scenario, at)
+		running, err = r.Subject.Start(ctx, s)
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrDeclined) || errors.Is(err, ErrStranger) || late(err) && !r.mon.busy(begun) || r.Role == Client && !late(err) {
 			break
 		}
@@ -233,7 +233,7 @@ func (r *Runner) preflightClient(ctx context.Context) error {
 		return err
 	}
 	defer target.Close()
-	running, err := r.start(ctx, "", Endpoints{Tunnel: l.Addr().String(), Target: target.Addr().String()})
+	running, err := r.start(ctx, Setup{At: Endpoints{Tunnel: l.Addr().String(), Target: target.Addr().String()}})
 	if err != nil {
 		return r.unreachable(running, err)
 	}

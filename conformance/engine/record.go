@@ -71,8 +71,8 @@ type Recorder struct {
 	outline *outline      // of what the subject sent
 }
 
-func newRecorder(role Role, live func(Event), keep bool) *Recorder {
-	return &Recorder{live: live, keep: keep, start: time.Now(), changed: make(chan struct{}), outline: newOutline(), bench: newBench(role)}
+func newRecorder(c Case, live func(Event), keep bool) *Recorder {
+	return &Recorder{live: live, keep: keep, start: time.Now(), changed: make(chan struct{}), outline: newOutline(), bench: newBench(c.Role, c.With)}
 }
 
 // note adds a remark of the suite.

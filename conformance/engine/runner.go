@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // A Runner runs the cases of one role against one subject. Its fields are not
@@ -33,7 +35,11 @@ type Runner struct {
 	// AllCuts runs every case in every Cut of its octets, not only as written.
 	AllCuts bool
 
+	keys []wire.Key // of subjects that are started with keys
+
 	Claims map[string]string // what the subject says of itself beyond its roles: first word of a capability, and the rest
+
+	Options []string // by name, those of its subject file that say how the subject is started for a case (With)
 
 	Alone bool // a server that runs elsewhere has no other client, whatever it looks like
 
@@ -47,6 +53,7 @@ type Runner struct {
 
 	patience time.Duration // with a subject that failed a case; 0: what the text gives it
 
+	papers  papers
 	mon     monitor
 	contact contact
 }
@@ -56,6 +63,7 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, cases []Case, report func(Result)) error {
 	ctx, r.contact.stop = context.WithCancelCause(ctx)
 	defer r.contact.stop(nil)
+	r.keys = []wire.Key{wire.NewKey("adit-conform"), wire.NewKey("another.one"), wire.NewKey("Taken_Away")}
 	monCtx, endMon := context.WithCancel(ctx)
 	var mon sync.WaitGroup
 	r.mon.glance() // what is compared with
@@ -73,6 +81,10 @@ func (r *Runner) Run(ctx context.Context, cases []Case, report func(Result)) err
 	for _, c := range cases {
 		if reason := r.leftOut(c); reason != "" {
 			done(Result{Case: c, Verdict: NotRun, Reason: reason})
+			continue
+		}
+		if option := c.With.needs(); option != "" && !slices.Contains(r.Options, option) {
+			done(Result{Case: c, Verdict: NotApplicable, Reason: "the subject file does not say how the subject is started for it: option " + option})
 			continue
 		}
 		todo = append(todo, c)
@@ -117,6 +129,18 @@ func (r *Runner) leftOut(c Case) string {
 	return ""
 }
 
+// setup is how the subject is started for a case.
+func (r *Runner) setup(c Case, at Endpoints) Setup {
+	s := Setup{Scenario: c.Name(), At: at, Option: c.With.Option()}
+	if c.With&WithTLS != 0 {
+		s.Files, s.Pin = r.papers.given(at.Tunnel), r.papers.pin()
+	}
+	if c.With&WithKey != 0 {
+		s.Keys = r.keys
+	}
+	return s
+}
+
 // errAfterFailure is why a case is not run after another failed, with FailFast:
 // the cause of its context's end.
 var errAfterFailure = errors.New("a case failed before (--fail-fast)")
@@ -154,6 +178,7 @@ func (r *Runner) dispatch(ctx context.Context, todo []Case, first Running, done 
 	rng := rand.New(rand.NewPCG(r.Seed, 0))
 	rng.Shuffle(len(quick), func(i, j int) { quick[i], quick[j] = quick[j], quick[i] })
 	asWrittenFirst(quick)
+	slices.SortStableFunc(quick, func(a, b task) int { return cmp.Compare(a.c.With, b.c.With) }) // so that a lane starts few instances
 	if r.single() || r.Role == API {
 		jobs = 1
 	}
@@ -189,7 +214,7 @@ type task struct {
 // cuts are those in which a case is run. Where there is one instance at a time
 // long waits would have to follow one another.
 func (r *Runner) cuts(c Case) []Cut {
-	if !r.AllCuts || r.Role == API || c.Wait >= longWait && r.single() {
+	if !r.AllCuts || c.Uncut || r.Role == API || c.Wait >= longWait && r.single() {
 		return Cuts[:1]
 	}
 	return Cuts[:]

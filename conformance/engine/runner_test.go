@@ -192,6 +192,41 @@ func TestAFailureIsNotCut(t *testing.T) {
 	}
 }
 
+// What comes before any frame of the suite is not cut.
+func TestAHandshakeIsNotCut(t *testing.T) {
+	ran := 0
+	r := &Runner{Subject: &peerSubject{role: Server, owned: true}, Role: Server, Jobs: 1, AllCuts: true, Begin: func(Case) { ran++ }}
+	cases := ofRole(Server, "DATA-001")
+	cases[0].Uncut = true
+	got, err := runCases(t, r, cases)
+	if res := got["DATA-001"]; err != nil || ran != 1 || res.Verdict != Pass {
+		t.Errorf("run %d times, %s %v; want it once", ran, res.Verdict, err)
+	}
+}
+
+// A case for an option that the subject file does not have is not applicable, and the subject is told the option that it has.
+func TestOptions(t *testing.T) {
+	s := &peerSubject{role: Server, owned: true}
+	r := &Runner{Subject: s, Role: Server, Jobs: 1, Options: []string{"tls_client_cert"}}
+	cases := ofRole(Server, "FRAME-007", "DATA-001")
+	cases[0].With, cases[1].With = WithTLS|WithPin, WithTLS|WithKey|WithKeyAlone
+	got, err := runCases(t, r, cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, option := range map[string]string{"FRAME-007": "tls_pin", "DATA-001": "tls_key alone"} {
+		if res := got[id]; res.Verdict != NotApplicable || !strings.HasSuffix(res.Reason, "option "+option) {
+			t.Errorf("%s: %s, %q; want it not applicable for want of %s", id, res.Verdict, res.Reason, option)
+		}
+	}
+	for with, want := range map[With]string{0: "", WithKey: "key", WithTLS | WithClientCert: "tls_client_cert", WithTLS | WithKey: "tls_key", WithTLS | WithKey | WithKeyAlone: "tls_key"} {
+		how := r.setup(Case{ID: "X-001", With: with}, Endpoints{Tunnel: "127.0.0.1:9"})
+		if encrypted := with&WithTLS != 0; how.Option != want || (how.Pin != "") != encrypted || (how.Files["cert.key"] != "") != encrypted || (len(how.Keys) > 0) != (with&WithKey != 0) {
+			t.Errorf("%b: it is started as %+v", with, how)
+		}
+	}
+}
+
 // The run goes on after a subject died, with a new one.
 func TestRunGoesOnAfterADeath(t *testing.T) {
 	for _, bug := range []string{"exits at an unknown type", "exits slowly at an unknown type"} {
@@ -221,7 +256,7 @@ func TestListen(t *testing.T) {
 	addr := l.Addr().String()
 	_ = l.Close()
 	outside := &peerSubject{role: Client, owned: true}
-	p, err := outside.Start(t.Context(), "", Endpoints{Tunnel: addr})
+	p, err := outside.Start(t.Context(), Setup{At: Endpoints{Tunnel: addr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +289,7 @@ func (elsewhere) Owner(context.Context, ...net.Conn) error { return errors.ErrUn
 func (elsewhere) Again(context.Context) error { return errors.ErrUnsupported }
 
 func (elsewhere) Exited() <-chan struct{} { return nil }
-func (e elsewhere) Start(context.Context, string, Endpoints) (Running, error) {
+func (e elsewhere) Start(context.Context, Setup) (Running, error) {
 	return e, nil
 }
 
@@ -421,5 +456,53 @@ func TestAFloodIsInMemoryOnce(t *testing.T) {
 	got, err := runCases(t, &Runner{Subject: &peerSubject{role: Server, owned: true}, Role: Server}, []Case{flood})
 	if err != nil || got["DATA-001"].Verdict != Pass || len(places) != 1 {
 		t.Errorf("%d frames queued, of them %d different, %v, %s; want the same one, and a pass", queued, len(places), err, explain(got["DATA-001"]))
+	}
+}
+
+// An instance serves the cases that need what it was started with, and no others; one that a case changes serves that case alone.
+func TestAnInstanceIsStartedForWhatItsCasesNeed(t *testing.T) {
+	for seed := range uint64(8) { // each an order of the cases
+		startedFor(t, seed)
+	}
+}
+
+func startedFor(t *testing.T, seed uint64) {
+	var cases []Case
+	met := map[string][]Case{} // by instance; one case at a time writes it
+	for i := range 9 {
+		c := Case{ID: fmt.Sprintf("X-%03d", i), Role: Server}
+		c.Run = func(t *T) {
+			if clients, other, spare := t.Keys(); t.Key() != clients || clients.ID == other.ID || other.ID == spare.ID || clients.Secret == spare.Secret {
+				t.Charge("", "the keys are %v, %v, %v", clients, other, spare)
+			}
+			met[t.At.Tunnel] = append(met[t.At.Tunnel], t.Case)
+			t.NotApplicable("that is all")
+		}
+		switch i % 3 {
+		case 1:
+			c.With = WithKey
+		case 2:
+			c.With, c.Needs = WithKey, NeedOwn
+		}
+		cases = append(cases, c)
+	}
+	s := &peerSubject{role: Server, owned: true}
+	got, err := runCases(t, &Runner{Subject: s, Role: Server, Jobs: 1, Seed: seed}, cases)
+	if err != nil || len(got) != len(cases) {
+		t.Fatalf("%d results, %v", len(got), err)
+	}
+	for id, res := range got {
+		if res.Verdict != NotApplicable {
+			t.Errorf("%s = %s %s\n%s", id, res.Verdict, res.Reason, explain(res))
+		}
+	}
+	for at, all := range met {
+		if len(all) > 1 && slices.ContainsFunc(all, func(c Case) bool { return c.Needs&NeedOwn != 0 || c.With != all[0].With }) {
+			t.Errorf("the instance at %s met %d cases; want one alone, or those that need the same", at, len(all))
+		}
+	}
+	// Three cases with an instance of their own, and the others share one for each gap between those at most.
+	if open, keyed := s.starts.Load()-s.keyed.Load(), s.keyed.Load(); open != 1 || keyed < 4 || keyed > 6 || s.most.Load() > 1 {
+		t.Errorf("%d instances were started open and %d with keys, %d at a time; want 1, 4 to 6, and 1", open, keyed, s.most.Load())
 	}
 }

@@ -24,7 +24,7 @@ type Socket struct {
 }
 
 func (t *T) newSocket(who string, conn *net.TCPConn, how string) *Socket {
-	s := &Socket{link: newLink(t, who, conn)}
+	s := &Socket{link: newLink(t, who, conn, nil)}
 	t.rec.mu.Lock()
 	s.said = t.rec.outline.socket(who)
 	t.rec.add(Event{Who: who, Kind: Connected, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, s.Local(), s.Remote())})

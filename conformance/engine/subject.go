@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // ErrDeclined is in the error of a Start whose subject says that it does not support the scenario.
@@ -23,14 +25,22 @@ type Endpoints struct {
 	APIPorts      [2]int `json:"api_ports,omitzero"`       // first and last port that the API may map; zero: the document's
 }
 
+// A Setup is how a subject is started.
+type Setup struct {
+	Scenario string            // a case's name, or "" for none in particular
+	At       Endpoints         // for a client, where the suite listens; for a server empty
+	Option   string            // of its subject file, by name; empty: none, they are open
+	Keys     []wire.Key        // a server asks for one of them, a client has the first
+	Files    map[string]string // certificates and private keys in PEM, by the names of their placeholders
+	Pin      string            // of the server's certificate
+}
+
 // A Subject is what is certified in one role.
 type Subject interface {
-	// Start makes the subject ready for a scenario: a case's name, or "" for
-	// none in particular. For a client at holds the addresses that the suite
-	// listens on; for a server it is empty. A subject that runs elsewhere just
+	// Start makes the subject ready. A subject that runs elsewhere just
 	// says where it is. With an error Running may hold the log of what ended
 	// too early.
-	Start(ctx context.Context, scenario string, at Endpoints) (Running, error)
+	Start(ctx context.Context, s Setup) (Running, error)
 	// Describe names the subject for the certificate: an address, a command.
 	Describe() string
 	// Owned reports whether the suite starts and ends the subject itself.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -38,9 +39,13 @@ type T struct {
 	late       time.Duration // by which octets were held for longer than HeldMost; the recorder's mu guards it
 	closers    []func()
 	service    *Service
-	narrow     bool // local sockets take little
-	cut        Cut  // of the tunnels
-	setup      int  // depth of helpers whose failure means that nothing can be tested
+	narrow     bool                // local sockets take little
+	cut        Cut                 // of the tunnels
+	tls        *tls.Config         // of the tunnels; nil: none
+	offer      tls.ClientHelloInfo // the last of a client subject
+	bound      byte                // the binding that the suite states, as client; 0: the usual one
+	dialled    bool                // a client subject has connected
+	setup      int                 // depth of helpers whose failure means that nothing can be tested
 	nextID     uint32
 	unusedID   uint32
 	drained    bool         // the subject was told to end

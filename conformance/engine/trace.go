@@ -81,6 +81,9 @@ func (e Event) what() string {
 	case Wrote, Octets:
 		return fmt.Sprintf("%d octets %s", e.Size, e.Text)
 	case EOF:
+		if e.Text != "" {
+			return e.Text
+		}
 		return "end of stream (FIN)"
 	case Reset:
 		return "reset (RST)"

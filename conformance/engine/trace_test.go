@@ -13,7 +13,7 @@ import (
 
 // entered is a record of events that came a millisecond apart.
 func entered(role Role, events ...Event) *Recorder {
-	r := newRecorder(role, nil, false)
+	r := newRecorder(Case{Role: role}, nil, false)
 	for i, e := range events {
 		e.At = time.Duration(i) * time.Millisecond
 		r.enter(e)
@@ -94,7 +94,7 @@ func TestARecordsMemoryIsBounded(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	for _, f := range []Frame{Raw(0x80, 1), Data(7, []byte("abc")), KeepAlive(), Raw(TypeClose, 1), wire.Window(7, 1)} {
-		r, before := newRecorder(Server, nil, true), memory()
+		r, before := newRecorder(Case{Role: Server}, nil, true), memory()
 		for range 200_000 {
 			r.add(Event{Who: "tunnel 1", Tunnel: 1, Kind: Received, Frame: f, Bad: f.Malformed()})
 		}

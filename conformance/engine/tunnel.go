@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,8 @@ import (
 // Two goroutines read and write it, a third keeps it alive; all end when it is closed.
 type Tunnel struct {
 	*link
-	n int // 1, 2, … within the case
+	n     int           // 1, 2, … within the case
+	began time.Duration // by the case's clock
 
 	// The recorder's mu guards the following.
 	inbox  []arrival
@@ -32,10 +34,14 @@ type Tunnel struct {
 	came       int               // frames of the subject
 	hello      *Frame            // the subject's HELLO
 	greeted    bool              // the suite has said HELLO
+	said       Frame             // which
+	admitted   bool              // the server has said that the proofs are right
 	hastened   bool              // a KeepAlive came right behind the client's HELLO
 	owesAnswer bool              // to the KeepAlive behind the client's HELLO, once the suite has said HELLO
 	limits     map[uint32]uint64 // what the subject's WINDOWs let the suite send, by ID
 	moved      map[uint32]uint64 // octets of Data that came, by ID
+
+	cb [3]wire.CB // by binding (section 30)
 }
 
 type arrival struct {
@@ -44,12 +50,18 @@ type arrival struct {
 }
 
 // adopt takes a connected socket as the case's next tunnel.
-func (t *T) adopt(conn *net.TCPConn, how string) *Tunnel {
+// Secure is the TLS around it; nil: none.
+func (t *T) adopt(conn *net.TCPConn, secure *tls.Conn, how string) *Tunnel {
 	k := len(t.opened) + 1
-	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn), limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}
+	n := &Tunnel{n: k, link: newLink(t, fmt.Sprintf("tunnel %d", k), conn, secure), limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}
+	if secure != nil {
+		state := secure.ConnectionState()
+		how += fmt.Sprintf(" with %s, ALPN %q", tls.VersionName(state.Version), state.NegotiatedProtocol)
+		n.bind(state)
+	}
 	t.rec.mu.Lock()
 	n.cut = t.cut
-	t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
+	n.began = t.rec.add(Event{Who: n.who, Kind: Connected, Tunnel: n.n, Text: fmt.Sprintf("%s, suite at %s, subject at %s", how, n.Local(), n.Remote())})
 	t.rec.mu.Unlock()
 	t.opened = append(t.opened, n)
 	t.wg.Go(n.readLoop)
@@ -174,6 +186,9 @@ func (n *Tunnel) leave() {
 	}
 }
 
+// Began is when the suite had the tunnel, by the case's clock.
+func (n *Tunnel) Began() time.Duration { return n.began }
+
 // Close closes the tunnel at once, in order if nothing is left to read.
 func (n *Tunnel) Close() { n.shut(Finished) }
 
@@ -218,13 +233,17 @@ func (n *Tunnel) take(f Frame) {
 	}
 	n.heard++
 	if n.t.Case.Role == Client && !n.mute && !n.closed { // ALIVE-002: exactly one answer
-		n.ownKeepAlive()
+		if n.owesAnswer = n.t.asks() && !n.admitted; !n.owesAnswer { // AUTH-007
+			n.ownKeepAlive()
+		}
 	}
 }
 
 // takeExtension does what a frame of the Extended profile asks for whatever the case is about. The caller holds mu.
 func (n *Tunnel) takeExtension(f Frame) {
 	switch {
+	case f.Type == wire.TypeAuth && f.Size == 0 && n.t.Case.Role == Server:
+		n.admitted = true
 	case f.Type == TypeData && f.Sized():
 		n.moved[f.ID()] += uint64(len(f.Octets()))
 	case !n.up() || !f.Sized():
@@ -257,7 +276,7 @@ func (n *Tunnel) keepAlive() {
 		case <-every.C:
 		}
 		n.t.rec.mu.Lock()
-		if !n.mute && !n.closed && n.end == EndNone {
+		if !n.mute && !n.closed && n.end == EndNone && (n.admitted || !n.t.asks()) {
 			n.ownKeepAlive()
 		}
 		n.t.rec.mu.Unlock()

@@ -44,6 +44,8 @@ func serverCommand() *cobra.Command {
 	s.StringVar(&o.Target, "target", "", "HOST:PORT of the service that visitors are led to")
 	s.StringVar(&o.API, "api", "", "HOST:PORT of the control API (default: none)")
 	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
+	s.StringVar(&o.Keys, "keys", "", "file of keys, one of which a client has to prove (default: none is asked for)")
+	s.StringVar(&o.ClientCA, "client-ca", "", "PEM file of the authority whose certificates clients have to show (default: any client)")
 	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
 	commonFlags(s, &o)
 	for _, name := range []string{"tunnel", "visitor", "target"} {
@@ -65,6 +67,10 @@ func clientCommand() *cobra.Command {
 	}
 	s := c.Flags()
 	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
+	s.StringVar(&o.Key, "key-file", "", "file of the key to prove (default: none)")
+	s.BoolVar(&o.TLS, "tls", false, "speak TLS, also without --ca and --pin")
+	s.StringVar(&o.CA, "ca", "", "speak TLS with a server for whose certificate the authority in this PEM file vouches")
+	s.StringVar(&o.Pin, "pin", "", "speak TLS with a server whose SubjectPublicKeyInfo has this SHA-256, in hexadecimal digits")
 	commonFlags(s, &o)
 	_ = c.MarkFlagRequired("server")
 	return c
@@ -75,6 +81,8 @@ func commonFlags(s *pflag.FlagSet, o *peer.Options) {
 	s.StringVar(&o.Mutant, "mutant", "", "what to do wrong; adit-conform fault mutants lists the names (default: nothing)")
 	s.StringVar(&o.Odd, "odd", "", "which unusual choice to make; adit-conform fault odds lists the names (default: none)")
 	s.Uint64Var(&o.Seed, "seed", 1, "of a liar that answers at random")
+	s.StringVar(&o.Cert, "cert", "", "PEM file of the peer's own certificate; a server speaks TLS with it (default: none)")
+	s.StringVar(&o.CertKey, "cert-key", "", "PEM file of its private key")
 	s.BoolVar(&o.Extended, "extended", false, "speak the Extended profile with a peer that does (default: Core alone)")
 	s.IntVar(&o.Memory, "memory", 0, "octets that received Data of an extended tunnel may use (default 512 MiB)")
 	s.DurationVar(&o.Drain, "drain", 0, "at SIGTERM let the connections of extended tunnels end by themselves for that long (default: not at all)")

@@ -32,7 +32,7 @@ func (m Mutant) ID() string { return m.Name + "/" + string(m.Role) }
 func Mutants() []Mutant {
 	var all []Mutant
 	for _, role := range []engine.Role{Server, Client, API} {
-		for _, e := range slices.Concat(coreMutants, extMutants, apiMutants) {
+		for _, e := range slices.Concat(coreMutants, extMutants, authMutants, tlsMutants, apiMutants) {
 			if e.role != role && !(e.role == engine.Both && role != API) {
 				continue
 			}
@@ -277,6 +277,72 @@ var extMutants = []entry{
 	{name: "AWAY-015", role: Server, does: "waits for ever for a client to close after a drain"},
 }
 
+var authMutants = []entry{
+	{name: "AUTH-001", role: Server, does: "serves visitors before the client's proof"},
+	{name: "AUTH-001-core", req: "AUTH-001", role: engine.Both, does: "serves by Core whoever says no HELLO"},
+	{name: "AUTH-002", role: engine.Both, does: "makes its proofs from the client's HELLO alone"},
+	{name: "AUTH-002-label", req: "AUTH-002", role: engine.Both, does: "swaps the labels of the proofs"},
+	{name: "AUTH-002-tags", req: "AUTH-002", role: engine.Both, does: "makes its proofs from the tags that it knows"},
+	{name: "AUTH-002-tls", req: "AUTH-002", role: engine.Both, does: "ties its proofs to nothing under TLS"},
+	{name: "AUTH-003", role: Server, does: "proves itself only behind the client's proof"},
+	{name: "AUTH-004", role: Client, does: "takes every proof of a server"},
+	{name: "AUTH-004-word", req: "AUTH-004", role: Client, does: "says GOAWAY to a server whose proof is wrong"},
+	{name: "AUTH-004-half", req: "AUTH-004", role: Client, does: "compares half of the server's proof"},
+	{name: "AUTH-004-replayed", req: "AUTH-004", role: Client, does: "takes a proof that was right once"},
+	{name: "AUTH-005", role: Server, does: "lets in whoever sends an AUTH"},
+	{name: "AUTH-005-drops", req: "AUTH-005", role: Server, does: "drops what comes right behind the proof"},
+	{name: "AUTH-005-half", req: "AUTH-005", role: Server, does: "compares half of the client's proof"},
+	{name: "AUTH-005-reflected", req: "AUTH-005", role: Server, does: "takes its own proof from a client"},
+	{name: "AUTH-005-replayed", req: "AUTH-005", role: Server, does: "takes a proof that was right once"},
+	{name: "AUTH-006", role: Server, does: "denies an unknown key ID at once"},
+	{name: "AUTH-006-secret", req: "AUTH-006", role: Server, does: "has a secret of zeros in the place of an unknown key's"},
+	{name: "AUTH-006-slow", req: "AUTH-006", role: Server, does: "takes longer for a key ID that it does not have"},
+	{name: "AUTH-007", role: engine.Both, does: "skips what comes before the proofs"},
+	{name: "AUTH-007-alive", req: "AUTH-007", role: engine.Both, does: "sends a KeepAlive right behind its HELLO"},
+	{name: "AUTH-009", role: engine.Both, does: "waits for ever for the handshake"},
+	{name: "AUTH-009-early", req: "AUTH-009", role: engine.Both, does: "waits for the handshake for 2 s only"},
+	{name: "AUTH-009-always", req: "AUTH-009", role: engine.Both, does: "ends a tunnel that is up after 10 s, too"},
+	{name: "AUTH-010", role: engine.Both, does: "states binding 1 without TLS"},
+	{name: "AUTH-010-tls", req: "AUTH-010", role: engine.Both, does: "states binding 0 under TLS"},
+	{name: "AUTH-013", role: engine.Both, does: "takes a tag auth of any size"},
+	{name: "AUTH-014", role: engine.Both, does: "has the same nonce on every tunnel"},
+	{name: "AUTH-015", role: engine.Both, does: "waits for the payload of a frame that is too long before the proofs"},
+	{name: "AUTH-016", role: Server, does: "keeps any number of strangers"},
+	{name: "AUTH-016-address", req: "AUTH-016", role: Server, does: "keeps any number of strangers of one address, up to the number of all"},
+	{name: "AUTH-016-closed", req: "AUTH-016", role: Server, does: "closes the door while all seats are taken"},
+	{name: "AUTH-017", role: Server, does: "takes 256 KiB for each stranger"},
+	{name: "AUTH-018", role: Server, does: "goes on with the tunnels of a key that was taken away"},
+	{name: "AUTH-018-all", req: "AUTH-018", role: Server, does: "ends the tunnels of all keys when one is taken away"},
+	{name: "AUTH-019", role: engine.Both, does: "goes on without auth when the HELLO has none"},
+	{name: "AUTH-021", role: Server, does: "states whatever binding the client states"},
+	{name: "AUTH-021-takes", req: "AUTH-021", role: Server, does: "takes the key though the binding is another"},
+	{name: "AUTH-021-tls", req: "AUTH-021", role: Server, does: "takes binding 0 under TLS"},
+	{name: "AUTH-022", role: Client, does: "ignores that the server's binding is another"},
+	{name: "AUTH-024", role: Server, does: "tells a stranger why he is denied"},
+	{name: "AUTH-025", role: engine.Both, does: "ignores an AUTH that answers nothing"},
+}
+
+var tlsMutants = []entry{
+	{name: "TLS-001", role: engine.Both, does: "offers and takes TLS 1.2, too"},
+	{name: "TLS-001-plain", req: "TLS-001", role: Server, does: "takes tunnels without TLS, too"},
+	{name: "TLS-002", role: Server, does: "takes clients with other protocols, and with none"},
+	{name: "TLS-002", role: Client, does: "goes on with a server that chose no protocol"},
+	{name: "TLS-004", role: Client, does: "takes any certificate"},
+	{name: "TLS-004-name", req: "TLS-004", role: Client, does: "takes a certificate for whatever name"},
+	{name: "TLS-004-expired", req: "TLS-004", role: Client, does: "takes an expired certificate"},
+	{name: "TLS-004-pin", req: "TLS-004", role: Client, does: "takes any key where a pin is all that it was told"},
+	{name: "TLS-004-plain", req: "TLS-004", role: Client, does: "goes on without TLS after a handshake that failed"},
+	{name: "TLS-004-key", req: "TLS-004", role: Client, does: "takes any certificate of a server that proves anything"},
+	{name: "TLS-005", role: Server, does: "asks for a client's certificate and serves who has none"},
+	{name: "TLS-005-any", req: "TLS-005", role: Server, does: "takes any client's certificate"},
+	{name: "TLS-006", role: engine.Both, does: "waits when the stream ends without close_notify"},
+	{name: "TLS-008", role: Server, does: "refuses other protocols by another alert"},
+	{name: "TLS-009", role: Server, does: "issues session tickets where it asks for certificates"},
+	{name: "TLS-010", role: Server, does: "waits for ever for a TLS handshake"},
+	{name: "TLS-010-seats", req: "TLS-010", role: Server, does: "keeps any number of tunnels in their TLS handshake"},
+	{name: "TLS-010-address", req: "TLS-010", role: Server, does: "lets one address have all the tunnels in their TLS handshake"},
+}
+
 var apiMutants = []entry{
 	{name: "API-001", role: API, does: "answers create without use_tunnel"},
 	{name: "API-002", role: API, does: "answers create two seconds before the port is bound"},
@@ -310,6 +376,10 @@ var Reasons = map[string]string{
 	"SEC-004/client":   "the memory for one payload, 1 MiB at most, is lost in what a process takes anyway; reference/session reads into buffers of its own",
 	"ORDER-004/server": "nothing that a server does at the first octets of a frame makes its ID idle, so that a second decision would show",
 
+	"AUTH-008": "how long a comparison takes is lost in what a network takes; reference/session compares by crypto/subtle",
+	"AUTH-011": "how rights are given is each server's own affair; the reference tests its own",
+	"AUTH-023": "no key that is wrong comes over the wire; reference/keys tests the vectors of kind key",
+
 	"XID-006":   "it takes 2^32 IDs; reference/session tests it",
 	"XOPEN-013": "which dials run is not visible on the wire; reference/session tests it",
 	"AWAY-013":  "whether a dial is under way is not visible on the tunnel before; reference/client tests it",
@@ -318,6 +388,7 @@ var Reasons = map[string]string{
 
 	"ALIVE-007": "whether a side itself read is not visible on the wire; reference/session tests it in fake time",
 	"MULTI-001": "a permission: there is nothing to break",
+	"TLS-003":   "the TLS library of the peer has no early data over TCP; reference/sock has no session tickets, and so none",
 	"SEC-001":   "which policy a client has is not visible on the wire; SEC-002 has a mutant for the usual one",
 	"SEC-003":   "how often a name was resolved is not visible on the wire; reference/client tests it",
 }

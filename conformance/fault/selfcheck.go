@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -385,7 +386,8 @@ func (s own) file(role engine.Role, mutant string, ports [2]int) string {
 		quick  = "env: {HOST_PROC: /nonexistent}" // a library of the program lists all processes when it starts, which takes longer than all else
 	)
 	flag += fmt.Sprintf(" --extended --drain 30s --memory %d", memory)
-	fmt.Fprintf(&b, "name: %s\ncapabilities: [ext, drain SIGTERM, tunnel-memory %d]\n%s\n", ownPeer, memory, quick)
+	fmt.Fprintf(&b, "name: %s\ncapabilities: [ext, auth, tls, drain SIGTERM, tunnel-memory %d]\n%s\n%s", ownPeer, memory, quick, keys(role))
+	b.WriteString(encrypted(role))
 	if role != Client {
 		fmt.Fprintf(&b, "server:\n  command: %s\n  ready: {tcp: \"{tunnel}\", within: 30s}\n", yamlString(
 			words(s.program)+" fault server --tunnel {tunnel} --visitor {visitor} --target {target}"+apiFlags(role, ports)+flag))
@@ -399,11 +401,46 @@ func (s own) file(role engine.Role, mutant string, ports [2]int) string {
 	return b.String()
 }
 
+// encrypted says how the peer is started for the options of section 31.
+func encrypted(role engine.Role) string {
+	options := map[string]map[engine.Role]string{
+		"tls":             {Server: "--cert {cert} --cert-key {cert.key}", Client: "--ca {ca}"},
+		"tls_pin":         {Client: "--pin {pin}"},
+		"tls_key":         {Server: "--keys {keys} --cert {cert} --cert-key {cert.key}", Client: "--key-file {key.file} --tls"},
+		"tls_client_cert": {Server: "--cert {cert} --cert-key {cert.key} --client-ca {client.ca}"},
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		var roles []string
+		for _, one := range []engine.Role{Server, Client} {
+			if args := options[name][one]; args != "" && (role == "" || role == one || role == API && one == Server) {
+				roles = append(roles, fmt.Sprintf("%s: %s", one, yamlString(args)))
+			}
+		}
+		if len(roles) > 0 {
+			fmt.Fprintf(&b, "%s: {%s}\n", name, strings.Join(roles, ", "))
+		}
+	}
+	return b.String()
+}
+
 func apiFlags(role engine.Role, ports [2]int) string {
 	if role != "" && role != API {
 		return ""
 	}
 	return fmt.Sprintf(" --api {api} --store {dir}/mappings.json --ports %d-%d", ports[0], ports[1])
+}
+
+// keys says how the roles of a subject file ask for a key.
+func keys(role engine.Role) string {
+	var how []string
+	if role != Client {
+		how = append(how, "server: \"--keys {keys}\"")
+	}
+	if role == "" || role == Client {
+		how = append(how, "client: \"--key-file {key.file}\"")
+	}
+	return "key: {" + strings.Join(how, ", ") + "}\n"
 }
 
 // words quotes one word of a command line.

@@ -50,7 +50,7 @@ var coreClocks = []overdue{
 	{
 		"ALIVE-001", Client, "a client sends a KeepAlive every 15 s",
 		func(t *Tunnel) (time.Time, bool) {
-			return t.from(Client, t.alive).Add(keepAliveInterval + slack), true
+			return t.from(Client, t.alive).Add(keepAliveInterval + slack), !t.guarded[Server]
 		},
 		func(t *Tunnel, now time.Time) { t.alive = now },
 	},

@@ -27,5 +27,6 @@
 //	rules.go    the rules that a frame breaks when it passes
 //	profile.go  the tables of a profile, by sender and type
 //	ext.go      an extended tunnel and its connections; rules_ext.go: the rules of the Extended profile
+//	auth.go     the handshake with auth, and what may pass before its end
 //	clock.go    the rules that are broken by silence
 package judge

@@ -133,7 +133,7 @@ func (t *Tunnel) begin(v *view) {
 	if x.alive >= maxLives {
 		t.full = true
 		clear(x.streams)
-		t.lose(fmt.Sprintf("more than %d IDs in use: IDs are no longer judged", maxLives))
+		t.lose(fmt.Sprintf("more than %d IDs in use at a time", maxLives))
 		return
 	}
 	x.highest = int64(id)

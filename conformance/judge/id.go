@@ -84,7 +84,7 @@ func (t *Tunnel) add(l *life) {
 		t.full = true
 		clear(t.lives)
 		clear(t.owed)
-		t.lose(fmt.Sprintf("more than %d IDs in use: IDs are no longer judged", maxLives))
+		t.lose(fmt.Sprintf("more than %d IDs in use at a time", maxLives))
 		return
 	}
 	t.lives[l.id] = l

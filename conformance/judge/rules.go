@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -37,14 +38,15 @@ var (
 // needsHello reports whether frames of a type need the peer's HELLO.
 func needsHello(t wire.Type) bool { return t.Extension() && t != wire.TypeHello }
 
-// framing is how many rules about the header alone coreForm begins with: they come before those of a profile.
-const framing = 3
+// framing is how many rules about the header, and the proofs of section 30, coreForm begins with: they come before those of a profile.
+var framing = 3 + len(authForm)
 
 // coreForm are the rules about a frame by itself; the first that is broken decides, as in section 15.
-var coreForm = []rule{
+var coreForm = slices.Concat([]rule{
 	{"FRAME-001", either, anyType, wrongVersion, "FRAME-002", "everything on the tunnel is frames of version 0x01"},
 	{"FRAME-005", either, anyType, tooLong, "FRAME-004", "no payload is longer than 1,048,576 octets"},
 	{"FRAME-009", either, wire.Type.Reserved, always, "", "no frame of a reserved type is sent"},
+}, authForm, []rule{
 	{"EXT-001", either, needsHello, unagreed, "", "types 0x11 to 0x3F come only after the peer's HELLO"},
 	{"EXT-001", aClient, hello, notFirst, "", "HELLO is the client's first frame"},
 	{"EXT-001", aServer, hello, answersNoHello, "", "HELLO of a server answers one of the client"},
@@ -56,7 +58,7 @@ var coreForm = []rule{
 	{"FRAME-001", either, wire.Type.Core, wrongSize, "FRAME-008", "a payload has a size that section 6 allows for its type"},
 	{"ALIVE-002", aServer, keepAlive, answersNoKeepAlive, "", "a server sends no KeepAlive that answers none"},
 	{"ALIVE-003", aClient, keepAlive, answersAnswers, "", "a client does not answer KeepAlives"},
-}
+})
 
 // coreState are the rules about the ID of a sound frame; the first that is broken decides.
 var coreState = []rule{

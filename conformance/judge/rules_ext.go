@@ -40,7 +40,7 @@ var (
 	newer   = anyOf(wire.TypeFin, wire.TypeReset, wire.TypeWindow, wire.TypeOpened)
 )
 
-// ofOption are the types that section 5 sets aside for options, which no HELLO of this text agrees to.
+// ofOption are the types that section 5 sets aside for options, which no HELLO of this text agrees to, but for auth.
 var ofOption = anyOf(0x15, 0x19, 0x1A, 0x1B, 0x1C, 0x1E)
 
 // unassigned reports whether a HELLO agrees to nothing about an extension type.
@@ -48,7 +48,7 @@ func unassigned(t wire.Type) bool { return t.Extension() && !t.Base() && !t.Grea
 
 // extForm are the rules about a frame by itself on an extended tunnel. Core's follow; that extensions need a HELLO is no question any more.
 var extForm = []rule{
-	{"EXT-001", either, ofOption, always, "HELLO-006", "no frame of an option that was not agreed is sent"},
+	{"EXT-001", either, ofOption, notAgreed, "HELLO-006", "no frame of an option that was not agreed is sent"},
 	{"EXT-001", either, unassigned, always, "", "only types that HELLO agrees to are sent"},
 	{"EXT-001", aClient, hello, always, "HELLO-003", "a client says HELLO once, as its first frame"},
 	{"EXT-001", aServer, hello, always, "HELLO-004", "a server answers one HELLO with one"},
@@ -56,6 +56,7 @@ var extForm = []rule{
 	{"XOPEN-016", aClient, opening, always, "XOPEN-016", "a client sends no OPEN"},
 	{"XOPEN-016", aServer, opened, always, "XOPEN-016", "a server sends no OPENED"},
 	{"FRAME-001", either, wire.Type.Base, wrongSize, "FRAME-008", "a payload has a size that its type allows"},
+	{"AUTH-025", either, only(wire.TypeAuth), answersNothing, "AUTH-025", "an AUTH comes where the handshake has it"},
 	{"TLV-001", either, wire.Type.Base, brokenTags, "TLV-001", "TLVs end at the end of the payload, known ones come once and have their sizes"},
 	{"PING-001", either, pong, answersNoPing, "", "each PING gets one PONG, with the same octets and in order"},
 }

@@ -9,6 +9,7 @@ import (
 
 // Config says whom a Tunnel judges, and who is told what it finds.
 type Config struct {
+	Auth   bool                                                    // both sides ask for auth, whatever their HELLOs say
 	Judged []Side                                                  // only they are charged; what the other does is known to be on purpose
 	Found  func(Violation)                                         // is told each violation
 	Saw    func(side Side, n uint64, f *wire.Frame, now time.Time) // is told each frame before it is judged; nil: nobody is
@@ -44,6 +45,7 @@ type Tunnel struct {
 	greetings       [2]uint64  // the windows of the HELLOs
 	mostStreams     int        // connections that the client takes, by its HELLO
 	ext             *extension // nil: not an extended tunnel
+	handshake                  // of section 30
 	volley          int        // answered KeepAlives in strict alternation, nothing between
 	served          bool       // the last KeepAlive was the client's
 	volleyBegan     time.Time
@@ -60,6 +62,7 @@ type Tunnel struct {
 // New is a tunnel that begins now.
 func New(c Config, now time.Time) *Tunnel {
 	t := &Tunnel{c: c, rules: core(), began: now, alive: now, ids: newIDs(), silence: newSilence(now)}
+	t.guarded = [2]bool{c.Auth, c.Auth}
 	for _, side := range c.Judged {
 		t.judged[side] = true
 	}
@@ -104,7 +107,7 @@ func (t *Tunnel) Octets(side Side, b []byte, now time.Time) {
 		return
 	}
 	if side == Client && d.frames == 0 && !d.Begun() && b[0] == tlsHandshake {
-		t.Unread("TLS: its frames cannot be read")
+		t.Unread("encrypted")
 	}
 	if t.unread {
 		return
@@ -213,6 +216,9 @@ func (t *Tunnel) frame(side Side, f wire.Frame, now time.Time) {
 	sound := t.listens(side) && !t.judge(v, rules.form)
 	if f.Type == wire.TypeHello { // good or bad, it agrees to GOAWAY
 		t.hellos[side]++
+	}
+	if f.Sound() && (f.Type == wire.TypeHello || f.Type == wire.TypeAuth) {
+		t.shake(f, side)
 	}
 	if t.ext != nil {
 		t.ext.note(v)

@@ -49,10 +49,7 @@ func (e Entry) class() string {
 	if e.Role == engine.API {
 		return "api"
 	}
-	if e.Profile == "ext" {
-		return "ext-" + string(e.Role)
-	}
-	return "core-" + string(e.Role)
+	return cmp.Or(e.Profile, "core") + "-" + string(e.Role)
 }
 
 // classes is the outcome for every class that the run touched.
@@ -60,7 +57,7 @@ func (f *File) classes() []Class {
 	byName := map[string]*Class{}
 	for _, e := range f.Results {
 		name := e.class()
-		if e.Unscored != "" && e.Profile == "ext" { // of a set that does not have it
+		if e.Unscored != "" && e.Profile != "core" && e.Role != engine.API { // of a set that does not have it
 			continue
 		}
 		c := byName[name]

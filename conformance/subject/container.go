@@ -207,7 +207,8 @@ type container struct {
 	image     *Image
 	here, dir string
 	args, env []string
-	at        *placement // nil: in the network of the host
+	at        *placement        // nil: in the network of the host
+	files     map[string]string // that are there before the first start
 
 	engine *engine
 	made   *testcontainers.DockerContainer
@@ -218,7 +219,7 @@ type container struct {
 func (c *container) with(variable string) program {
 	return &container{
 		subject: c.subject, image: c.image, here: c.here, dir: c.dir,
-		args: c.args, env: append(slices.Clip(c.env), variable), at: c.at,
+		args: c.args, env: append(slices.Clip(c.env), variable), at: c.at, files: c.files,
 	}
 }
 
@@ -258,6 +259,9 @@ func (c *container) make(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.files)) {
+		request.Files = append(request.Files, testcontainers.ContainerFile{Reader: strings.NewReader(c.files[name]), ContainerFilePath: name, FileMode: 0o600})
+	}
 	made, err := c.engine.CreateContainer(ctx, request)
 	if d, ok := made.(*testcontainers.DockerContainer); ok {
 		if c.made = d; err != nil { // made, but its reaper is not there
@@ -265,6 +269,17 @@ func (c *container) make(ctx context.Context) (err error) {
 		}
 	}
 	return err
+}
+
+// put writes a file for the program: into the container, once it is made.
+func (c *container) put(path, text string) error {
+	if c.made == nil {
+		c.files[path] = text
+		return nil
+	}
+	ctx, cancel := uninterrupted(context.Background())
+	defer cancel()
+	return c.made.CopyToContainer(ctx, []byte(text), path, 0o600)
 }
 
 // shape makes a container one of its placement.

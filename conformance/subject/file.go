@@ -26,20 +26,25 @@ func Given(addr string) string {
 
 // A File is what a subject file says.
 type File struct {
-	Name         string            `yaml:"name"`
-	Server       *Role             `yaml:"server"`
-	Client       *Role             `yaml:"client"`
-	Tunnel       string            `yaml:"tunnel"`
-	Visitor      string            `yaml:"visitor"`
-	Target       string            `yaml:"target"`
-	API          string            `yaml:"api"`
-	Prepare      string            `yaml:"prepare"`
-	Ready        *Ready            `yaml:"ready"`
-	Env          map[string]string `yaml:"env"`
-	Version      string            `yaml:"version"`
-	Needs        []string          `yaml:"needs"` // programs
-	Capabilities []string          `yaml:"capabilities"`
-	Fresh        bool              `yaml:"fresh"` // no case on an instance that served another
+	Name          string            `yaml:"name"`
+	Server        *Role             `yaml:"server"`
+	Client        *Role             `yaml:"client"`
+	Tunnel        string            `yaml:"tunnel"`
+	Visitor       string            `yaml:"visitor"`
+	Target        string            `yaml:"target"`
+	API           string            `yaml:"api"`
+	Prepare       string            `yaml:"prepare"`
+	Ready         *Ready            `yaml:"ready"`
+	Env           map[string]string `yaml:"env"`
+	Version       string            `yaml:"version"`
+	Needs         []string          `yaml:"needs"` // programs
+	Capabilities  []string          `yaml:"capabilities"`
+	Fresh         bool              `yaml:"fresh"`           // no case on an instance that served another
+	Key           *Option           `yaml:"key"`             // how its roles ask for a key (section 30)
+	TLS           *Option           `yaml:"tls"`             // how they encrypt (section 31)
+	TLSPin        *Option           `yaml:"tls_pin"`         // how a client encrypts, and knows its server by a pin
+	TLSClientCert *Option           `yaml:"tls_client_cert"` // how a server encrypts, and asks for clients' certificates
+	TLSKey        *Option           `yaml:"tls_key"`         // how they encrypt, and ask for a key
 
 	here string // folder of the file
 }
@@ -208,6 +213,9 @@ func (f *File) check(doc *Document) error {
 		}
 	}
 	if err := checkEnv(doc, "env", f.Env, f.example()); err != nil {
+		return err
+	}
+	if err := f.checkOptions(doc); err != nil {
 		return err
 	}
 	return f.checkReady(doc, "ready", f.Ready)

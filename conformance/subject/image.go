@@ -83,12 +83,16 @@ func (f *File) container(name string, r *Role, v values, o Options, at *placemen
 	if err != nil {
 		return nil, fmt.Errorf("%s.args: %w", name, err)
 	}
+	more, err := f.appended(name, inside, o)
+	if err != nil {
+		return nil, err
+	}
 	env, err := f.environment(contract(name, v, o.Scenario), r.Env, inside)
 	if err != nil {
 		return nil, err
 	}
 	return &container{
 		subject: f.Name, image: r.Image, here: v.here, dir: v.dir,
-		args: args, env: env, at: at,
+		args: append(args, more...), env: env, at: at, files: map[string]string{},
 	}, nil
 }

@@ -34,12 +34,16 @@ const (
 // Options say how to start a subject. The zero value starts all of it.
 type Options struct {
 	Part     Part
-	At       Addrs         // addresses of the caller's own; they win over the file's
-	Place    *Place        // where images run; nil: in the network of the host
-	Line     Line          // what the client is to reach the server through; nil: nothing
-	Scenario string        // what a program finds in ADIT_SCENARIO: the case that it is started for
-	LogLines int           // lines kept of each process; 0: 200
-	Grace    time.Duration // between SIGTERM and SIGKILL; 0: 5 s
+	At       Addrs             // addresses of the caller's own; they win over the file's
+	Place    *Place            // where images run; nil: in the network of the host
+	Line     Line              // what the client is to reach the server through; nil: nothing
+	Option   string            // which of the file's options it is started for, by name; empty: key where there are Keys, else none
+	Keys     []string          // as text; a server asks for one of them, a client has the first
+	Files    map[string]string // of certificates and private keys, by the names of their placeholders
+	Pin      string            // of the server's certificate
+	Scenario string            // what a program finds in ADIT_SCENARIO: the case that it is started for
+	LogLines int               // lines kept of each process; 0: 200
+	Grace    time.Duration     // between SIGTERM and SIGKILL; 0: 5 s
 }
 
 func (o Options) logLines() int        { return cmp.Or(o.LogLines, 200) }
@@ -149,6 +153,9 @@ func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o 
 			}
 		}
 	}
+	if err := in.putFiles(o); err != nil {
+		return err
+	}
 	procs := in.Processes()
 	var whole *gate
 	if o.Part != ClientOnly { // only the client's own condition can come true without a server
@@ -242,11 +249,15 @@ func (f *File) command(name string, r *Role, v values, o Options) (program, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s.command: %w", name, err)
 	}
+	more, err := f.appended(name, v, o)
+	if err != nil {
+		return nil, err
+	}
 	env, err := f.environment(contract(name, v, o.Scenario), r.Env, v)
 	if err != nil {
 		return nil, err
 	}
-	return command{argv, env}, nil
+	return command{append(argv, more...), env}, nil
 }
 
 // environment is env, then the file's variables, then the role's own.

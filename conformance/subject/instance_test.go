@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,6 +83,43 @@ func TestServerAndClientAreStartedReadyAndEnded(t *testing.T) {
 		if p.Status() != "exit status 0" || p.Log(1)[0] != "told to end" {
 			t.Errorf("%s: %s, %q; want an orderly end", p.Name, p.Status(), p.Log(0))
 		}
+	}
+}
+
+// With keys each role is told where they are, and finds them, for its owner alone.
+func TestKeysAreHandedToBothRoles(t *testing.T) {
+	t.Parallel()
+	f := parse(t, pair+"key: {server: \"--keys '{keys}'\", client: \"--key {key} {key.file} {visitor.host}\"}\n")
+	in := start(t, f, Options{Keys: []string{"adit1:a:x", "adit1:b:y"}})
+	keys, key := filepath.Join(in.Dir, "keys"), filepath.Join(in.Dir, "key")
+	if got := in.Server.Log(1)[0]; !strings.HasSuffix(got, in.Dir+" --keys "+keys+" ") {
+		t.Errorf("the server was started as %q", got)
+	}
+	if got := in.Client.Log(1)[0]; !strings.HasSuffix(got, " --key adit1:a:x "+key+" 127.0.0.1 hello") {
+		t.Errorf("the client was started as %q", got)
+	}
+	hold := func(name, want string) {
+		t.Helper()
+		text, err := os.ReadFile(name)
+		info, _ := os.Stat(name)
+		if err != nil || string(text) != want || info.Mode() != 0o600 {
+			t.Errorf("%s has %q, %v, %v; want %q for its owner alone", name, text, info, err, want)
+		}
+	}
+	hold(keys, "adit1:a:x\nadit1:b:y\n")
+	hold(key, "adit1:a:x\n")
+	if err := in.SetKeys([]string{"adit1:c:z"}); err != nil {
+		t.Fatal(err)
+	}
+	hold(keys, "adit1:c:z\n")
+	hold(key, "adit1:a:x\n")
+	open := start(t, f, Options{})
+	if _, err := os.Stat(filepath.Join(open.Dir, "keys")); !errors.Is(err, os.ErrNotExist) || strings.Contains(open.Server.Log(1)[0], "--keys") {
+		t.Errorf("started open, the server is told of keys: %q, %v", open.Server.Log(1), err)
+	}
+	_, err := parse(t, pair).Start(t.Context(), Options{Keys: []string{"adit1:a:x"}})
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "say in key.server how it is started") {
+		t.Errorf("started with keys and no way to tell: %v", err)
 	}
 }
 
@@ -298,4 +336,62 @@ func TestCloseGivesThePortsBack(t *testing.T) {
 		t.Errorf("Close: %v; port %d is not given back", err, port)
 	}
 	ours.release(in.At)
+}
+
+// For each option of TLS each role is told where its files are, and finds them, for its owner alone.
+func TestCertificatesAreHandedToBothRoles(t *testing.T) {
+	t.Parallel()
+	f := parse(t, pair+"tls: {server: \"{cert} {cert.key}\", client: \"{ca}\"}\ntls_pin: {client: \"{pin}\"}\n"+
+		"tls_client_cert: {server: \"{client.ca}\"}\ntls_key: {server: \"{keys} {cert}\", client: \"{key} {pin}\"}\n")
+	made := map[string]string{"cert": "C", "cert.key": "K", "ca": "A", "client.ca": "B"}
+	for _, tt := range []struct {
+		option, server, client string // arguments; in {dir} but for those in angle brackets
+		part                   Part
+		keys                   []string
+	}{
+		{"tls", "cert cert.key", "ca", Whole, nil},
+		{"tls_pin", "", "<p1n>", ClientOnly, nil},
+		{"tls_key", "keys cert", "<adit1:a:x> <p1n>", Whole, []string{"adit1:a:x"}},
+	} {
+		at := Addrs{}
+		if tt.part == ClientOnly {
+			at.Tunnel = "127.0.0.1:9"
+		}
+		in := start(t, f, Options{Part: tt.part, At: at, Option: tt.option, Keys: tt.keys, Files: made, Pin: "p1n"})
+		want := func(args string) (words []string) {
+			for _, w := range strings.Fields(args) {
+				if value, ok := strings.CutPrefix(w, "<"); ok {
+					words = append(words, strings.TrimSuffix(value, ">"))
+				} else {
+					words = append(words, filepath.Join(in.Dir, w))
+				}
+			}
+			return words
+		}
+		for role, p := range map[string]*Process{tt.server: in.Server, tt.client: in.Client} {
+			if p == nil {
+				continue
+			}
+			if got := p.Command(); !strings.HasSuffix(got, strings.Join(want(role), " ")) {
+				t.Errorf("%s: started as %q; want %q at its end", tt.option, got, want(role))
+			}
+		}
+		for name, text := range made {
+			file := filepath.Join(in.Dir, name)
+			got, err := os.ReadFile(file)
+			if info, _ := os.Stat(file); err != nil || string(got) != text || info.Mode() != 0o600 {
+				t.Errorf("%s: %s has %q, %v; want %q for its owner alone", tt.option, name, got, err, text)
+			}
+		}
+	}
+	if got := f.Options("server"); !slices.Equal(got, []string{"tls", "tls_client_cert", "tls_key"}) {
+		t.Errorf("a server's options are %q", got)
+	}
+	if got := f.Options("client"); !slices.Equal(got, []string{"tls", "tls_pin", "tls_key"}) {
+		t.Errorf("a client's options are %q", got)
+	}
+	_, err := parse(t, pair).Start(t.Context(), Options{Option: "tls", Files: made})
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "say in tls.server how it is started") {
+		t.Errorf("started for an option that the file does not have: %v", err)
+	}
 }

@@ -37,6 +37,8 @@ type program interface {
 	start(ctx context.Context, log io.Writer) (run, error)
 	// remove removes what outlives the runs; it may be called again, and before any start.
 	remove() error
+	// put writes a file of {dir}, before the first start or later.
+	put(path, text string) error
 	// with is the same program with one more variable.
 	with(variable string) program
 	String() string // the command line, filled in

@@ -37,7 +37,8 @@ func TestSubjectsFollowTheSchema(t *testing.T) {
 func TestInvalidFilesBreakTheSchema(t *testing.T) {
 	beyond := []string{
 		"empty", "syntax", "twice", "two-documents", // no document
-		"env", "image-dir", "image-here", "no-api", "placeholder", "quote", "version", // texts
+		"env", "image-dir", "image-here", "no-api", "placeholder", "quote", "version", "key-place", "tls-place", "tls-word", "tls-keys", // texts
+		"key-role", "key-elsewhere", "tls-elsewhere", // one key that another one decides
 	}
 	files, err := filepath.Glob("testdata/invalid-*.yaml")
 	if err != nil || len(files) <= len(beyond) {
@@ -53,6 +54,6 @@ func TestInvalidFilesBreakTheSchema(t *testing.T) {
 
 func TestSchemaHasTheKeysOfTheStructs(t *testing.T) {
 	schematest.SameKeys(t, JSONSchema, "yaml", map[string]reflect.Type{
-		"$defs/File": reflect.TypeFor[File](), "$defs/Role": reflect.TypeFor[Role](), "$defs/Ready": reflect.TypeFor[Ready](),
+		"$defs/File": reflect.TypeFor[File](), "$defs/Role": reflect.TypeFor[Role](), "$defs/Ready": reflect.TypeFor[Ready](), "$defs/Option": reflect.TypeFor[Option](),
 	})
 }

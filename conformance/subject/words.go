@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -66,13 +67,24 @@ const placeholders = "{tunnel} or {addr}, {visitor}, {target}, {api}, each with 
 type values struct {
 	at        Addrs
 	dir, here string
+	option    map[string]string // placeholders that an option has besides
 }
 
 // value is what stands for one placeholder.
 func (v values) value(p string) (string, error) {
+	if val, ok := v.option[p]; ok {
+		return val, nil
+	}
 	name, part, _ := strings.Cut(p[1:len(p)-1], ".")
 	var addr string
 	switch name {
+	case "keys", "key":
+		return "", fmt.Errorf("placeholder %s: the options key and tls_key alone have it: write it there", p)
+	case "cert", "client", "ca", "pin":
+		if slices.Contains(ofTLS, p) {
+			return "", fmt.Errorf("placeholder %s: the options that begin with tls alone have it: write it there", p)
+		}
+		return "", fmt.Errorf("unknown placeholder %s; the options that begin with tls have %s", p, strings.Join(ofTLS, ", "))
 	case "dir", "here":
 		if part != "" {
 			return "", fmt.Errorf("placeholder %s: {%s} has no parts", p, name)

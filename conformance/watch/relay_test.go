@@ -3,9 +3,15 @@ package watch
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,12 +127,38 @@ func TestRelayPassesResets(t *testing.T) {
 
 func TestRelayOfTLS(t *testing.T) {
 	w := watch(t)
-	hello := []byte("\x16\x03\x01\x00\x05hello")
-	send(t, w.client, hello)
-	wantOctets(t, w.server, hello)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := tls.Server(w.server, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}})
+	client := tls.Client(w.client, &tls.Config{InsecureSkipVerify: true})
+	noise := make([]byte, 1<<20) // what is no frame at all
+	_, _ = rand.Read(noise)
+	for from, to := range map[*tls.Conn]*tls.Conn{client: server, server: client} {
+		var sending sync.WaitGroup
+		sending.Go(func() { _, _ = from.Write(noise) })
+		got := make([]byte, len(noise))
+		if n, err := io.ReadFull(to, got); err != nil || !bytes.Equal(got, noise) {
+			t.Fatalf("read %d octets, %v; want the %d that were sent", n, err, len(noise))
+		}
+		sending.Wait()
+	}
 	rep := w.stop()
-	if rep.Broken() || len(rep.NotJudged) != 1 {
-		t.Errorf("report %+v; want a tunnel that is not judged", rep)
+	if len(rep.Violations) != 0 || rep.Frames != 0 || !slices.Equal(rep.NotJudged, []Lost{{1, "encrypted"}}) {
+		t.Errorf("report %+v; want one tunnel that is not judged, and nothing charged", rep)
+	}
+	var summary bytes.Buffer
+	rep.WriteText(&summary)
+	for _, text := range []string{w.log.String(), summary.String()} {
+		if strings.Count(text, "tunnel 1: encrypted, not judged\n") != 1 {
+			t.Errorf("it is not said once that the tunnel is encrypted:\n%s", text)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func (r *Report) WriteText(w io.Writer) {
 		fmt.Fprintf(w, "%d more tunnels were refused: the server could not be dialled\n", r.Unreached)
 	}
 	for _, l := range r.NotJudged {
-		fmt.Fprintf(w, "tunnel %d was not judged, or in part: %s\n", l.Tunnel, l.Why)
+		fmt.Fprintf(w, "tunnel %d: %s, not judged\n", l.Tunnel, l.Why)
 	}
 	if r.NotJudgedMore > 0 {
 		fmt.Fprintf(w, "nor were %d more\n", r.NotJudgedMore)

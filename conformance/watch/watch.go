@@ -169,7 +169,7 @@ func (t *tunnel) lost(why string) {
 		r.unseenMore++
 	}
 	r.mu.Unlock()
-	r.say("tunnel %d is not judged: %s", t.n, why)
+	r.say("tunnel %d: %s, not judged", t.n, why)
 }
 
 // say hands a line to the printer. It never waits: lines that find no room are counted instead.

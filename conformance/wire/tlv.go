@@ -20,6 +20,7 @@ var (
 	TagInstance       = tag("instance")
 	TagWindow         = tag("window")
 	TagMaxConnections = tag("max-connections")
+	TagAuth           = tag("auth")
 	TagNetwork        = tag("network")
 	TagHost           = tag("host")
 	TagPort           = tag("port")
@@ -161,7 +162,7 @@ var known = sync.OnceValue(func() map[place]map[Tag][]int {
 	return all
 })
 
-// Tagged says what of the TLVs of a frame that a role sends breaks TLV-001; nil for a frame without fault, and for a type that has none.
+// Tagged says what of the TLVs of a frame that a role sends breaks TLV-001, or AUTH-013; nil for a frame without fault, and for a type that has none.
 func (f Frame) Tagged(from string) error {
 	tags, tagged := known()[place{f.Type.String(), from}]
 	if !tagged {
@@ -179,7 +180,7 @@ func (f Frame) Tagged(from string) error {
 			continue
 		case seen[v.Tag]:
 			return fmt.Errorf("tag %s comes twice in %s", v.Tag, f.Type)
-		case sizes != nil && !slices.Contains(sizes, len(v.Value)):
+		case sizes != nil && !slices.Contains(sizes, len(v.Value)), v.Tag == TagAuth && !authSized(v.Value, from):
 			return fmt.Errorf("tag %s of %s has %d octets", v.Tag, f.Type, len(v.Value))
 		}
 		seen[v.Tag] = true

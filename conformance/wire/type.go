@@ -42,10 +42,10 @@ type shape struct {
 	prefix uint32 // octets of payload that say all but what is carried on: see Scanner
 }
 
-// shapes are the rows of the tables of frames, Core's and the Extended profile's, by type; nil for a type that they do not have.
+// shapes are the rows of the tables of frames, Core's, the Extended profile's and the option auth's, by type; nil for a type that they do not have.
 var shapes = sync.OnceValue(func() *[256]*shape {
 	var all [256]*shape
-	for _, rows := range []iter.Seq[spec.Frame]{spec.Frames(), spec.ExtFrames()} {
+	for _, rows := range []iter.Seq[spec.Frame]{spec.Frames(), spec.ExtFrames(), spec.AuthFrames()} {
 		for f := range rows {
 			s := &shape{Frame: f, hasID: f.Scope == "connection"}
 			for _, m := range f.Forms {

@@ -39,6 +39,8 @@ func Decode(f Frame) spec.Decoded {
 			d.Text = new(notation(b))
 		case "mark":
 			d.Mark = new(notation(b))
+		case "proof":
+			d.Proof = new(notation(b))
 		case "tlvs":
 			d.TLVs = described(f)
 		}
@@ -113,6 +115,8 @@ func value(d spec.Decoded, name string, size int) ([]byte, error) {
 		return octets(*d.Text)
 	case name == "mark" && d.Mark != nil:
 		return octets(*d.Mark)
+	case name == "proof" && d.Proof != nil:
+		return octets(*d.Proof)
 	case name == "tlvs":
 		return tlvs(d.TLVs)
 	}

@@ -23,12 +23,12 @@ func same(f Frame, want spec.Decoded) bool {
 	}) {
 		return false
 	}
-	for _, o := range [][2]*spec.Octets{{got.Text, want.Text}, {got.Mark, want.Mark}} {
+	for _, o := range [][2]*spec.Octets{{got.Text, want.Text}, {got.Mark, want.Mark}, {got.Proof, want.Proof}} {
 		if (o[0] == nil) != (o[1] == nil) || o[0] != nil && !bytes.Equal(o[0].Bytes(), o[1].Bytes()) {
 			return false
 		}
 	}
-	got.TLVs, want.TLVs, got.Text, want.Text, got.Mark, want.Mark = nil, nil, nil, nil, nil, nil
+	got.TLVs, want.TLVs, got.Text, want.Text, got.Mark, want.Mark, got.Proof, want.Proof = nil, nil, nil, nil, nil, nil, nil, nil
 	if (got.Octets == nil) != (want.Octets == nil) || got.Octets != nil && !bytes.Equal(got.Octets.Bytes(), want.Octets.Bytes()) {
 		return false
 	}
@@ -76,11 +76,11 @@ func codec(layer string) bool { return layer == "version" || layer == "length" |
 
 func TestFrameVectors(t *testing.T) {
 	n := 0
-	for _, v := range slices.AppendSeq(slices.Collect(spec.Vectors("frame")), spec.ExtVectors("frame")) {
+	for _, v := range slices.AppendSeq(slices.AppendSeq(slices.Collect(spec.Vectors("frame")), spec.ExtVectors("frame")), spec.AuthVectors("frame")) {
 		n++
 		octets := v.Octets.Bytes()
 		f, part, err := Read(bytes.NewReader(octets))
-		if len(part) == HeaderLen && v.Profile == "ext" { // what is too long shows in the header
+		if len(part) == HeaderLen && v.Profile != "core" { // what is too long shows in the header
 			f, err = parseHeader(part), nil
 		}
 		got, want := layer(f, err, v.Role), ""
@@ -118,6 +118,48 @@ func TestFrameVectors(t *testing.T) {
 	}
 	if n < 50 {
 		t.Fatalf("%d frame vectors; something is wrong with them", n)
+	}
+}
+
+// The suite's proofs, and its keys as text, are those of the vectors.
+func TestAuthVectors(t *testing.T) {
+	n := 0
+	for v := range spec.AuthVectors("proof") {
+		n++
+		p := v.Proofs
+		k := Key{p.Key.ID, [32]byte(p.Key.Secret.Bytes())}
+		client, _, _ := Read(bytes.NewReader(p.ClientHello.Bytes()))
+		server, _, _ := Read(bytes.NewReader(p.ServerHello.Bytes()))
+		cb, said := CB(p.CB.Bytes()), Transcript(client, server)
+		if !bytes.Equal(said[:], p.T.Bytes()) {
+			t.Errorf("%s: T is %x", v.ID, said)
+		}
+		for role, want := range map[string]spec.Octets{"server": p.Server, "client": p.Client} {
+			if got := k.Proof(role, cb, said); !bytes.Equal(got[:], want.Bytes()) {
+				t.Errorf("%s: the %s's proof is %x; want %x", v.ID, role, got, want.Bytes())
+			}
+		}
+		for role, f := range map[string]Frame{"client": client, "server": server} {
+			a, ok := f.Auth()
+			if tag, _ := f.Tag(TagAuth); !ok || !bytes.Equal(a.TLV().Value, tag) || a.Binding != p.Binding || (role == "client") != (a.ID == k.ID) {
+				t.Errorf("%s: auth of the %s is %+v, %v", v.ID, role, a, ok)
+			}
+		}
+	}
+	for v := range spec.AuthVectors("key") {
+		if v.Key == nil {
+			continue
+		}
+		n++
+		if k := (Key{v.Key.ID, [32]byte(v.Key.Secret.Bytes())}); k.Line() != *v.Line {
+			t.Errorf("%s: the key as text is %s; want %s", v.ID, k.Line(), *v.Line)
+		}
+	}
+	if n < 6 {
+		t.Fatalf("%d vectors of proofs and keys; something is wrong with them", n)
+	}
+	if a, b := NewKey("a"), NewKey("a"); a == b || NewAuth(0, "a") == NewAuth(0, "a") {
+		t.Error("two keys, or two nonces, are the same")
 	}
 }
 

@@ -2,6 +2,7 @@
 
 Everything runs in one asyncio loop on non-blocking sockets, so that reset, orderly end, pauses and the
 hand-over of octets to the transport are under exact control. An ID that is not in Tunnel.conns is idle."""
+import argparse
 import asyncio
 import socket
 import struct
@@ -67,6 +68,16 @@ def host_port(text):
     return host.strip("[]"), int(port)
 
 
+def flag(read):
+    """For argparse, which keeps the message of its own exception alone."""
+    def checked(text):
+        try:
+            return read(text)
+        except (OSError, ValueError) as e:
+            raise argparse.ArgumentTypeError(e)
+    return checked
+
+
 class Conn:
     """A connection: the state of its ID, and its local socket, which may outlive the ID (section 10)."""
 
@@ -92,6 +103,7 @@ class Conn:
 
 class Tunnel:
     is_server = False
+    read_size = READ
 
     def __init__(self, loop, sock, name, forbidden, silence_limit, on_lost):
         self.loop, self.sock, self.name = loop, sock, name
@@ -119,7 +131,7 @@ class Tunnel:
         self.frame_done = 0
         self.frame_marks = deque()    # (age, octets)
         prepare(sock)
-        loop.add_reader(sock, self.guard, self.tunnel_readable)
+        self.listen()
         self.ticker = loop.create_task(self.tick())
 
     # --- the tunnel itself ------------------------------------------------------------------------
@@ -131,11 +143,19 @@ class Tunnel:
         except Exception as e:
             self.lose("internal error %r" % e)
 
+    def listen(self):
+        self.loop.add_reader(self.sock, self.guard, self.tunnel_readable)
+        self.read_more()
+
+    def read_more(self):
+        if self.sock.more:                                # TLS has it already
+            self.loop.call_soon(self.guard, self.tunnel_readable)
+
     def tunnel_readable(self):
         if self.lost or self.paused:
             return
         try:
-            chunk = self.sock.recv(READ)
+            chunk = self.sock.recv(self.read_size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as e:
@@ -151,6 +171,7 @@ class Tunnel:
         except frames.ProtocolError as e:                 # ERR-001
             return self.broken(e)
         self.check_pause()
+        self.read_more()
 
     def broken(self, error):
         self.lose("tunnel error, %s: %s" % (error.layer, error))
@@ -249,7 +270,7 @@ class Tunnel:
         else:
             self.paused = False
             self.pauses.append((self.pause_began, time.monotonic()))
-            self.loop.add_reader(self.sock, self.guard, self.tunnel_readable)
+            self.listen()
 
     def judge_pause(self, now):
         for c in list(self.locals):                       # FLOW-002
@@ -303,9 +324,10 @@ class Tunnel:
         """Hand over what the transport takes. Reading goes on meanwhile (FLOW-005)."""
         self.flush_soon = False
         out = self.out
-        while out and not self.lost:
+        while (out or self.sock.unsent) and not self.lost:
             batch = [out[i][2] for i in range(min(len(out), 32))]
-            batch[0] = memoryview(batch[0])[self.sent:]
+            if batch:
+                batch[0] = memoryview(batch[0])[self.sent:]
             try:
                 n = self.sock.sendmsg(batch)
             except (BlockingIOError, InterruptedError):
@@ -322,9 +344,9 @@ class Tunnel:
             self.sent = n
         if self.lost:
             return
-        if bool(out) != self.out_watch:
-            self.out_watch = bool(out)
-            if out:
+        if bool(out or self.sock.unsent) != self.out_watch:
+            self.out_watch = not self.out_watch
+            if self.out_watch:
                 self.loop.add_writer(self.sock, self.guard, self.flush)
             else:
                 self.loop.remove_writer(self.sock)

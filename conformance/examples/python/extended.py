@@ -1,4 +1,4 @@
-"""The Extended profile, sections 23 to 29: what a tunnel has beside engine.Tunnel when both sides said HELLO."""
+"""The Extended profile, sections 23 to 32: what a tunnel has beside engine.Tunnel when both sides said HELLO."""
 import asyncio
 import os
 import socket
@@ -6,11 +6,13 @@ import time
 
 import engine
 import frames
+from auth import SCHEME
 from engine import ANSWER, BACKLOG, CONTROL, IDLE, PAYLOAD, PIECE, READ, RETIRED, Tunnel, log
 from frames import Ext, ProtocolError
 
 OPENING, OPEN, GONE = "opening", "open", "gone"           # opening is a client's dialing, too
 FRESH, CORE, UP = "fresh", "core", "up"                   # fresh: a server's new, a client's offered
+GREETED, PROVING = "greeted", "proving"                   # section 30.3
 
 # Section 17.
 WINDOW = 256 << 10
@@ -64,9 +66,15 @@ class ExtConn:
 class ExtendedTunnel(Tunnel):
     """A tunnel of either role that speaks the Extended profile with peers that do."""
 
-    def __init__(self, loop, sock, name, forbidden, silence_limit, on_lost, extended):
+    label = None                                          # a client's name
+
+    def __init__(self, loop, sock, name, forbidden, silence_limit, on_lost, extended, auth=None, bind=None):
         self.phase = FRESH if extended else CORE
         self.extended = extended
+        self.auth = auth                                  # a server's keys, a client's key: the side asks for auth
+        self.nonce = os.urandom(32)                       # AUTH-014
+        self.bind = bind                                  # a server's bindings, what a client publishes
+        self.binds = False                                # both have the option bind
         self.agreed = False                               # the peer said HELLO: it understands GOAWAY
         self.xconns, self.xlocals = {}, set()
         self.highest = -1
@@ -78,18 +86,33 @@ class ExtendedTunnel(Tunnel):
         super().__init__(loop, sock, name, forbidden, silence_limit, on_lost)
         if extended:
             self.reader.sizes[frames.HELLO] = frames.EXT_SIZES[frames.HELLO]
+            if auth:
+                self.reader.only = frames.BEFORE_PROOF
+                self.reader.sizes.update(frames.BEFORE_PROOF)
+                self.read_size = 8192                     # AUTH-017
             if not self.is_server:
                 self.reader.sizes[frames.GOAWAY] = frames.EXT_SIZES[frames.GOAWAY]
                 self.say_hello()                          # HELLO-001
-                self.send(frames.keepalive())             # HELLO-011
+                if not auth:                              # AUTH-007
+                    self.send(frames.keepalive())         # HELLO-011
 
     # --- the handshake: section 23 ----------------------------------------------------------------
 
-    def say_hello(self):
-        values = [frames.tlv(frames.AGENT, b"python example"), frames.tlv(frames.TAG_WINDOW, WINDOW.to_bytes(4, "big"))]
+    def auth_value(self, binding, key_id=b""):
+        return frames.tlv(frames.TAG_AUTH, bytes([SCHEME, binding]) + self.nonce + key_id)
+
+    def say_hello(self, *values):
+        values = [*values, frames.tlv(frames.AGENT, b"python example"), frames.tlv(frames.TAG_WINDOW, WINDOW.to_bytes(4, "big"))]
         if not self.is_server:
             values += [frames.tlv(frames.INSTANCE, INSTANCE), frames.tlv(frames.MAX_CONNECTIONS, MAX_CONNS.to_bytes(4, "big"))]
-        self.send(frames.hello(*values), ANSWER)
+            if self.label:
+                values.append(frames.tlv(frames.NAME, self.label))
+            if self.auth:
+                values.append(self.auth_value(self.sock.binding, self.auth[0]))
+        if self.bind and (self.binds or not self.is_server):
+            values.append(frames.tlv(frames.TAG_BIND, b""))
+        self.hello = frames.hello(*values)
+        self.send(self.hello, ANSWER)
 
     def greeted(self, frame):
         self.agreed = True
@@ -97,25 +120,43 @@ class ExtendedTunnel(Tunnel):
             raise ProtocolError("state", "a HELLO that is not the first frame", "HELLO-003")
         if not self.is_server and self.phase != FRESH:
             raise ProtocolError("state", "a HELLO that answers none", "HELLO-004")
-        found, critical = frames.parse_tlvs(frame.payload, frames.CLIENT_HELLO if self.is_server else frames.SERVER_HELLO)
-        if any(tag in found for tag in frames.OPTION_TAGS):
+        known = frames.CLIENT_HELLO if self.is_server else frames.SERVER_HELLO
+        options = ({frames.TAG_AUTH: None} if self.auth else {}) | ({frames.TAG_BIND: (0,)} if self.bind else {})
+        found, critical = frames.parse_tlvs(frame.payload, known | options)
+        proven = self.auth and frames.auth_tag(found, self.is_server)
+        if any(tag in found for tag in frames.OPTION_TAGS if tag not in options):
             raise ProtocolError("content", "an option that was not offered", "HELLO-005")
         if critical:
             raise ProtocolError("content", "critical tag 0x%04x" % critical, "TLV-003", frames.UNSUPPORTED)
         self.credit = int.from_bytes(found.get(frames.TAG_WINDOW, WINDOW.to_bytes(4, "big")), "big")
+        self.binds = frames.TAG_BIND in found
+        self.peer_instance, self.peer_name = found.get(frames.INSTANCE), frames.label(found.get(frames.NAME))
         self.peer_max = int.from_bytes(found.get(frames.MAX_CONNECTIONS, b"\x00\x00\x40\x00"), "big")
+        if self.auth:
+            return self.greeted_with(proven, frame)
+        if self.is_server:
+            self.say_hello()                              # HELLO-002
+        self.up()
+
+    def up(self):
         self.phase = UP
+        self.reader.only, self.read_size = None, READ
         self.reader.sizes.update(frames.EXT_SIZES)
         self.reader.forbidden.update(dict.fromkeys(frames.OPTIONS, "HELLO-006"))
         self.reader.forbidden[frames.OPEN if self.is_server else frames.OPENED] = "XOPEN-016"
-        if self.is_server:
-            self.say_hello()                              # HELLO-002
-        else:
+        if self.auth:
+            self.reader.forbidden[frames.AUTH] = "AUTH-025"
+        if self.binds:
+            self.reader.sizes.update(frames.BIND_SIZES)
+            for kind in frames.BIND_SIZES:
+                del self.reader.forbidden[kind]
+            self.reader.forbidden[frames.BOUND if self.is_server else frames.BIND] = "BIND-018"
+        if not self.is_server:
             self.reader.forbidden[frames.REQUEST] = "HELLO-008"
-            self.handshake_over()
+        self.handshake_over()
 
     def handshake_over(self):
-        """A client's: the server's profile is known."""
+        """The peer's profile is known, or the tunnel is lost."""
 
     def core_from_now(self):
         self.phase = CORE
@@ -130,6 +171,8 @@ class ExtendedTunnel(Tunnel):
             return self.greeted(frame)
         if self.phase == UP:
             return self.handle_up(frame)
+        if isinstance(frame, Ext) and frame.type == frames.AUTH:
+            return self.on_auth(frame.payload)
         if isinstance(frame, Ext):                        # GOAWAY in the place of a server's HELLO
             return self.turned_away(int.from_bytes(frame.payload[:2], "big"))
         if self.phase == FRESH and (self.is_server or isinstance(frame, frames.KeepAlive)):
@@ -138,7 +181,7 @@ class ExtendedTunnel(Tunnel):
         super().handle(frame)
 
     def turned_away(self, code):
-        self.lose("the server ends the tunnel: code %d" % code)
+        self.lose("the peer ends the tunnel: code %d" % code)
 
     def handle_up(self, frame):
         kind = type(frame)
@@ -150,6 +193,8 @@ class ExtendedTunnel(Tunnel):
             elif frame.type == frames.GOAWAY:
                 self.on_goaway(int.from_bytes(frame.payload[:2], "big"))
             return                                        # PING-002
+        if kind is Ext and frame.type in frames.BIND_SIZES:
+            return self.on_bind(frame)
         if kind is Ext and frame.type == frames.OPEN:
             return self.on_open(frame)
         critical = 0
@@ -476,7 +521,7 @@ class ExtendedTunnel(Tunnel):
 
     def flush(self):
         super().flush()
-        if self.parting and not self.out and not self.lost:
+        if self.parting and not self.out and not self.sock.unsent and not self.lost:
             self.parted()
 
     def tunnel_readable(self):
@@ -515,9 +560,12 @@ class ExtendedTunnel(Tunnel):
         if not self.agreed or self.parting or self.silent:
             return super().broken(error)
         log("%s: tunnel error, %s: %s" % (self.name, error.layer, error))
+        self.end_now(error.code, error.rule)
+
+    def end_now(self, code, text=""):
         self.end_all()
         self.drop_line()
-        self.part(error.code, error.rule)
+        self.part(code, text)
 
     def end_all(self):
         """LOSS-001, for both kinds of connection."""

@@ -1,5 +1,6 @@
 """Frames of the tunnel protocol: encoders and an incremental reader (PROTOCOL.md sections 4 to 6, and 24)."""
 import random
+import re
 import socket
 import struct
 from collections import namedtuple
@@ -18,25 +19,33 @@ SIZES = {REQUEST: (6, 7 + 255), RESPONSE: (5, 5), DATA: (4, MAX_PAYLOAD), CLOSE:
 
 # The Extended profile, section 24: a tunnel has these types once both sides are up, and none before but HELLO.
 HELLO, WINDOW, FIN, RESET, OPEN, GOAWAY, PING, PONG, OPENED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x16, 0x17, 0x18, 0x1D
-OPTIONS = (0x15, 0x19, 0x1A, 0x1B, 0x1C, 0x1E)
+AUTH, BIND, BOUND, UNBIND = 0x19, 0x1A, 0x1B, 0x1C
+OPTIONS = (0x15, AUTH, BIND, BOUND, UNBIND, 0x1E)
 GREASE = (0x2A, 0x3A)
 EXT_SIZES = {HELLO: (0, 4096), WINDOW: (12, 12), FIN: (4, 4), RESET: (6, 262), OPEN: (4, 4096), GOAWAY: (2, 258),
              PING: (8, 8), PONG: (8, 8), OPENED: (4, 4096)}
+BIND_SIZES = {BIND: (4, 4096), BOUND: (6, 4096), UNBIND: (6, 6)}             # section 32
+HELLO_SIZE = 4096                         # AUTH-015: what a payload may have before the proofs
+BEFORE_PROOF = {HELLO: (0, HELLO_SIZE), AUTH: (0, 32), GOAWAY: (2, 258)}      # AUTH-007; AUTH is checked in full below
 
 # Codes of section 29 that this peer sends; 1 to 7 are the statuses above.
 UNSUPPORTED, NO_SERVICE, WAS_RESET, CANCELLED, OVER_BUDGET = 0x08, 0x09, 0x10, 0x11, 0x13
-DRAIN, DONE, PROTOCOL, FLOW_CONTROL = 0x20, 0x21, 0x22, 0x23
+IN_USE = 0x0A
+DRAIN, DONE, PROTOCOL, FLOW_CONTROL, DEAD, REPLACED = 0x20, 0x21, 0x22, 0x23, 0x24, 0x25
 
 # Tags of section 24.
 AGENT, NAME, INSTANCE, TAG_WINDOW, MAX_CONNECTIONS = 1, 2, 3, 4, 5
-OPTION_TAGS = (0x10, 0x11, 0x12, 0x13)
-NETWORK, HOST, PORT, SERVICE, ORIGIN, LOCAL = 0x20, 0x21, 0x22, 0x23, 0x24, 0x25
+TAG_AUTH, TAG_BIND = 0x10, 0x12
+OPTION_TAGS = (TAG_AUTH, 0x11, TAG_BIND, 0x13)
+NETWORK, HOST, PORT, SERVICE, ORIGIN, LOCAL, TEXT = 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26
 
 # Which tags a frame knows, and the sizes that they may have; none: any.
 CLIENT_HELLO = {AGENT: None, NAME: None, INSTANCE: (16,), TAG_WINDOW: (4,), MAX_CONNECTIONS: (4,)}
 SERVER_HELLO = {AGENT: None, TAG_WINDOW: (4,), **dict.fromkeys(OPTION_TAGS)}
 IN_OPEN = {NETWORK: (1,), HOST: None, PORT: (2,), SERVICE: None, ORIGIN: (6, 18), LOCAL: (6, 18)}
 IN_OPENED = {}
+IN_BIND = {NETWORK: (1,), PORT: (2,), SERVICE: None}
+IN_BOUND = {PORT: (2,), TEXT: None}
 
 _header = struct.Struct(">BBI")
 _u32 = struct.Struct(">I")
@@ -135,6 +144,11 @@ def parse_tlvs(octets, known):
     return found, critical
 
 
+def label(octets):
+    """None for what is no label (TLV-005)."""
+    return octets if octets and re.fullmatch(rb"[a-z0-9-]{1,63}", octets) else None
+
+
 def hello(*values):
     return _frame(HELLO, tlvs(*values))
 
@@ -163,14 +177,56 @@ def goaway(code, text=""):
     return _frame(GOAWAY, struct.pack(">H", code) + text.encode("ascii"))
 
 
+def port_tag(port):
+    return tlv(PORT, port.to_bytes(2, "big"))
+
+
+def bind(bid, service, port):
+    return _frame(BIND, _u32.pack(bid) + tlvs(tlv(SERVICE, service), *([] if port is None else [port_tag(port)])))
+
+
+def bound(bid, code, port=None, text=""):
+    values = ([] if port is None else [port_tag(port)]) + ([tlv(TEXT, text.encode("ascii"))] if text else [])
+    return _frame(BOUND, struct.pack(">IH", bid, code) + tlvs(*values))
+
+
+def unbind(bid, code):
+    return _frame(UNBIND, struct.pack(">IH", bid, code))
+
+
+def ping(mark):
+    return _frame(PING, mark)
+
+
 def pong(mark):
     return _frame(PONG, mark)
 
 
+def auth(proof=b""):
+    return _frame(AUTH, proof)
+
+
+def whole_hello(payload):
+    """The frame that had this payload, for the proofs."""
+    return _frame(HELLO, payload)
+
+
+def auth_tag(found, is_server):
+    """What the tag auth of a peer's HELLO says: binding, nonce, key ID; None where there is none of scheme 1 (AUTH-013)."""
+    value = found.get(TAG_AUTH)
+    if value is None or value[:1] not in (b"", b"\1"):
+        return None
+    if not (35 <= len(value) <= 98 if is_server else len(value) == 34):
+        raise ProtocolError("size", "tag auth with %d octets" % len(value), "AUTH-013")
+    return value[1], value[2:34], value[34:]
+
+
 def decode(kind, payload):
     """One known frame from its payload, whose size was checked against SIZES or EXT_SIZES."""
-    if kind in EXT_SIZES:
-        if kind in (HELLO, GOAWAY, PING, PONG):
+    if kind in EXT_SIZES or kind in BIND_SIZES or kind == AUTH:
+        if kind == AUTH and len(payload) not in (0, 32):
+            raise ProtocolError("size", "AUTH with %d octets" % len(payload), "FRAME-008")
+        if kind in (HELLO, GOAWAY, PING, PONG, AUTH):
             return Ext(kind, None, payload)
         return Ext(kind, _u32.unpack_from(payload)[0], payload[4:])
     if kind == DATA:
@@ -196,6 +252,7 @@ class Reader:
     def __init__(self, forbidden=(), show_unknown=False):
         self.forbidden = dict.fromkeys(forbidden, "")     # types that the peer never sends, by rule (OPEN-010, OPEN-011)
         self.sizes = dict(SIZES)          # types that are not skipped
+        self.only = None                  # types that may come at all, before the proofs (AUTH-007)
         self.show_unknown = show_unknown
         self.buf = bytearray()
         self.skip = 0                     # octets of an unknown payload still to come
@@ -239,6 +296,10 @@ class Reader:
                 _, kind, length = _header.unpack_from(buf, pos)
                 if length > MAX_PAYLOAD:                  # FRAME-004, payload not waited for
                     raise ProtocolError("length", "length %d" % length)
+                if self.only and length > HELLO_SIZE:
+                    raise ProtocolError("length", "length %d before the proofs" % length, "AUTH-015")
+                if self.only and kind not in self.only:
+                    raise ProtocolError("type", "type 0x%02x before the proofs" % kind, "AUTH-007")
                 if kind in self.forbidden:                # section 15, rule 4
                     raise ProtocolError("type", "type 0x%02x from this role" % kind, self.forbidden[kind])
                 if kind == HELLO and kind in self.sizes and length > 4096:

@@ -21,8 +21,22 @@ func RunClient(ctx context.Context, o Options) error {
 		return lie(ctx, o)
 	}
 	past := &past{ids: map[uint32]bool{}}
+	var key auth
+	if o.Key != "" {
+		text, err := os.ReadFile(o.Key)
+		if err == nil {
+			key.id, key.secret, err = parseKey(strings.TrimSuffix(string(text), "\n"))
+		}
+		if err != nil {
+			return fmt.Errorf("--key-file: %w", err)
+		}
+	}
 	var lingering sync.WaitGroup
 	defer lingering.Wait()
+	encrypted, err := o.tlsConfig(Client)
+	if err != nil {
+		return err
+	}
 	var d net.Dialer
 	var before *tunnel     // drains, and has not been followed yet
 	var followed time.Time // when a drained tunnel was last followed at once
@@ -31,17 +45,26 @@ func RunClient(ctx context.Context, o Options) error {
 			<-ctx.Done()
 			return nil
 		}
-		sock, err := d.DialContext(ctx, "tcp", o.Server)
+		var sock transport
+		tcp, err := d.DialContext(ctx, "tcp", o.Server)
+		if err == nil {
+			if sock, err = o.shake(ctx, Client, tcp.(*net.TCPConn), encrypted); err != nil && o.bug("TLS-004-plain") {
+				encrypted = nil
+			}
+		}
 		wait := min(time.Duration(n)*50*time.Millisecond, 2*time.Second)
 		if err != nil {
 			before.follow()
 			before = nil
 		} else {
-			t := newTunnel(Client, o, sock.(*net.TCPConn), deadServer)
+			t := newTunnel(Client, o, sock, deadServer)
 			if t.bug("ALIVE-004") {
 				t.ear.silence = 0
 			}
 			t.past, t.before, before = past, before, nil
+			if t.auth = key; o.Key != "" {
+				t.ask(nil)
+			}
 			stop := context.AfterFunc(ctx, func() { t.leave(o.Drain) })
 			ended := make(chan struct{})
 			lingering.Go(func() {

@@ -22,10 +22,13 @@
 //	flow.go     the bounded pause of section 12
 //	tlv.go      TLVs, and what an OPEN asks for
 //	hello.go    the handshake of the Extended profile
+//	auth.go     the option auth: keys, proofs, seats
 //	extended.go what a frame does on a tunnel with HELLOs
 //	xconn.go    one extended connection: states, halves, credit, memory
 //	xlocal.go   its local socket: dial, both copies
 //	away.go     GOAWAY: drains, and the end of an extended tunnel
+//	tls.go      TLS under a tunnel, and by what a client knows its server
+//	seats.go    how many tunnels may be in their handshake
 //	server.go   listeners, visitors
 //	client.go   the tunnel's dialer, services, policy
 //	api.go      HTTP control API with a JSON file

@@ -44,11 +44,13 @@ func (t *tunnel) extended(f frame) (done bool, err error) {
 			return true, broken("HELLO-008", "a ConnectRequest behind HELLO")
 		}
 		return false, nil
-	case typeDatagram, typeAuth, typeBind, typeBound, typeUnbind, typeAck:
-		if t.bug("HELLO-006") {
-			return true, nil
+	case typeAuth:
+		if t.asks {
+			return true, t.astray()
 		}
-		return true, broken("HELLO-006", "type 0x%02x, which nobody agreed to", f.typ)
+		return true, t.optional(f)
+	case typeDatagram, typeBind, typeBound, typeUnbind, typeAck:
+		return true, t.optional(f)
 	case typeOpen:
 		if !fromServer {
 			return true, t.wrongRole("an OPEN from a client")
@@ -86,6 +88,14 @@ func (t *tunnel) extended(f frame) (done bool, err error) {
 		return true, t.open(f)
 	}
 	return t.named(f)
+}
+
+// optional is a frame of an option that nobody agreed to (HELLO-006).
+func (t *tunnel) optional(f frame) error {
+	if t.bug("HELLO-006") {
+		return nil
+	}
+	return broken("HELLO-006", "type 0x%02x, which nobody agreed to", f.typ)
 }
 
 // wrongRole is a frame that the peer's role does not send (XOPEN-016).

@@ -88,6 +88,8 @@ func (f frame) sized() bool {
 		return n >= 2 && n <= 258
 	case typePing, typePong:
 		return n == 8
+	case typeAuth:
+		return n == 0 || n == 32
 	}
 	return true
 }
@@ -144,6 +146,15 @@ func (t *tunnel) readFrame() (frame, error) {
 	// HELLO-012: so is a HELLO that is too long.
 	if t.extends && head[1] == typeHello && n > helloMax && !t.bug("HELLO-012") {
 		return frame{}, t.hugeHello(n)
+	}
+	// AUTH-015: and every frame that is, before the proofs.
+	if t.asks && n > helloMax && !t.bug("AUTH-015") {
+		t.mu.Lock()
+		guarded := t.guarded()
+		t.mu.Unlock()
+		if guarded {
+			return frame{}, broken("AUTH-015", "%d octets before the proofs", n)
+		}
 	}
 	if t.bug("DATA-007-awaited") {
 		t.mu.Lock()

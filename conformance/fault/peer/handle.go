@@ -8,6 +8,9 @@ import (
 // handle does what sections 6, 7 and 15 say for one frame; an error is a
 // tunnel error. mu is held.
 func (t *tunnel) handle(f frame) error {
+	if t.guarded() {
+		return t.stranger(f)
+	}
 	if t.extends {
 		judge := t.extended
 		if t.phase != up {

@@ -11,9 +11,11 @@ import (
 type phase int
 
 const (
-	fresh phase = iota // nothing has come yet that decides: a server's new, a client's offered
-	core               // the tunnel has Core alone
-	up                 // both have said HELLO
+	fresh   phase = iota // nothing has come yet that decides: a server's new, a client's offered
+	core                 // the tunnel has Core alone
+	greeted              // both have said HELLO, with auth
+	proving              // and the client has sent its proof
+	up                   // both have said HELLO, and proven themselves where one asks for that
 )
 
 // What this peer states in its HELLO, where an odd does not choose otherwise.
@@ -29,17 +31,24 @@ func (t *tunnel) greet() {
 	if !t.extends {
 		return
 	}
-	t.send(t.helloFrame())
+	h := t.helloFrame()
+	t.mine = h.bytes()
+	t.send(h)
+	if t.asks && !t.bug("AUTH-007-alive") {
+		return
+	}
 	t.send(frame{typ: typeKeepAlive})
 	t.asked++
 }
 
 // helloFrame is this peer's HELLO.
 func (t *tunnel) helloFrame() frame {
-	t.agreed = true
 	var l list
+	if t.asks {
+		l.add(tagAuth, t.authTag()...)
+	}
 	if t.odd("terse") { // window and max-connections by their absence
-		return frame{typ: typeHello}
+		return frame{typeHello, l.bytes()}
 	}
 	l.add(tagAgent, []byte("adit-fault")...)
 	if t.bug("HELLO-005") {
@@ -72,6 +81,8 @@ var instance = func() []byte {
 func (t *tunnel) shake(f frame) (done bool, err error) {
 	was := t.phase
 	switch {
+	case f.typ == typeHello && t.asks: // of a mutant
+		return true, t.introduced(f)
 	case f.typ == typeHello:
 		return true, t.hello(f)
 	case t.role == Server:
@@ -114,7 +125,7 @@ func (t *tunnel) hello(f frame) error {
 		return broken("TLV-005", "an agent of %d octets", len(agent))
 	}
 	for _, option := range options {
-		if k[option] != nil && !t.bug("HELLO-005") {
+		if k[option] != nil && !t.bug("HELLO-005") && !(option == tagAuth && t.asks) {
 			return broken("HELLO-005", "tag 0x%04x, which was not offered", option)
 		}
 	}
@@ -122,8 +133,7 @@ func (t *tunnel) hello(f frame) error {
 		return &tunnelError{"TLV-003", fmt.Sprintf("critical tag 0x%04x", refused), codeUnsupported}
 	}
 	t.phase = up
-	t.credit0 = uint64(k.number(tagWindow, windowUsual))
-	t.peerMax = int(k.number(tagMaxConnections, 16384))
+	t.heed(k)
 	if t.bug("HELLO-009") {
 		t.forgetCore()
 	}
@@ -135,6 +145,12 @@ func (t *tunnel) hello(f frame) error {
 	}
 	t.followed()
 	return nil
+}
+
+// heed takes what the peer's HELLO states. mu is held.
+func (t *tunnel) heed(k tags) {
+	t.credit0 = uint64(k.number(tagWindow, windowUsual))
+	t.peerMax = int(k.number(tagMaxConnections, 16384))
 }
 
 // forgetCore is HELLO-009's mutant: the connections from before the HELLO are at an end.

@@ -109,6 +109,8 @@ func (t *tunnel) chatter() {
 	t.noise++
 	var f frame
 	switch {
+	case t.asks && t.phase != up: // AUTH-007
+		return
 	case t.odd("unknown") && (!t.extends || t.phase != fresh):
 		typ := 0x80 + t.noise%0x80
 		f = frame{typ, make([]byte, 3*int(typ-0x80))}

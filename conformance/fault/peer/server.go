@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -21,10 +22,18 @@ type Options struct {
 
 	Extended bool          // it speaks the Extended profile when its peer does
 	Memory   int           // octets that received Data of an extended tunnel may use; 0: the usual
+	Keys     string        // file of a server's keys (section 30); empty: it asks for none
+	Key      string        // file of a client's key; empty: it has none
 	Drain    time.Duration // of extended tunnels at the process's end; 0: they end at once
+
+	Cert, CertKey string // PEM files of its own certificate and private key
+	ClientCA      string // a server's: PEM file of the authority whose certificates clients have to show; empty: any client
 
 	// Of a client.
 	Server string
+	TLS    bool   // it speaks TLS, as it does with CA or Pin
+	CA     string // PEM file of the authority of its server's certificate
+	Pin    string // SHA-256 of its server's SubjectPublicKeyInfo, in hexadecimal digits
 
 	// Of a server.
 	Tunnel  string // listens there for tunnels
@@ -37,14 +46,17 @@ type Options struct {
 
 // A server has any number of tunnels; the newest serves.
 type server struct {
-	o  Options
-	wg sync.WaitGroup
+	o     Options
+	tls   *tls.Config // nil: tunnels are not encrypted
+	unmet unmet       // those in their TLS handshake
+	wg    sync.WaitGroup
 
 	mu      sync.Mutex // guards the following
 	tunnels []*tunnel
 	gone    []*tunnel // lost; a connection may linger
 	next    uint32    // connection ID, never the same twice in a process until it wraps
 	past    *past
+	keys    *ring // nil: it asks for none
 	stopped bool
 	served  bool // a tunnel on which a frame came was lost
 }
@@ -54,8 +66,19 @@ func RunServer(ctx context.Context, o Options) error {
 	if liars[o.Mutant] != nil {
 		return lie(ctx, o, o.Tunnel, o.Visitor)
 	}
-	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1}
+	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1, unmet: unmet{bound: !o.bug("TLS-010-seats"), crowds: o.bug("TLS-010-address")}}
+	var err error
+	if s.tls, err = o.tlsConfig(Server); err != nil {
+		return err
+	}
 	defer s.wg.Wait()
+	if o.Keys != "" {
+		s.keys = &ring{path: o.Keys}
+		if _, err := s.keys.load(); err != nil {
+			return fmt.Errorf("--keys: %w", err)
+		}
+		s.wg.Go(func() { s.watchKeys(ctx.Done()) })
+	}
 	if o.API != "" { // first, so that whoever sees the tunnel's port finds the rest open too
 		stopAPI, err := s.serveAPI()
 		if err != nil {
@@ -73,7 +96,7 @@ func RunServer(ctx context.Context, o Options) error {
 		return fmt.Errorf("--tunnel: %w", err)
 	}
 	defer tunnels.Close()
-	s.wg.Go(func() { s.acceptTunnels(tunnels) })
+	s.wg.Go(func() { s.acceptTunnels(ctx, tunnels) })
 	s.wg.Go(func() { s.acceptVisitors(visitors, o.Target) })
 	<-ctx.Done()
 	_ = visitors.Close()
@@ -93,39 +116,61 @@ func (s *server) stop() {
 	}
 }
 
-// acceptTunnels runs until the listener is closed.
-func (s *server) acceptTunnels(l net.Listener) {
+// acceptTunnels runs until the listener is closed; handshakes end with ctx.
+func (s *server) acceptTunnels(ctx context.Context, l net.Listener) {
 	for {
 		sock, err := l.Accept()
 		if err != nil {
 			return
 		}
-		t := newTunnel(Server, s.o, sock.(*net.TCPConn), deadClient)
-		switch {
-		case t.bug("ALIVE-005"):
-			t.ear.silence = 20 * time.Second
-		case t.bug("ALIVE-006"):
-			t.ear.silence = 0
-		case t.odd("large"):
-			t.ear.silence = 300 * time.Second
+		if s.tls == nil {
+			s.begin(sock.(*net.TCPConn))
+			continue
 		}
-		t.errs, t.past = s.tunnelError, s.past
-		s.mu.Lock()
-		if s.stopped || t.bug("LOSS-004") && s.hasServed() {
-			s.mu.Unlock()
+		leave, ok := s.unmet.take(sock)
+		if !ok {
 			_ = sock.Close()
 			continue
 		}
-		older := s.tunnels
-		s.tunnels = append(s.tunnels, t)
-		s.mu.Unlock()
-		if t.odd("newest") {
-			for _, o := range older {
-				o.hangUp()
+		s.wg.Go(func() {
+			defer leave()
+			if t, err := s.o.shake(ctx, Server, sock.(*net.TCPConn), s.tls); err == nil {
+				s.begin(t)
 			}
-		}
-		s.wg.Go(func() { s.serve(t) })
+		})
 	}
+}
+
+// begin makes a tunnel of what has come, and serves it.
+func (s *server) begin(sock transport) {
+	t := newTunnel(Server, s.o, sock, deadClient)
+	switch {
+	case t.bug("ALIVE-005"):
+		t.ear.silence = 20 * time.Second
+	case t.bug("ALIVE-006"):
+		t.ear.silence = 0
+	case t.odd("large"):
+		t.ear.silence = 300 * time.Second
+	}
+	t.errs, t.past = s.tunnelError, s.past
+	if s.keys != nil {
+		t.ask(s.keys)
+	}
+	s.mu.Lock()
+	if s.stopped || s.keys != nil && !s.seat(t) || t.bug("LOSS-004") && s.hasServed() {
+		s.mu.Unlock()
+		_ = sock.Close()
+		return
+	}
+	older := s.tunnels
+	s.tunnels = append(s.tunnels, t)
+	s.mu.Unlock()
+	if t.odd("newest") {
+		for _, o := range older {
+			o.hangUp()
+		}
+	}
+	s.wg.Go(func() { s.serve(t) })
 }
 
 // serve runs one tunnel to its loss. acceptTunnels starts it.
@@ -226,6 +271,10 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	if t.lost || t.away.said || t.away.parting || t.away.silent || t.bug("TUN-001") && !t.served {
 		return false
 	}
+	hasty := t.phase == greeted && t.bug("AUTH-001")
+	if t.guarded() && !hasty {
+		return false
+	}
 	host, p, _ := net.SplitHostPort(target)
 	port, err := strconv.ParseUint(p, 10, 16)
 	if err != nil {
@@ -242,7 +291,7 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 	case t.bug("OPEN-022-early"):
 		patience = 2 * time.Second
 	}
-	if t.phase == up && !t.bug("HELLO-008") {
+	if (t.phase == up || hasty) && !t.bug("HELLO-008") {
 		s.ask(t, sock, host, uint16(port), patience)
 		return true
 	}

@@ -21,7 +21,7 @@ const (
 	tagOrigin         = 0x0024
 	tagLocal          = 0x0025
 
-	tagAuth   = 0x0010 // and up to resume: the options, none of which this peer has
+	tagAuth   = 0x0010 // and up to resume: the options, of which this peer has auth alone
 	tagUDP    = 0x0011
 	tagBind   = 0x0012
 	tagResume = 0x0013
@@ -33,7 +33,7 @@ const (
 type place map[uint16][]int
 
 var (
-	inClientHello = place{tagAgent: nil, tagName: nil, tagInstance: {16}, tagWindow: {4}, tagMaxConnections: {4}}
+	inClientHello = place{tagAuth: nil, tagAgent: nil, tagName: nil, tagInstance: {16}, tagWindow: {4}, tagMaxConnections: {4}}
 	inServerHello = place{tagAgent: nil, tagWindow: {4}, tagAuth: nil, tagUDP: nil, tagBind: nil, tagResume: nil}
 	inOpen        = place{tagNetwork: {1}, tagHost: nil, tagPort: {2}, tagService: nil, tagOrigin: {6, 18}, tagLocal: {6, 18}}
 	inOpened      = place{}

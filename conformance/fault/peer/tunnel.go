@@ -47,7 +47,7 @@ type tunnel struct {
 	role   Role
 	mutant string
 	choice string // of Odds
-	sock   *net.TCPConn
+	sock   transport
 	ear    *ear
 	in     *bufio.Reader
 	errs   func(*tunnel) // a server's; called on a tunnel error
@@ -88,7 +88,8 @@ type tunnel struct {
 	away     away
 	before   *tunnel       // a client's: it drains, and waits for this one
 	drained  chan struct{} // closed when the server drains a client's tunnel
-	unwanted bool          // the server answered HELLO with denied or unsupported
+	unwanted bool          // the server answered HELLO with denied or unsupported, or is none of this client's
+	auth                   // auth.go
 
 	// What some mutants remember.
 	peerClosed, used map[uint32]bool
@@ -112,7 +113,7 @@ type past struct {
 	ids map[uint32]bool
 }
 
-func newTunnel(role Role, o Options, sock *net.TCPConn, silence time.Duration) *tunnel {
+func newTunnel(role Role, o Options, sock transport, silence time.Duration) *tunnel {
 	t := &tunnel{
 		role: role, mutant: o.Mutant, choice: o.Odd, sock: sock, ear: &ear{sock: sock, silence: silence},
 		conns: map[uint32]*conn{}, locals: map[*conn]bool{}, past: &past{ids: map[uint32]bool{}},
@@ -144,6 +145,9 @@ func (t *tunnel) bug(name string) bool { return t.mutant == name }
 // run serves the tunnel until it is lost.
 func (t *tunnel) run() {
 	t.wg.Go(t.writer)
+	if t.asks {
+		t.wg.Go(t.watchHandshake)
+	}
 	if t.role == Client {
 		t.mu.Lock()
 		t.greet()
@@ -190,7 +194,7 @@ func (t *tunnel) reader() error {
 		}
 		f, err := t.readFrame()
 		if err != nil {
-			if t.bug("TUN-002") && !errors.Is(err, errSilence) && isEnd(err) {
+			if isEnd(err) && (t.bug("TUN-002") || t.bug("TLS-006") && cut(t.sock)) {
 				t.linger()
 			}
 			return err
@@ -374,6 +378,11 @@ func (t *tunnel) keepAlive() {
 	}
 	due := time.Now().Add(every)
 	for !t.lost {
+		if t.guarded() { // AUTH-007
+			t.changed.Wait()
+			due = time.Now().Add(every)
+			continue
+		}
 		if t.bug("ALIVE-001") && !t.sentAt.IsZero() {
 			due = t.sentAt.Add(every)
 		}

@@ -2,10 +2,12 @@ package recording
 
 // Beginnings of exchanges.
 const (
-	opened = "S request, C success, "
-	hellos = "C hello, S hello, "
-	stream = hellos + "S open, C opened, "
-	minute = "wait 14s, C alive, S alive, wait 14s, C alive, S alive, wait 14s, C alive, S alive, wait 14s, C alive, S alive, "
+	opened  = "S request, C success, "
+	hellos  = "C hello, S hello, "
+	stream  = hellos + "S open, C opened, "
+	greeted = "C offer, S answer, S proof, "
+	proven  = greeted + "C proof, S admit, "
+	minute  = "wait 14s, C alive, S alive, wait 14s, C alive, S alive, wait 14s, C alive, S alive, wait 14s, C alive, S alive, "
 )
 
 // Legal are exchanges in which nobody breaks a rule, by what they show.
@@ -30,6 +32,11 @@ var Legal = map[string]string{
 	"a server that speaks Core":                      "C hello, S request, C success, C alive, S alive, S data, C close, S close",
 	"PING both ways":                                 hellos + "C ping 1, S ping 1 × C ping 2, S pong 1, C pong 1, S pong 2",
 	"drains":                                         stream + "C drain × S open 8, S drain, C data, C opened 8, S fin, C fin, S drain",
+	"proofs, and what crosses the last of them":      greeted + "C proof, C alive, S admit, S alive, S open, C opened, S data",
+	"a client that is denied":                        greeted + "C proof, S denied",
+	"a client that is denied for its HELLO":          "C offer, S denied",
+	"a client whose key has been taken away":         proven + "S open, C opened, S denies",
+	"a client with a key at a server of Core":        "C offer, S request",
 	"private use":                                    "C private, S private",
 	"Data that an answer to a KeepAlive overtook":    opened + "C close, C alive, S alive, S data, S close",
 	"a Close that an answer to a KeepAlive overtook": "S request, C failure, C alive, S alive, S close",

@@ -42,6 +42,14 @@ var frames = map[string]func(id uint32) []byte{
 	"hello": func(uint32) []byte {
 		return wire.Hello(wire.U32(wire.TagWindow, 6), wire.U32(wire.TagMaxConnections, 2)).Bytes()
 	},
+	"offer":     func(uint32) []byte { return wire.Hello(wire.Auth{ID: "home"}.TLV()).Bytes() },
+	"offerless": func(uint32) []byte { return wire.Hello(wire.Auth{}.TLV()).Bytes() },
+	"answer":    func(uint32) []byte { return wire.Hello(wire.Auth{}.TLV()).Bytes() },
+	"proof":     func(uint32) []byte { return wire.Prove(wire.Proof{}).Bytes() },
+	"admit":     func(uint32) []byte { return wire.Admit().Bytes() },
+	"denied":    func(uint32) []byte { return wire.GoAway(wire.CodeDenied, "").Bytes() },
+	"denies":    func(uint32) []byte { return wire.GoAway(wire.CodeDenied, "why").Bytes() },
+	"huge":      func(uint32) []byte { return wire.Raw(wire.TypeAuth, make([]byte, 4097)...).Bytes() },
 	"helloless": func(uint32) []byte { return wire.Hello(wire.U16(wire.TagWindow, 6)).Bytes() },
 	"hellolong": func(uint32) []byte { return wire.Raw(wire.TypeHello, make([]byte, 4097)...).Bytes() },
 	"open":      func(id uint32) []byte { return wire.Open(id, wire.U16(wire.TagPort, 22)).Bytes() },
