@@ -487,7 +487,7 @@ func startedFor(t *testing.T, seed uint64) {
 		cases = append(cases, c)
 	}
 	s := &peerSubject{role: Server, owned: true}
-	got, err := runCases(t, &Runner{Subject: s, Role: Server, Jobs: 1, Seed: seed}, cases)
+	got, err := runCases(t, &Runner{Subject: s, Role: Server, Jobs: 1, Seed: seed, Options: []string{"key"}}, cases)
 	if err != nil || len(got) != len(cases) {
 		t.Fatalf("%d results, %v", len(got), err)
 	}

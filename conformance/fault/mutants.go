@@ -379,6 +379,7 @@ var Reasons = map[string]string{
 	"AUTH-008": "how long a comparison takes is lost in what a network takes; reference/session compares by crypto/subtle",
 	"AUTH-011": "how rights are given is each server's own affair; the reference tests its own",
 	"AUTH-023": "no key that is wrong comes over the wire; reference/keys tests the vectors of kind key",
+	"AUTH-026": "no way that the peer is started makes auth optional to it; reference/session and reference/server test it",
 
 	"XID-006":   "it takes 2^32 IDs; reference/session tests it",
 	"XOPEN-013": "which dials run is not visible on the wire; reference/session tests it",
