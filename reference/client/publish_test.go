@@ -122,7 +122,8 @@ func TestPublishing(t *testing.T) {
 			return wire.Bound{Port: max(b.Port, 10007)}
 		})
 		want := []wire.Bind{
-			{ID: 1, Network: wire.NetworkTCP, Service: "8080", Port: 8080, HasPort: true}, {ID: 2, Network: wire.NetworkTCP, Service: "any-22", HasPort: true},
+			{ID: 1, Network: wire.NetworkTCP, Service: "8080", Port: 8080, HasPort: true},
+			{ID: 2, Network: wire.NetworkTCP, Service: "any-22", HasPort: true},
 			{ID: 3, Network: wire.NetworkTCP, Service: "db"},
 		}
 		if got := servers[0].asked; fmt.Sprint(got) != fmt.Sprint(want) {

@@ -31,6 +31,7 @@ func (n *notes) Serves(s string) bool { return s == "ssh" }
 func (n *notes) Bound(b wire.Bound) {
 	n.note(fmt.Sprintf("BOUND %d %v %d %s", b.ID, b.Code, b.Port, b.Text))
 }
+
 func (n *notes) Unbound(id uint32, code wire.Code) {
 	n.note(fmt.Sprintf("UNBIND %d %v", id, code))
 }
