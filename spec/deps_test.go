@@ -36,13 +36,13 @@ var policy = []struct {
 	{"reference/certtest", "", ""},
 	{"reference/session", "spec spec/wire reference/sock", ""},
 	{"reference/forward", "reference/sock", ""}, // knows no frames
-	{"reference/mapping", "spec/wire", ""},      // all who deal with mappings know it, and it what a host can be
+	{"reference/mapping", "spec spec/wire", ""}, // all who deal with mappings know it, and it what a host can be and how long is idle
 	{"reference/logging", "", ""},
 	{"reference/store", "reference/mapping", ""},
 	{"reference/api", "reference/mapping", ""},
 	{"reference/keys", "spec/wire", ""}, // files; knows no sessions
 	{"reference/config", "spec reference/mapping reference/trust reference/keys", "reference/certtest"},
-	{"reference/client", "spec spec/wire reference/sock reference/session reference/mapping reference/trust", "reference/certtest"},
+	{"reference/client", "spec spec/wire reference/sock reference/session reference/mapping reference/forward reference/trust", "reference/certtest"},
 	{"reference/server", "spec reference/sock reference/session reference/forward reference/mapping reference/api reference/trust reference/keys", "reference/client reference/store reference/certtest spec/wire"},
 	{"reference/cmd", "reference/...", ""},
 	{"reference/e2e", "spec spec/wire", "reference/certtest"}, // runs the binaries
