@@ -181,6 +181,7 @@ func TestMapsAsObjects(t *testing.T) {
 		"{port: 1, prot: 2}":              "prot is not a field; there are port,",
 		"{port: 1, port: 2}":              "port is there twice",
 		"{port: 0x10}":                    "port must be a whole number, not a JSON string",
+		"{port: 010}":                     "port must be a whole number, not a JSON string",
 		"{port: 70000}":                   "port must be 1 to 65535, not 70000",
 		"{target_port: 1}":                "port must be 1 to 65535, not 0",
 		"{port: 1, client: }":             "client: has no value",

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,22 @@ func TestVisitorsBehindABalancer(t *testing.T) {
 		t.Errorf("anybody else: the service hears %q; want its own address, and the header as its octets", got)
 	}
 	eventually(t, "the account", func() bool { f := s.failures(); return f["no-proxy-header"] == 2 && f["not-allowed"] == 1 })
+}
+
+// The time for a header is over when it has come.
+func TestAVisitorBehindABalancerMayBeSilent(t *testing.T) {
+	cfg := config(t)
+	cfg.VisitorProxies = balancers
+	s := run(t, cfg)
+	c := from(t, "127.0.0.2", s.mapped(t, service(t, echo), direct(mapping.Options{})))
+	c.Write(forward.ProxyHeader("v2", named, front))
+	wantEchoOn(t, "behind the header", c)
+	c.SetReadDeadline(time.Now().Add(headerTime + time.Second))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a silent visitor reads %v; want it to stay", err)
+	}
+	c.SetDeadline(time.Now().Add(soon))
+	wantEchoOn(t, "later", c)
 }
 
 // The address that a balancer names goes through the tunnel, and the client tells the service.

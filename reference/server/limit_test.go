@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -210,6 +211,29 @@ func TestAnIdleVisitorOfADirectMappingIsReset(t *testing.T) {
 		t.Errorf("an idle visitor reads %v after %v; want a reset after a second", err, time.Since(start))
 	}
 	eventually(t, "the account", func() bool { return s.failures()["idle"] == 1 })
+}
+
+// Through the tunnel it is the session that ends an idle visitor. The rules let no mapping have so short a time.
+func TestAnIdleVisitorOfATunnelIsReset(t *testing.T) {
+	s := run(t, config(t))
+	s.connect(t, "127.0.0.1")
+	host, port, _ := net.SplitHostPort(service(t, echo))
+	n, _ := strconv.Atoi(port)
+	m := mapping.Mapping{Port: freePort(t), TargetHost: host, TargetPort: n, UseTunnel: true, Options: mapping.Options{IdleTimeout: mapping.Duration(time.Second)}}
+	l, err := s.listenPort(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); l.Serve(m) }()
+	c := dial(t, local(m.Port))
+	wantEchoOn(t, "at first", c)
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("an idle visitor reads %v; want a reset", err)
+	}
+	eventually(t, "the account", func() bool { return l.Traffic().Failures["idle"] == 1 })
+	l.Close()
+	<-done
 }
 
 // logged keeps what is written to it.
