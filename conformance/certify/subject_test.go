@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/adit-tunnel/adit/conformance/cases"
 	"github.com/adit-tunnel/adit/conformance/engine"
@@ -284,5 +285,35 @@ func TestAClientThatKnowsItsServerByTheKeyAlone(t *testing.T) {
 		if slices.Contains(options(f, engine.Server), engine.OptionAlone) {
 			t.Errorf("%s: a server knows no server", args)
 		}
+	}
+}
+
+// What the suite makes for an option reaches the subject, and the runner knows which options there are.
+func TestAnOptionReachesTheSubject(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "s.yaml")
+	writeFile(t, file, "name: x\ncapabilities: [tls]\nclient: {command: \"sh -c 'cat \\\"$1\\\"; echo \\\" $2\\\"; echo told; sleep 60' x\", ready: {log: told}}\ntls: {client: '{ca} {pin}'}\n")
+	o := Options{Set: cases.DefaultSet, Segmentation: "off", Jobs: 1, Subject: SubjectFlags{File: file}}
+	c, err := o.check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := o.Subject.Candidates(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	batches := c.batches(all)
+	if len(batches) != 1 || !slices.Equal(batches[0].runner.Options, []string{"tls"}) {
+		t.Fatalf("the runner is told of the options %q", batches[0].runner.Options)
+	}
+	running, err := all[0].Subject.Start(t.Context(), engine.Setup{
+		At: engine.Endpoints{Tunnel: "127.0.0.1:9", Target: "127.0.0.1:9"}, Option: "tls", Files: map[string]string{"ca": "the authority\n"}, Pin: "p1n",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Stop()
+	if got := strings.Join(running.LogSince(time.Time{}, 9), "|"); !strings.Contains(got, "the authority| p1n|told") {
+		t.Errorf("the subject found %q", got)
 	}
 }
