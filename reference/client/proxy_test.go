@@ -37,8 +37,11 @@ func TestProxiesAsPeopleWriteThem(t *testing.T) {
 	}
 	t.Setenv("ALL_PROXY", "socks5://all:1")
 	for _, c := range []struct{ https, no, server, want string }{
-		{"", "", "server.example:9000", "socks5://all:1"}, {"http://h:1", "", "server.example:9000", "http://h:1"},
-		{"http://h:1", ".example", "server.example:9000", ""}, {"h:1", "localhost", "127.0.0.1:9000", "http://h:1"}, {"http://h:1", "192.0.2.0/24", "192.0.2.1:9000", ""},
+		{"", "", "server.example:9000", "socks5://all:1"},
+		{"http://h:1", "", "server.example:9000", "http://h:1"},
+		{"http://h:1", ".example", "server.example:9000", ""},
+		{"h:1", "localhost", "127.0.0.1:9000", "http://h:1"},
+		{"http://h:1", "192.0.2.0/24", "192.0.2.1:9000", ""},
 	} {
 		t.Setenv("HTTPS_PROXY", c.https)
 		t.Setenv("NO_PROXY", c.no)

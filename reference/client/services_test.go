@@ -23,8 +23,15 @@ func TestServicesAreFoundByTheirRules(t *testing.T) {
 		port          uint16
 		want          string
 	}{
-		{"127.0.0.1", "127.0.0.1", 80, "v2"}, {"127.0.0.1", "127.0.0.1", 81, ""}, {"localhost", "127.0.0.1", 80, "v2"}, {"localhost", "", 80, ""},
-		{"::ffff:127.0.0.1", "", 80, "v2"}, {"10.1.1.1", "", 82, "v1"}, {"10.1.1.1", "", 83, ""}, {"Web.Example.", "", 7, "v1"}, {"any", "", 90, "v2"},
+		{"127.0.0.1", "127.0.0.1", 80, "v2"},
+		{"127.0.0.1", "127.0.0.1", 81, ""},
+		{"localhost", "127.0.0.1", 80, "v2"},
+		{"localhost", "", 80, ""},
+		{"::ffff:127.0.0.1", "", 80, "v2"},
+		{"10.1.1.1", "", 82, "v1"},
+		{"10.1.1.1", "", 83, ""},
+		{"Web.Example.", "", 7, "v1"},
+		{"any", "", 90, "v2"},
 	} {
 		addr, _ := netip.ParseAddr(c.dialled)
 		if got := find(s.headers, c.host, addr, c.port); got != c.want {

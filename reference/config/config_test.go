@@ -171,7 +171,8 @@ func TestMapsAsObjects(t *testing.T) {
 		{Port: 10022, TargetPort: new(22), UseTunnel: new(true), Options: mapping.Options{
 			Allow: []string{"192.0.2.0/24", "::1"}, MaxConnections: 3, IdleTimeout: mapping.Duration(10 * time.Minute), RateUp: 1 << 20, RateDown: 65536,
 		}},
-		{Port: 10080, TargetPort: new(80)}, {Port: 10081, Client: "10.0.0.1"},
+		{Port: 10080, TargetPort: new(80)},
+		{Port: 10081, Client: "10.0.0.1"},
 	}
 	if err != nil || !reflect.DeepEqual(got.Maps, want) {
 		t.Errorf("the file maps %+v, %v; want %+v", got.Maps, err, want)

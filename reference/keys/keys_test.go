@@ -276,6 +276,7 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
 func TestRemove(t *testing.T) {
 	path := file(t, "# home\nadit1:home:"+secret+"\n\nadit1:work:"+another+"\r\nadit1:last:"+secret)
 	link := filepath.Join(t.TempDir(), "link")

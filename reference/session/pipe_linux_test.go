@@ -80,8 +80,10 @@ func TestBulkIsNotCopied(t *testing.T) {
 			const much = 64 << 20
 			stream(t, p.visitor, p.service, 1, much)
 			stream(t, p.service, p.visitor, 2, much)
-			for name, n := range map[string]int64{"read of local sockets": p.local.read.Load(), "written to the tunnel": p.tunnel.written.Load(),
-				"read of the tunnel": p.tunnel.read.Load(), "written to local sockets": p.local.written.Load()} {
+			for name, n := range map[string]int64{
+				"read of local sockets": p.local.read.Load(), "written to the tunnel": p.tunnel.written.Load(),
+				"read of the tunnel": p.tunnel.read.Load(), "written to local sockets": p.local.written.Load(),
+			} {
 				if n < much || n > 2*much {
 					t.Errorf("of %d bytes %d were spliced when %s; want half of them at least", 2*much, n, name)
 				}
