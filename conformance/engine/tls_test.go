@@ -331,3 +331,25 @@ func TestAgreementAndTickets(t *testing.T) {
 		}
 	}
 }
+
+// As a client of a server under TLS the suite states a binding that the server has; a case can state another.
+func TestWhichBindingTheSuiteStates(t *testing.T) {
+	for _, c := range []struct {
+		claims       map[string]string
+		tls          *tls.Config
+		chosen, want byte
+	}{
+		{nil, nil, 0, 0},
+		{map[string]string{"binding": "2"}, nil, 0, 0},
+		{nil, &tls.Config{}, 0, 1},
+		{nil, &tls.Config{}, 2, 2},
+		{map[string]string{"binding": "2"}, &tls.Config{}, 0, 2},
+		{map[string]string{"binding": "2"}, &tls.Config{}, 1, 1},
+	} {
+		et := &T{Case: Case{Role: Server}, run: &Runner{Claims: c.claims}, tls: c.tls}
+		et.Bind(c.chosen)
+		if got := et.Auth(wire.NewKey("home")).Binding; got != c.want {
+			t.Errorf("claims %v, TLS %v, chosen %d: the suite states %d; want %d", c.claims, c.tls != nil, c.chosen, got, c.want)
+		}
+	}
+}
