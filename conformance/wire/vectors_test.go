@@ -158,7 +158,9 @@ func TestAuthVectors(t *testing.T) {
 	if n < 6 {
 		t.Fatalf("%d vectors of proofs and keys; something is wrong with them", n)
 	}
-	if a, b := NewKey("a"), NewKey("a"); a == b || NewAuth(0, "a") == NewAuth(0, "a") {
+	key, another := NewKey("a"), NewKey("a")
+	auth, second := NewAuth(0, "a"), NewAuth(0, "a")
+	if key == another || auth == second {
 		t.Error("two keys, or two nonces, are the same")
 	}
 }

@@ -138,10 +138,7 @@ func ParseMap(text string) ([]mapping.Request, error) {
 	}
 	host, first := "", uint16(0) // on the client's own machine
 	if hasTarget {
-		ports = target
-		if i := strings.LastIndex(target, ":"); i >= 0 {
-			host, ports = target[:i], target[i+1:]
-		}
+		ports = target[strings.LastIndex(target, ":")+1:]
 		var last uint16
 		if first, last, err = mapping.ParsePorts(ports); err != nil {
 			return bad("the target's port must be 1 to 65535")
