@@ -634,7 +634,7 @@ func TestASideThatDoesNotAskForAuth(t *testing.T) {
 	inMemory(t, extended(Server), func(r *rig) {
 		h := r.handshake()
 		h.send(h.hello())
-		h.want("an answer without auth", r.s.helloLocked())
+		h.want("an answer without auth", r.hello())
 		h.wantAnswer("the tunnel is up")
 		h.send(wire.AppendAuthEmpty(nil))
 		h.wantPart("AUTH, that was not agreed", "HELLO-006")

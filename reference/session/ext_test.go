@@ -40,6 +40,12 @@ func onExtended(t *testing.T, cfg Config, test func(r *rig)) {
 	})
 }
 
+// hello is what the session says in its own.
+func (r *rig) hello() (frame []byte) {
+	r.locked(func(s *Session) { frame = s.helloLocked() })
+	return frame
+}
+
 // greet passes both HELLOs.
 func (r *rig) greet(window uint32) {
 	r.t.Helper()
@@ -163,7 +169,7 @@ func TestHandshake(t *testing.T) {
 	})
 	t.Run("core server", func(t *testing.T) {
 		inMemory(t, extended(Client), func(r *rig) {
-			r.want("the offer", r.s.helloLocked())
+			r.want("the offer", r.hello())
 			r.want("the barrier", keepAlive())
 			r.send(keepAlive(), request(5, 22, "h"))
 			r.dialled().result <- nil
