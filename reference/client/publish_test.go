@@ -106,6 +106,7 @@ func publishes(t *testing.T, texts []string, run time.Duration, during func(serv
 		during(servers)
 	}
 	<-done
+	synctest.Wait() // for the last lines of the log
 	return servers, told, text.String()
 }
 
