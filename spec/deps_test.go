@@ -43,7 +43,7 @@ var policy = []struct {
 	{"reference/access", "reference/files", ""}, // keys, tokens and roles; knows no HTTP
 	{"reference/api", "reference/mapping reference/access reference/keys", ""},
 	{"reference/keys", "spec/wire reference/files reference/mapping", "spec"}, // knows no sessions
-	{"reference/config", "spec reference/mapping reference/trust reference/keys reference/access", "reference/certtest"},
+	{"reference/config", "spec reference/mapping reference/trust reference/keys reference/access", "reference/certtest conformance/schematest"},
 	{"reference/client", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/trust", "reference/certtest"},
 	{"reference/server", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/api reference/access reference/trust reference/keys", "reference/client reference/store reference/certtest"},
 	{"reference/cmd", "reference/...", ""},

@@ -37,6 +37,19 @@ func Main[C any](program, version string, load func(args []string, out io.Writer
 	return code
 }
 
+// Print is a command of a program that prints something, and no more. It returns the exit code.
+func Print(program string, write func(io.Writer) error) int {
+	if len(os.Args) > 2 {
+		fmt.Fprintf(os.Stderr, "%s %s: %q is an argument, and it has none; leave that out\n", program, os.Args[1], os.Args[2])
+		return 2
+	}
+	if err := write(os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "%s %s: %v\n", program, os.Args[1], err)
+		return 1
+	}
+	return 0
+}
+
 // lastWords bounds the wait for a log that nobody reads, at the end of the program.
 const lastWords = time.Second
 

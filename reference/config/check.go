@@ -14,16 +14,19 @@ import (
 
 // A checker gathers what is wrong with a configuration, and knows where each key was set.
 type checker struct {
-	flags map[string]string
-	name  string         // of the file; "" without one
-	lines map[string]int // where the file sets each key
-	errs  []error
+	flags     map[string]string
+	variables map[string]string // of the environment, by the key that each sets
+	name      string            // of the file; "" without one
+	lines     map[string]int    // where the file sets each key
+	errs      []error
 }
 
 // fail records that the value of key is wrong, and says where it was set.
 func (k *checker) fail(key, format string, args ...any) {
 	if _, ok := k.flags[key]; ok {
 		k.errs = append(k.errs, fmt.Errorf("flag --%s: %s", key, fmt.Sprintf(format, args...)))
+	} else if v, ok := k.variables[key]; ok {
+		k.errs = append(k.errs, fmt.Errorf("%s: %s", v, fmt.Sprintf(format, args...)))
 	} else if line := k.lines[key]; line > 0 {
 		k.failAt(line, key, format, args...)
 	} else {
@@ -31,10 +34,11 @@ func (k *checker) fail(key, format string, args ...any) {
 	}
 }
 
-// given reports whether the flags or the file have a key, whatever its value.
+// given reports whether the flags, the environment or the file have a key, whatever its value.
 func (k *checker) given(key string) bool {
 	_, flag := k.flags[key]
-	return flag || k.lines[key] > 0
+	_, variable := k.variables[key]
+	return flag || variable || k.lines[key] > 0
 }
 
 // failAt records that what a line of the file says of key is wrong; key may be empty.

@@ -23,7 +23,7 @@ type Client struct {
 	Publish       []string `yaml:"publish" help:"PORT[=TARGET] asks the server for that public port (0: any), NAME=TARGET for a name that its mappings lead to; a TARGET is a port here, or HOST:PORT"`
 	Unix          []string `yaml:"unix" help:"HOST:PORT=PATH: requests for that service lead to the Unix socket at PATH, which needs no allow"`
 	ProxyProtocol []string `yaml:"proxy_protocol" help:"HOST|CIDR[:PORT[-PORT]]=v1|v2: services that are told of the visitor's address by a PROXY header"`
-	Key           string   `yaml:"key" help:"key for a server that asks for one, as adit-server keygen prints it: the tunnel is encrypted, and the key says whether it is the right server; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
+	Key           string   `yaml:"key" env:"-" help:"key for a server that asks for one, as adit-server keygen prints it: the tunnel is encrypted, and the key says whether it is the right server; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
 	KeyFile       string   `yaml:"key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
 	Plain         bool     `yaml:"plain" help:"with a key: no TLS, here and at the server; keeps strangers out, and nobody who stands between"`
 	Balanced      bool     `yaml:"tls_ends_before" help:"with a key: TLS ends at a balancer in front of the server, which has tls_ends_before too; who the balancer is ca or pin says"`
@@ -61,7 +61,7 @@ type Client struct {
 }
 
 // keyVariable is the variable of the environment that has the client's key.
-const keyVariable = "ADIT_KEY"
+const keyVariable = variablePrefix + "KEY"
 
 // checkKey finds the client's key. One that is given and empty is a mistake, and not no key.
 func (c *Client) checkKey(k *checker) {

@@ -106,13 +106,13 @@ func TestFlagsOverFileOverDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := config.LoadServer([]string{
-		"-config", file, "--tunnel.listen_port", "7", "-map", "10022=[::1]:22", "-map=10080", "-tunnel.target_offset=0",
+		"-config", file, "--tunnel.listen_port", "7", "-map", "10022=[::1]:22", "-map=10080=h:80", "-tunnel.target_offset=0",
 		"-security.port_range.blacklist", "1,2", "-security.port_range.blacklist", "3", "-debug", "-tunnel.enabled=false",
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []mapping.Request{{Port: 10022, TargetHost: "::1", TargetPort: new(22)}, {Port: 10080}}
+	want := []mapping.Request{{Port: 10022, TargetHost: "::1", TargetPort: new(22)}, {Port: 10080, TargetHost: "h", TargetPort: new(80)}}
 	if c.Tunnel.ListenPort != 7 || c.API.ListenPort != 3 || c.Tunnel.Timers.CloseWait != 62*time.Second || c.PortRange.End != 10100 ||
 		!reflect.DeepEqual(c.Maps, want) || c.Offset() != 0 || len(c.Security.PortRange.Blacklist) != 3 || c.Log.Level != "debug" || c.Tunnel.Enabled {
 		t.Errorf("LoadServer = %+v", c)
@@ -131,7 +131,7 @@ func TestMapsOfManyPorts(t *testing.T) {
 		"7-8=[::1]:7-8":              {one(7, "::1", 7), one(8, "::1", 8)},
 		"7-7=22":                     {one(7, "", 22)},
 	} {
-		got, err := config.LoadServer([]string{"--map", text}, nil)
+		got, err := config.LoadServer([]string{"--map", text, "--tunnel.target_offset", "0"}, nil)
 		if err != nil || !reflect.DeepEqual(got.Maps, want) {
 			t.Errorf("--map %s maps %+v, %v; want %+v", text, got.Maps, err, want)
 		}
@@ -215,7 +215,7 @@ func TestMapsComeFromTheFileOrTheFlag(t *testing.T) {
 	}{
 		{[]string{"-config", file}, fromFile},
 		{[]string{"-config", file, "-map", "22910=22"}, []mapping.Request{{Port: 22910, TargetPort: new(22)}}},
-		{[]string{"-map", "1,2=3", "-map", "4"}, []mapping.Request{{Port: 1}, {Port: 2, TargetPort: new(3)}, {Port: 4}}},
+		{[]string{"-map", "1,2=3", "-map", "4", "-tunnel.target_offset=0"}, []mapping.Request{{Port: 1}, {Port: 2, TargetPort: new(3)}, {Port: 4}}},
 	} {
 		got, err := config.LoadServer(c.args, nil)
 		if err != nil || !reflect.DeepEqual(got.Maps, c.want) {

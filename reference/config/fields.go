@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -19,6 +20,7 @@ import (
 //	default  its default, where no limit has one
 //	range    what a number may be, "LEAST MOST"; - leaves one to the limit
 //	oneof    the values that a text may have
+//	env      - if the environment cannot set it
 //	object   what an element of a list may be besides a text, in the file
 //	help     a line for people
 type field struct {
@@ -178,6 +180,14 @@ func (f field) set(text string) error {
 		panic(fmt.Sprintf("config: internal error: %s has type %s", f.key, f.value.Type()))
 	}
 	return nil
+}
+
+// setOutside reads a text that does not come from the file, where alone there are objects.
+func (f field) setOutside(text string) error {
+	if f.isList() && strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return errors.New("an object can only stand in the file")
+	}
+	return f.set(text)
 }
 
 func setInt(p *int, text string) error {

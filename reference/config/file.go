@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,14 +16,20 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// read sets fields from a YAML file. It walks the syntax tree itself: the library's decoder converts types in
+// read sets fields from a YAML or JSON file. It walks the syntax tree itself: the library's decoder converts types in
 // silence, ignores keys without a value, and forgets on which line it was.
 func (k *checker) read(name string, fields []field) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return fmt.Errorf("flag --config: %w; name a YAML file that can be read", err)
+		return fmt.Errorf("flag --config: %w; name a YAML or JSON file that can be read", err)
 	}
 	k.name = name
+	if strings.HasSuffix(name, ".json") {
+		if err := checkJSON(text); err != nil {
+			return fmt.Errorf("%s:%w", name, err)
+		}
+		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" ")) // in strings JSON has none, and YAML none elsewhere
+	}
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // section refuses them by name
 	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
 		return fmt.Errorf("%s:%d: this is not YAML: %s", name, e.GetToken().Position.Line, e.GetMessage())
@@ -42,6 +49,15 @@ func (k *checker) read(name string, fields []field) error {
 		k.section(doc.Body, "", fields)
 	}
 	return errors.Join(k.errs...)
+}
+
+// checkJSON refuses what YAML alone allows. What is JSON is YAML too.
+func checkJSON(text []byte) error {
+	err := json.Unmarshal(text, new(json.RawMessage))
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok { // it returns no other
+		return fmt.Errorf("%d: this is not JSON: %w; a file whose name ends with .json has to be", 1+bytes.Count(text[:max(0, e.Offset-1)], []byte("\n")), e)
+	}
+	return nil
 }
 
 // section reads the keys below prefix, which is empty or ends with a dot.

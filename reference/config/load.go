@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/keys"
 )
 
-// ErrHelp is returned when --help was asked for; the usage has been printed.
+// ErrHelp is returned when --help, --check or --completion was asked for; what they print has been printed.
 var ErrHelp = flag.ErrHelp
 
 // ErrVersion is returned when --version was asked for.
@@ -129,12 +130,13 @@ func LoadClient(args []string, out io.Writer, checkRules func(key string, rules 
 	return c, err
 }
 
-// load applies flags over file over defaults to the struct that cfg points to, and checks the result.
+// load applies flags over environment over file over defaults to the struct that cfg points to, and checks the result.
 func load(cfg any, fs *flag.FlagSet, usage string, args []string, out io.Writer, check func(*checker)) error {
 	fields := fieldsOf(cfg)
 	given := map[string]string{} // what the command line says, by key, until the file was read
 	fs.SetOutput(io.Discard)
-	file := fs.String("config", "", "")
+	file := fs.String("config", os.Getenv(fileVariable), "")
+	checkOnly := fs.Bool("check", false, "")
 	debug := fs.Bool("debug", false, "")
 	version := fs.Bool("version", false, "")
 	shell := fs.String("completion", "", "")
@@ -161,7 +163,7 @@ func load(cfg any, fs *flag.FlagSet, usage string, args []string, out io.Writer,
 		return ErrHelp
 	}
 
-	k := &checker{flags: given, lines: map[string]int{}}
+	k := &checker{flags: given, variables: map[string]string{}, lines: map[string]int{}}
 	if *file != "" {
 		if err := k.read(*file, fields); err != nil {
 			return err
@@ -170,15 +172,27 @@ func load(cfg any, fs *flag.FlagSet, usage string, args []string, out io.Writer,
 	if *debug {
 		given["log.level"] = "debug"
 	}
+	k.misspelled(fields)
 	for _, f := range fields {
-		if text, ok := given[f.key]; ok { // flags win over the file
-			if err := f.set(text); err != nil {
-				return fmt.Errorf("flag --%s: %w", f.key, err)
+		text, ok := given[f.key]
+		if v := f.variable(); !ok && v != "" {
+			if text, ok = os.LookupEnv(v); ok {
+				k.variables[f.key] = v
+			}
+		}
+		if ok {
+			if err := f.setOutside(text); err != nil {
+				k.fail(f.key, "%v", err)
+				continue
 			}
 		}
 		k.field(f)
 	}
 	check(k)
+	if len(k.errs) == 0 && *checkOnly {
+		_, _ = fmt.Fprintln(out, "ok")
+		return ErrHelp
+	}
 	return errors.Join(k.errs...)
 }
 
@@ -194,11 +208,8 @@ func (f flagOf) IsBoolFlag() bool { return f.value.Kind() == reflect.Bool }
 
 func (f flagOf) Set(text string) error {
 	probe := field{key: f.key, tag: f.tag, value: reflect.New(f.value.Type()).Elem()}
-	if err := probe.set(text); err != nil {
+	if err := probe.setOutside(text); err != nil {
 		return err
-	}
-	if f.isList() && strings.HasPrefix(strings.TrimSpace(text), "{") {
-		return errors.New("an object can only stand in the file")
 	}
 	if before, again := f.given[f.key]; again && f.isList() {
 		text = before + "," + text

@@ -177,6 +177,19 @@ func (c *Server) Offset() int {
 	return c.PortRange.From
 }
 
+// Rules are those of mappings.
+func (c *Server) Rules() mapping.Rules {
+	return mapping.Rules{
+		TunnelEnabled: c.Tunnel.Enabled,
+		Keys:          c.Ring != nil,
+		ShortRequests: c.Tunnel.ConnectRequest == "short",
+		TargetOffset:  c.Offset(),
+		PortFrom:      c.PortRange.From,
+		PortEnd:       c.PortRange.End,
+		Blacklist:     c.Security.PortRange.Blacklist,
+	}
+}
+
 // AllowedClients is tunnel.allowed_clients, parsed.
 func (c *Server) AllowedClients() []netip.Prefix { return mapping.Prefixes(c.Tunnel.AllowedClients) }
 
@@ -309,7 +322,7 @@ func (c *Server) check(k *checker) {
 	c.checkAPI(k)
 	c.checkTLS(k)
 	c.checkOpen(k)
-	seen := map[int]bool{}
+	seen, rules := map[int]bool{}, c.Rules()
 	for _, text := range c.Map {
 		all, err := ParseMap(text)
 		if err != nil {
@@ -321,6 +334,9 @@ func (c *Server) check(k *checker) {
 				k.fail("map", "port %d is mapped twice; give each port one target", m.Port)
 			}
 			seen[m.Port] = true
+			if _, err := rules.Plan(m); err != nil {
+				k.fail("map", "port %d: %v", m.Port, err)
+			}
 		}
 		c.Maps = append(c.Maps, all...)
 	}

@@ -16,13 +16,16 @@ const serverUsage = `adit-server accepts tunnels from clients behind NAT, and vi
   adit-server apikey NAME --role operate   makes a key for the HTTP API, and prints it
   adit-server ctl --help                   asks a server that runs, and changes its mappings and keys
   adit-server token NAME --role read       makes a token for the HTTP API, which expires, and prints it
+  adit-server schema                       prints the JSON Schema of config.yaml, for editors
 
 Without keys clients of this machine alone are taken, unless --open takes all of them.
 
-Flags take two dashes or one. Every key of config.yaml is a flag of the same name. Lists are separated by commas, or
-the flag is repeated.
+Flags take two dashes or one. Every key of config.yaml is a flag of the same name, and a variable of the environment:
+ADIT_ and the key in capitals, with _ for each dot (ADIT_TUNNEL_LISTEN_PORT=9001; ADIT_CONFIG names the file). Flags win over
+the environment, that over the file. Lists are separated by commas, or the flag is repeated.
 
-  --config FILE         YAML file with the keys below
+  --config FILE         YAML or JSON file with the keys below
+  --check               look at flags, environment and file, print ok or what is wrong, and end
   --map PORT[=[HOST:]PORT]  make a mapping that lives as long as the process; it need not be in port_range, and
                         without a HOST it leads to the client's own machine
   --debug               log.level debug
@@ -44,14 +47,14 @@ as the flags of those names write it. A server that has the file takes a new key
 line was removed. One that was started without it has to be started again.
 Flags are those of the server, of which it reads where the keys are and the tunnel port is.
 
-  --config FILE         YAML file with the keys below
+  --config FILE         YAML or JSON file with the keys below
+  --check               look at flags, environment and file, print ok or what is wrong, and end
   --debug               no effect
   --completion SHELL    print what makes bash, zsh or fish complete flags
   --version             print the version
   --help                this text
 
 Keys and their defaults:
-
 `
 
 const apikeyUsage = `adit-server apikey NAME makes a key for the HTTP API, adds its digest to the server's file, and prints it once.
@@ -63,14 +66,14 @@ A server that was started with --security.api.enable_auth takes a new key at onc
 Flags are those of the server, of which it reads where the file is: --security.api.keys_file.
 
   --role ROLE           read (the default) or operate
-  --config FILE         YAML file with the keys below
+  --config FILE         YAML or JSON file with the keys below
+  --check               look at flags, environment and file, print ok or what is wrong, and end
   --debug               no effect
   --completion SHELL    print what makes bash, zsh or fish complete flags
   --version             print the version
   --help                this text
 
 Keys and their defaults:
-
 `
 
 const tokenUsage = `adit-server token NAME makes a JSON Web Token for the HTTP API, and prints it.
@@ -83,14 +86,14 @@ the public key that the file has) need aud "adit", exp, sub, and role "read" or 
 
   --role ROLE           read (the default) or operate
   --lifetime DURATION   how long the token is good: 1h
-  --config FILE         YAML file with the keys below
+  --config FILE         YAML or JSON file with the keys below
+  --check               look at flags, environment and file, print ok or what is wrong, and end
   --debug               no effect
   --completion SHELL    print what makes bash, zsh or fish complete flags
   --version             print the version
   --help                this text
 
 Keys and their defaults:
-
 `
 
 const clientUsage = `adit-client keeps a tunnel to a server, and connects its visitors to services here.
@@ -101,11 +104,14 @@ const clientUsage = `adit-client keeps a tunnel to a server, and connects its vi
                                                                    server that lead to these services
   adit-client --server example.org:9000                           without a key, to a server that was started with --open
   adit-client --server example.org:9000 --tls --ca server.crt     the same encrypted, to a server with that certificate
+  adit-client schema                                              prints the JSON Schema of the config file, for editors
 
-Flags take two dashes or one. Every key of the config file is a flag of the same name. Lists are separated by commas,
-or the flag is repeated.
+Flags take two dashes or one. Every key of the config file is a flag of the same name, and a variable of the environment:
+ADIT_ and the key in capitals, with _ for each dot (ADIT_LOG_LEVEL=debug; ADIT_CONFIG names the file). Flags win over the
+environment, that over the file. Lists are separated by commas, or the flag is repeated.
 
-  --config FILE         YAML file with the keys below
+  --config FILE         YAML or JSON file with the keys below
+  --check               look at flags, environment and file, print ok or what is wrong, and end
   --debug               log.level debug
   --completion SHELL    print what makes bash, zsh or fish complete flags
   --version             print the version

@@ -68,10 +68,7 @@ func (g *Manager) Create(ctx context.Context, q Request) (Mapping, error) {
 
 // Add makes a mapping that lives as long as the manager: bound and served when it returns, not stored.
 func (g *Manager) Add(q Request) error {
-	if err := g.rules.usable(q.Port); err != nil {
-		return err
-	}
-	m, err := g.rules.plan(q)
+	m, err := g.rules.Plan(q)
 	if err == nil {
 		_, err = g.create(m, func(m Mapping) (Mapping, error) { return m, nil })
 	}

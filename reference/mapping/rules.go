@@ -45,6 +45,14 @@ func (r *Rules) notBlacklisted(port int) error {
 	return nil
 }
 
+// Plan is plan for a mapping of the operator's own, which port_range does not bind.
+func (r *Rules) Plan(q Request) (Mapping, error) {
+	if err := r.usable(q.Port); err != nil {
+		return Mapping{}, err
+	}
+	return r.plan(q)
+}
+
 // plan turns a request, whose port is checked before, into the mapping that it asks for, with everything filled in that was omitted, or
 // says which field cannot be.
 func (r *Rules) plan(q Request) (Mapping, error) {

@@ -19,7 +19,12 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-func main() { os.Exit(cmd.Main("adit-client", version, load, run)) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "schema" {
+		os.Exit(cmd.Print("adit-client", config.WriteClientSchema))
+	}
+	os.Exit(cmd.Main("adit-client", version, load, run))
+}
 
 func load(args []string, out io.Writer) (config.Client, error) {
 	return config.LoadClient(args, out, func(key string, rules []string) (err error) {

@@ -26,6 +26,8 @@ func main() {
 			os.Exit(keygen(os.Args[2:], os.Stdout, os.Stderr))
 		case "apikey", "token":
 			os.Exit(credential(command, os.Args[2:], os.Stdout, os.Stderr))
+		case "schema":
+			os.Exit(cmd.Print("adit-server", config.WriteServerSchema))
 		case "ctl":
 			os.Exit(ctl(os.Args[2:], os.Stdout, os.Stderr))
 		}
@@ -50,15 +52,7 @@ func run(ctx context.Context, cfg config.Server, log *logging.Log) error {
 func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server.Config {
 	t := c.Tunnel.Timers
 	return server.Config{
-		Rules: mapping.Rules{
-			TunnelEnabled: c.Tunnel.Enabled,
-			Keys:          c.Ring != nil,
-			ShortRequests: c.Tunnel.ConnectRequest == "short",
-			TargetOffset:  c.Offset(),
-			PortFrom:      c.PortRange.From,
-			PortEnd:       c.PortRange.End,
-			Blacklist:     c.Security.PortRange.Blacklist,
-		},
+		Rules:                 c.Rules(),
 		TunnelHost:            c.Tunnel.ListenHost,
 		TunnelPort:            c.Tunnel.ListenPort,
 		AllowedClients:        c.AllowedClients(),

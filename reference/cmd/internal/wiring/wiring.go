@@ -23,7 +23,7 @@ type Key = struct {
 	Want  string
 }
 
-// Check gives all keys to load, once by a file in dir and once by flags. Load returns the configuration as it
+// Check gives all keys to load, by a file in dir, by flags and by the environment. Load returns the configuration as it
 // was read, and the program's Config that was made of it. The error says which key is not in keys or did not
 // reach its field, and which field is reached by no key and is not in others.
 func Check(dir string, keys []Key, others []string, load func(args ...string) (read, made any, err error)) error {
@@ -39,7 +39,15 @@ func Check(dir string, keys []Key, others []string, load func(args ...string) (r
 	for _, k := range keys {
 		flags = append(flags, fmt.Sprintf("-%s=%s", k.Name, strings.Trim(fmt.Sprint(k.Value), "[]")))
 	}
-	return errors.Join(check(keys, others, load, "-config", file), check(keys, others, load, flags...))
+	byFile, byFlags := check(keys, others, load, "-config", file), check(keys, others, load, flags...)
+	for _, k := range keys {
+		name := "ADIT_" + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
+		if err := os.Setenv(name, strings.Trim(fmt.Sprint(k.Value), "[]")); err != nil {
+			return err
+		}
+		defer os.Unsetenv(name)
+	}
+	return errors.Join(byFile, byFlags, check(keys, others, load))
 }
 
 func check(keys []Key, others []string, load func(args ...string) (read, made any, err error), args ...string) error {
@@ -49,7 +57,7 @@ func check(keys []Key, others []string, load func(args ...string) (read, made an
 	}
 	var errs []error
 	fail := func(format string, values ...any) {
-		errs = append(errs, fmt.Errorf("with %.10q…: "+format, append([]any{args[0]}, values...)...))
+		errs = append(errs, fmt.Errorf("with %.20q…: "+format, append([]any{fmt.Sprint(args)}, values...)...))
 	}
 	names := leaves(reflect.ValueOf(read), func(f reflect.StructField) string {
 		name, opt, _ := strings.Cut(f.Tag.Get("yaml"), ",")
