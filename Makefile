@@ -18,7 +18,7 @@ SUBJECT ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: portable load-faults help build conformance examples containers self-check bench bench-full bench-streams bench-tls bench-compare bench-selftest test test-full unit e2e lint fuzz freeze generate clean
+.PHONY: portable load-faults soak-churn help build conformance examples containers self-check bench bench-full bench-streams bench-tls bench-compare bench-selftest test test-full unit e2e lint fuzz freeze generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -138,6 +138,12 @@ lint: ## format, vet, staticcheck, module file
 portable: ## vet for the systems that CI does not run on
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
+
+CHURN ?= 15m
+KILLS ?= 200
+SEED  ?= 1
+soak-churn: build ## a day of tunnels, ports, keys and cuts in CHURN, and KILLS times kill -9, figures in results/soak-churn: 17 minutes
+	ADIT_E2E=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 3h -run 'TestChurn|TestKilledAtRandom' ./reference/e2e -churn $(CHURN) -kills $(KILLS) -seed $(SEED) -results $(CURDIR)/results/soak-churn
 
 load-faults: ## faults that adit-load must find in the processes of a run, and ten clean runs for each: 10 minutes
 	ADIT_LOAD_CLEAN=10 $(GO) test -count=1 -p 1 -timeout 30m -run IsFound ./loadgen/cmd/adit-load ./loadgen/run

@@ -11,6 +11,14 @@ import (
 // extended by: generous, since a test machine is not idle.
 const soon = 30 * time.Second
 
+// What make soak-churn sets.
+var (
+	churnFor   = flag.Duration("churn", time.Minute, "the time that TestChurn has for its part of a day; 15m is all of it")
+	mostKills  = flag.Int("kills", 20, "how often TestKilledAtRandom kills an end of the tunnel")
+	seedOfRun  = flag.Uint64("seed", 1, "of the moments and kinds that TestChurn and TestKilledAtRandom choose")
+	resultsDir = flag.String("results", "", "folder for what they have measured; empty: it is only logged")
+)
+
 // TestMain lets more tests run at once than there are processors: the parallel ones wait for the clock.
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -23,6 +23,16 @@ type process struct {
 // start runs cmd until the test ends, or until it ends itself. stop is the signal that asks it to end.
 func start(t *testing.T, name string, stop syscall.Signal, cmd *exec.Cmd) *process {
 	t.Helper()
+	p, err := launch(name, cmd)
+	if err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	t.Cleanup(func() { p.end(t, stop) })
+	return p
+}
+
+// launch runs cmd until it ends, at the latest with this process.
+func launch(name string, cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, name: name, log: newLogTail(), done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.WaitDelay = time.Second // a grandchild may hold the output open
@@ -31,14 +41,13 @@ func start(t *testing.T, name string, stop syscall.Signal, cmd *exec.Cmd) *proce
 	}
 	endWithParent(cmd.SysProcAttr)
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
+		return nil, err
 	}
 	go p.reap()
-	t.Cleanup(func() { p.end(t, stop) })
-	return p
+	return p, nil
 }
 
-// reap waits for the child; start starts it, the child's end is its end.
+// reap waits for the child; launch starts it, the child's end is its end.
 func (p *process) reap() {
 	p.cmd.Wait() // the exit code is read from ProcessState
 	close(p.done)
