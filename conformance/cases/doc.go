@@ -1,6 +1,6 @@
 // Package cases holds the conformance cases as plain values, one file for
 // each section of PROTOCOL.md that has requirements, s03_tunnel.go to
-// s30_auth.go, ext.go with what those of the Extended profile share, and api.go for Appendix B. cells.go makes a case from each
+// s31_tls.go (several for a long one), ext.go with what those of the Extended profile share, and api.go for Appendix B. cells.go makes a case from each
 // cell of the state tables, celltalk.go says how its dialogue goes, authcells.go plays those of section 30. registry.go
 // has them all, with one from each golden dialogue; select.go finds those that a
 // pattern names; set.go knows which score; exceptions.go says why a requirement

@@ -232,6 +232,30 @@ var s28 = slices.Concat([]Case{
 		},
 	},
 	{
+		ID: "AWAY-013", Variant: "auth", Role: Client, With: WithKey, Title: "a client with a key does not leave a drained tunnel before the next one is up",
+		Run: func(t *T) {
+			n := t.Extended()
+			c := t.Working()
+			n.Send(wire.GoAway(wire.CodeDrain, ""))
+			if !t.Try(func() { t.Accept(Within(Answer)) }) {
+				t.NotApplicable("the client dials the next tunnel when the old one has ended (AWAY-005)")
+			}
+			next := t.Tunnel()
+			next.ExpectHello()
+			greets(t, next, t.Offering(t.Auth(t.Key())), t.Key())
+			c.Local.Finish()
+			c.Fin()
+			c.ExpectFin("the last connection ends", For("FIN-001"), Within(LocalEffect))
+			left := func() bool { _, said := n.Peek(AGoAway(wire.CodeDone)); return said || n.Ended() != EndNone }
+			t.Meanwhile(Look, left)
+			t.Check(!left(), "", "the client left the old tunnel when the next one had a HELLO of the server, and was not up")
+			next.Prove(t.Key())
+			next.ExpectProof("the client proves itself on the next tunnel", t.Key(), For("AUTH-004"))
+			next.Send(wire.Admit())
+			n.Expect("when that is up GOAWAY done comes on the old one", AGoAway(wire.CodeDone), For("AWAY-014"))
+		},
+	},
+	{
 		ID: "AWAY-014", Role: Client, Title: "a client that has nothing left on a drained tunnel says GOAWAY done and closes it",
 		Run: func(t *T) {
 			n := t.Extended()

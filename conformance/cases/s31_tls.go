@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	. "github.com/adit-tunnel/adit/conformance/engine"
-	"github.com/adit-tunnel/adit/conformance/wire"
 )
 
 // Section 31, TLS. A server shows first that it serves who does right; that a client does is shown behind what it refused.
@@ -129,6 +128,23 @@ var s31 = append([]Case{
 		Run: func(t *T) { mistrusts(t, Certificate{OtherKey: true}) },
 	},
 	{
+		ID: "TLS-011", Role: Client, With: WithTLS, Wait: RedialDelay, Uncut: true, Title: "a client whose server has a certificate that it does not trust, and then another",
+		Run: func(t *T) { returnsAfter(t, func() { mistrusts(t, Certificate{Stranger: true, OtherKey: true}) }) },
+	},
+	{
+		ID: "TLS-011", Variant: "pin", Role: Client, With: WithTLS | WithPin, Wait: RedialDelay, Uncut: true, Title: "a client whose server has another key than the one that was pinned, and then that",
+		Run: func(t *T) { returnsAfter(t, func() { mistrusts(t, Certificate{OtherKey: true}) }) },
+	},
+	{
+		ID: "TLS-011", Variant: "handshake", Role: Client, With: WithTLS, Wait: RedialDelay, Uncut: true, Title: "a client whose TLS handshake fails, and then does not",
+		Run: func(t *T) {
+			returnsAfter(t, func() {
+				t.TLS().NextProtos = nil
+				t.ExpectRefused("there is no handshake with a server that has no ALPN", false, For("TLS-002"))
+			})
+		},
+	},
+	{
 		ID: "TLS-005", Role: Server, With: WithTLS | WithClientCert, Title: "a client with a certificate of the authority that the server was told",
 		Run: func(t *T) {
 			t.TLS().Certificates = []tls.Certificate{t.Certificate(Certificate{})}
@@ -174,6 +190,14 @@ var s31 = append([]Case{
 	{
 		ID: "TLS-010", Variant: "half", Role: Server, With: WithTLS, Wait: HandshakeMax, Uncut: true, Title: "half a TLS handshake holds no seat for ever",
 		Run: func(t *T) { holdsNoSeat(t, halfHello) },
+	},
+	{
+		ID: "TLS-010", Variant: "kept", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Uncut: true, Title: "a peer keeps its seat for 2 s, whoever else comes",
+		Run: func(t *T) {
+			good := t.Working()
+			keepsSeats(t)
+			good.Works("a tunnel that is up goes on beside strangers")
+		},
 	},
 	{
 		ID: "TLS-010", Variant: "strangers", Role: Server, With: WithTLS, Needs: NeedManyTunnels | NeedOwn, Uncut: true, Title: "300 silent peers take no more seats than there are, and keep no client out",
@@ -223,6 +247,13 @@ func mistrusts(t *T, how Certificate) {
 	t.ExpectRefused("the client ends a tunnel to a server that it does not know, and says nothing but HELLO", true)
 }
 
+// returnsAfter expects that a client dials again after an attempt on which its check of the server has failed.
+func returnsAfter(t *T, fails func()) {
+	fails()
+	t.Accept(For("TLS-011"))
+	t.Open().Works("a connection works once the server is the right one")
+}
+
 // wantsCertificate expects that a server which asks for client certificates does not serve a client that has this one; none: has none.
 func wantsCertificate(t *T, shown ...tls.Certificate) {
 	right := t.Certificate(Certificate{})
@@ -260,164 +291,4 @@ func shakesBeside(t *T, n int, apart bool, seats int) {
 	good.Works("a tunnel that is up goes on beside strangers")
 	t.Meanwhile(SeatKept+Settle, func() bool { return false })
 	t.Dial().ExpectOpen("a client gets the seat of the oldest stranger")
-}
-
-// boundToTLS are cases of subjects that encrypt and ask for a key.
-var boundToTLS = []Case{
-	{
-		ID: "TLS-004", Variant: "key", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Title: "any certificate, of a server that has the key",
-		Run: func(t *T) {
-			t.TLS().Certificates = []tls.Certificate{t.Certificate(Certificate{SelfMade: true, OtherKey: true, Host: "other.example"})}
-			t.Extended()
-			t.Open().Works("a client that knows its server by the key takes any certificate")
-		},
-	},
-	{
-		ID: "TLS-004", Variant: "key-wrong", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Title: "a server that has another key",
-		Run: func(t *T) {
-			n := greeted(t)
-			n.Prove(wire.NewKey(t.Key().ID))
-			deserted(t, n, "the client ends a tunnel to a server that has another key, and says nothing but HELLO")
-		},
-	},
-	{
-		ID: "TLS-004", Variant: "key-core", Role: Client, With: WithTLS | WithKey | WithKeyAlone, OnExtended: true, Uncut: true, Title: "a server that proves nothing, and speaks Core",
-		Run: func(t *T) { mistrusts(t, Certificate{SelfMade: true, OtherKey: true}) },
-	},
-	{
-		ID: "AUTH-010", Variant: "tls", Role: Both, With: WithTLS | WithKey, Title: "under TLS the binding is 1 or 2",
-		Run: func(t *T) {
-			n := exchanged(t)
-			f, _ := n.Hello()
-			a, _ := f.Auth()
-			t.Check(a.Binding == 1 || a.Binding == 2, "", "the HELLO states binding %d under TLS", a.Binding)
-			provenTo(t, n)
-			admitted(t, n, "the tunnel serves")
-		},
-	},
-	{
-		ID: "AUTH-002", Variant: "tls-other", Role: Both, With: WithTLS | WithKey, Title: "a proof that was made for another TLS connection, as a man in the middle passes it on",
-		Run: func(t *T) { boundElsewhere(t, wire.CB(t.Octets(32))) },
-	},
-	{
-		ID: "AUTH-002", Variant: "tls-none", Role: Both, With: WithTLS | WithKey, Title: "a proof that was made for no TLS connection",
-		Run: func(t *T) { boundElsewhere(t, wire.CB{}) },
-	},
-	{
-		ID: "AUTH-021", Variant: "tls-1", Role: Server, With: WithTLS | WithKey, Title: "binding 1 under TLS, which a server accepts that does not say it has 2 alone",
-		Run: func(t *T) {
-			t.Bind(1)
-			if !t.Exports() {
-				n := t.Dial()
-				n.Send(t.Offering(t.Auth(t.Key())))
-				n.ExpectHello()
-				refusesBinding(t, n)
-				return
-			}
-			bindsBy(t, greeted(t), 1)
-			t.Extended()
-			t.Open().Works("the tunnel serves")
-		},
-	},
-	{
-		ID: "AUTH-021", Variant: "tls-2", Role: Server, With: WithTLS | WithKey, Title: "binding 2 under TLS, which a server accepts, or answers with 1",
-		Run: func(t *T) {
-			t.Bind(2)
-			n := t.Dial()
-			n.Send(t.Offering(t.Auth(t.Key())))
-			f := n.ExpectHello()
-			if a, _ := f.Auth(); a.Binding != 2 {
-				t.Note("the server does not accept binding 2")
-				refusesBinding(t, n)
-				return
-			}
-			n.ExpectProof("the server's proof is over the digest of its certificate", t.Key())
-			admitted(t, n, "a client that binds to the certificate gets in")
-		},
-	},
-	{
-		ID: "AUTH-021", Variant: "tls-0", Role: Server, With: WithTLS | WithKey, Title: "a binding that a tunnel under TLS does not have is answered with 1, and proves nothing",
-		Run: func(t *T) {
-			for _, binding := range []byte{0, 77} {
-				n := t.Dial()
-				a := t.Auth(t.Key())
-				a.Binding = binding
-				n.Send(t.Offering(a))
-				n.ExpectHello()
-				refusesBinding(t, n)
-			}
-			t.Extended().ExpectOpen("with the right binding the client gets in")
-		},
-	},
-	{
-		ID: "AUTH-022", Variant: "tls", Role: Client, With: WithTLS | WithKey, Title: "the other binding of TLS is a tunnel error to a client",
-		Run: func(t *T) { answersBinding(t, func(own byte) byte { return 3 - own }) },
-	},
-	{
-		ID: "AUTH-022", Variant: "tls-0", Role: Client, With: WithTLS | WithKey, Title: "binding 0 is a tunnel error to a client under TLS",
-		Run: func(t *T) { answersBinding(t, func(byte) byte { return 0 }) },
-	},
-}
-
-// bindsBy expects that a server's HELLO states a binding.
-func bindsBy(t *T, n *Tunnel, want byte) {
-	f, _ := n.Hello()
-	a, _ := f.Auth()
-	t.Check(a.Binding == want, "AUTH-021", "the server's HELLO states binding %d, and not %d", a.Binding, want)
-}
-
-// refusesBinding expects that a server which has answered the suite's HELLO under TLS counts its key as one that it does not have.
-func refusesBinding(t *T, n *Tunnel) {
-	bindsBy(t, n, 1)
-	f := n.ExpectNext("its proof comes as ever", AProof(), func(Frame) bool { return false })
-	p, _ := f.Proven()
-	for binding := range byte(3) {
-		t.Check(p != n.ProofOver(Server, t.Key(), n.CB(binding)), "", "with a binding that the server does not accept it proves that it has the key")
-	}
-	n.Prove(t.Key())
-	denied(t, n, "and the client's is denied")
-}
-
-// exchanged is a tunnel on which both HELLOs have passed, and nothing else was looked at.
-func exchanged(t *T) *Tunnel {
-	n := unspoken(t)
-	n.Send(t.Offering(t.Auth(t.Key())))
-	if t.Case.Role != Client {
-		n.ExpectHello()
-	}
-	return n
-}
-
-// provenTo expects a server's proof, which comes first.
-func provenTo(t *T, n *Tunnel) {
-	if t.Case.Role != Client {
-		n.ExpectProof("the server's proof is over the HELLOs and what ties it to this tunnel", t.Key())
-	}
-}
-
-// boundElsewhere expects that the right proof is taken, and one that is bound to something else is not.
-func boundElsewhere(t *T, cb wire.CB) {
-	n := exchanged(t)
-	provenTo(t, n)
-	admitted(t, n, "the right proof is taken")
-	n.Close()
-	n = exchanged(t)
-	provenTo(t, n)
-	mine, _ := own(t)
-	n.Send(wire.Prove(n.ProofOver(mine, t.Key(), cb)))
-	if t.Case.Role == Client {
-		deserted(t, n, "the client ends a tunnel on which the server's proof is for another TLS connection")
-	} else {
-		denied(t, n, "the server denies a proof for another TLS connection")
-	}
-}
-
-// answersBinding expects that a client ends a tunnel whose server answers with another binding.
-func answersBinding(t *T, other func(own byte) byte) {
-	twin(t)
-	n := unspoken(t)
-	a := t.Auth(t.Key())
-	a.Binding = other(a.Binding)
-	n.Send(t.Offering(a))
-	breaks(t, n, fmt.Sprintf("binding %d of the server ends the tunnel of a client with another", a.Binding))
 }

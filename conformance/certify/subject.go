@@ -72,7 +72,7 @@ const (
 	claimPorts  = "api-ports"     // FIRST-LAST, which ports the control API may map
 	claimDrain  = "drain"         // SIGTERM, by which it drains
 	claimMemory = "tunnel-memory" // so many octets, the limit of that name
-	claimBind   = "binding"       // 2, the only one that its TLS library can
+	claimBind   = "binding"       // 1 or 2, the only one of TLS that it has
 )
 
 // claims reports whether the candidate claims a capability.
@@ -109,8 +109,8 @@ func claims(capabilities []string) (map[string]string, error) {
 	if how, ok := all[claimDrain]; ok && how != "SIGTERM" {
 		return nil, fmt.Errorf("%q must be \"drain SIGTERM\"", claimDrain+" "+how)
 	}
-	if only, ok := all[claimBind]; ok && only != "2" {
-		return nil, fmt.Errorf("%q must be \"binding 2\"", claimBind+" "+only)
+	if only, ok := all[claimBind]; ok && only != "1" && only != "2" {
+		return nil, fmt.Errorf("%q must be \"binding 1\" or \"binding 2\"", claimBind+" "+only)
 	}
 	if n, ok := all[claimMemory]; ok {
 		if _, err := strconv.ParseUint(n, 10, 40); err != nil {

@@ -199,11 +199,11 @@ func TestSelection(t *testing.T) {
 }
 
 func TestClaims(t *testing.T) {
-	got, err := claims([]string{"ext", "drain SIGTERM", "tunnel-memory 67108864", "api-ports 1-2", "half-close"})
-	if err != nil || got["drain"] != "SIGTERM" || got["tunnel-memory"] != "67108864" || got["api-ports"] != "1-2" || !(Candidate{Claims: got}).claims("ext") {
+	got, err := claims([]string{"ext", "drain SIGTERM", "tunnel-memory 67108864", "api-ports 1-2", "half-close", "binding 1"})
+	if err != nil || got["drain"] != "SIGTERM" || got["tunnel-memory"] != "67108864" || got["api-ports"] != "1-2" || got["binding"] != "1" || !(Candidate{Claims: got}).claims("ext") {
 		t.Errorf("claims = %v, %v", got, err)
 	}
-	for _, bad := range []string{"drain SIGHUP", "drain", "binding 1", "binding", "tunnel-memory much", "tunnel-memory"} {
+	for _, bad := range []string{"drain SIGHUP", "drain", "binding 0", "binding 3", "binding", "tunnel-memory much", "tunnel-memory"} {
 		if got, err := claims([]string{bad}); err == nil {
 			t.Errorf("claims(%q) = %v; want an error", bad, got)
 		}

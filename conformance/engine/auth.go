@@ -40,7 +40,8 @@ func (t *T) Auth(k wire.Key) wire.Auth {
 	return wire.NewAuth(t.binding(), k.ID)
 }
 
-// Exports reports whether a subject under TLS has binding 1. One that has not says so by the capability "binding 2".
+// Exports reports whether a subject under TLS has binding 1. One that has one binding alone says so by the capability "binding 1" or
+// "binding 2".
 func (t *T) Exports() bool {
 	only, _ := t.Claim("binding")
 	return only != "2"

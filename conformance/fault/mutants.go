@@ -274,6 +274,7 @@ var extMutants = []entry{
 	{name: "AWAY-007", role: engine.Both, does: "closes the tunnel at a second GOAWAY"},
 	{name: "AWAY-008", role: Server, does: "lets visitors wait during a drain"},
 	{name: "AWAY-010", role: engine.Both, does: "goes on after the peer's last GOAWAY"},
+	{name: "AWAY-013", role: Client, does: "leaves a drained tunnel before the next one is there"},
 	{name: "AWAY-015", role: Server, does: "waits for ever for a client to close after a drain"},
 }
 
@@ -304,22 +305,28 @@ var authMutants = []entry{
 	{name: "AUTH-009-always", req: "AUTH-009", role: engine.Both, does: "ends a tunnel that is up after 10 s, too"},
 	{name: "AUTH-010", role: engine.Both, does: "states binding 1 without TLS"},
 	{name: "AUTH-010-tls", req: "AUTH-010", role: engine.Both, does: "states binding 0 under TLS"},
+	{name: "AUTH-010-led", req: "AUTH-010", role: Client, does: "states binding 0 under TLS when its server has done so"},
 	{name: "AUTH-013", role: engine.Both, does: "takes a tag auth of any size"},
 	{name: "AUTH-014", role: engine.Both, does: "has the same nonce on every tunnel"},
 	{name: "AUTH-015", role: engine.Both, does: "waits for the payload of a frame that is too long before the proofs"},
 	{name: "AUTH-016", role: Server, does: "keeps any number of strangers"},
 	{name: "AUTH-016-address", req: "AUTH-016", role: Server, does: "keeps any number of strangers of one address, up to the number of all"},
 	{name: "AUTH-016-closed", req: "AUTH-016", role: Server, does: "closes the door while all seats are taken"},
+	{name: "AUTH-016-kept", req: "AUTH-016", role: Server, does: "ends a stranger for another as soon as he has come"},
 	{name: "AUTH-017", role: Server, does: "takes 256 KiB for each stranger"},
 	{name: "AUTH-018", role: Server, does: "goes on with the tunnels of a key that was taken away"},
 	{name: "AUTH-018-all", req: "AUTH-018", role: Server, does: "ends the tunnels of all keys when one is taken away"},
+	{name: "AUTH-018-greeted", req: "AUTH-018", role: Server, does: "takes a proof by a key that was taken away since the HELLO"},
 	{name: "AUTH-019", role: engine.Both, does: "goes on without auth when the HELLO has none"},
 	{name: "AUTH-021", role: Server, does: "states whatever binding the client states"},
 	{name: "AUTH-021-takes", req: "AUTH-021", role: Server, does: "takes the key though the binding is another"},
 	{name: "AUTH-021-tls", req: "AUTH-021", role: Server, does: "takes binding 0 under TLS"},
+	{name: "AUTH-021-second", req: "AUTH-021", role: Server, does: "names binding 2 to a client that has neither, though it has 1"},
 	{name: "AUTH-022", role: Client, does: "ignores that the server's binding is another"},
 	{name: "AUTH-024", role: Server, does: "tells a stranger why he is denied"},
 	{name: "AUTH-025", role: engine.Both, does: "ignores an AUTH that answers nothing"},
+	{name: "AUTH-027", role: Client, does: "states the same binding again, whatever its server has"},
+	{name: "AWAY-013-greeted", req: "AWAY-013", role: Client, does: "leaves a drained tunnel when it has the HELLO of the next server"},
 }
 
 var tlsMutants = []entry{
@@ -341,6 +348,8 @@ var tlsMutants = []entry{
 	{name: "TLS-010", role: Server, does: "waits for ever for a TLS handshake"},
 	{name: "TLS-010-seats", req: "TLS-010", role: Server, does: "keeps any number of tunnels in their TLS handshake"},
 	{name: "TLS-010-address", req: "TLS-010", role: Server, does: "lets one address have all the tunnels in their TLS handshake"},
+	{name: "TLS-010-kept", req: "TLS-010", role: Server, does: "ends a tunnel in its TLS handshake for another as soon as it has come"},
+	{name: "TLS-011", role: Client, does: "dials no more after a TLS handshake that failed"},
 }
 
 var apiMutants = []entry{
@@ -383,7 +392,6 @@ var Reasons = map[string]string{
 
 	"XID-006":   "it takes 2^32 IDs; reference/session tests it",
 	"XOPEN-013": "which dials run is not visible on the wire; reference/session tests it",
-	"AWAY-013":  "whether a dial is under way is not visible on the tunnel before; reference/client tests it",
 
 	"LOSS-006": "how a client's waits grow shows only over minutes; reference/client tests it",
 

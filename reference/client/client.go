@@ -37,8 +37,8 @@ type Config struct {
 	// DrainTimeout is how long open connections may take to finish once Run's context ended; 0: not at all.
 	DrainTimeout time.Duration
 
-	// Session is the template of every tunnel's session. Role, Logger, Dial, Proven, Draining, Greet, Binding, Publisher and Up
-	// are the client's to set, and Instance if it is nil.
+	// Session is the template of every tunnel's session. Role, Logger, Dial, Proven, Draining, Greet, Binding, StateBinding,
+	// Publisher and Up are the client's to set, and Instance if it is nil.
 	Session session.Config
 	// Logger for everything the client reports; nil discards.
 	Logger *slog.Logger
@@ -61,6 +61,7 @@ type Client struct {
 	dialer *dialer
 
 	publisher *publisher     // nil: nothing is published
+	binding   uint8          // that the server has, and the next tunnel states (AUTH-027); 0: nothing was said of it. Run has it alone
 	sessions  sync.WaitGroup // Run of each
 
 	mu       sync.Mutex         // guards draining
@@ -160,6 +161,9 @@ func (c *Client) tunnel(ctx, lingering context.Context) (dialled, lived time.Dur
 	if foreign, ok := errors.AsType[*session.ForeignError](err); ok {
 		return dialled, 0, c.notAServer(foreign) // no tunnel, however long it took the other end to say so
 	}
+	if other, ok := errors.AsType[*session.BindingError](err); ok && other.Has {
+		c.binding = other.Server
+	}
 	return dialled, max(1, time.Since(connected)), c.whyDenied(whyRefused(err))
 }
 
@@ -183,7 +187,7 @@ func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start
 		return nil
 	}
 	if secure, ok := socket.(*sock.TLS); ok && !c.cfg.TLSEndsBefore {
-		cfg.Binding = session.TLSBinding(secure)
+		cfg.Binding, cfg.StateBinding = session.TLSBinding(secure), c.binding
 	}
 	drains := make(chan struct{})
 	cfg.Draining = func() { close(drains) }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"net"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/certtest"
+	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/trust"
+	"github.com/adit-tunnel/adit/spec/wire"
 )
 
 // serve accepts connections until the test ends, and gives each to one, which may leave it open.
@@ -129,6 +132,79 @@ func TestWhyThereIsNoTLSIsSaidInPlainWords(t *testing.T) {
 				case <-deadline:
 					t.Errorf("no line with %q", c.want)
 					return
+				}
+			}
+		})
+	}
+}
+
+// AUTH-027: a client whose server ties proofs to something else does so too from the next attempt on, if that is tied to TLS as
+// well. Nobody brings it to a proof that holds for every connection (AUTH-010).
+func TestAClientTakesTheBindingOfItsServer(t *testing.T) {
+	pair := certtest.NewCA().Issue(time.Hour, "127.0.0.1").TLS()
+	anyone, err := trust.NewClient("", "", "", "", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what    string
+		before  bool    // TLS ends before the server
+		answers []uint8 // of the server, one for each attempt
+		states  []uint8 // of the client
+	}{
+		{"the certificate", false, []uint8{2, 2}, []uint8{1, 2, 2}},
+		{"the certificate, and then the exporter", false, []uint8{2, 1}, []uint8{1, 2, 1}},
+		{"nothing", false, []uint8{0, 0}, []uint8{1, 1, 1}},
+		{"nothing, for one that had gone over to the certificate", false, []uint8{2, 0}, []uint8{1, 2, 2}},
+		{"what nobody knows", false, []uint8{77, 77}, []uint8{1, 1, 1}},
+		{"the exporter, behind a balancer", true, []uint8{1, 2}, []uint8{0, 0, 0}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			stated := make(chan uint8)
+			ctx, stop := context.WithCancel(t.Context())
+			attempts := 0 // one is over before the next begins
+			server := serve(t, func(raw net.Conn) {
+				conn := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"adit/1"}})
+				head := make([]byte, wire.HeaderLen)
+				if _, err := io.ReadFull(conn, head); err != nil {
+					return
+				}
+				payload := make([]byte, binary.BigEndian.Uint32(head[2:]))
+				io.ReadFull(conn, payload)
+				hello, err := wire.ParseHello(payload, true, wire.TagAuth)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n := min(attempts, len(c.answers)-1)
+				attempts++
+				select {
+				case stated <- hello.Auth.Binding:
+				case <-ctx.Done():
+					return
+				}
+				conn.Write(wire.AppendHello(nil, wire.Hello{Auth: &wire.Auth{Scheme: wire.SchemeHMAC, Binding: c.answers[n]}}, false))
+				conn.Write(wire.AppendAuth(nil, wire.Proof{}))
+				io.Copy(io.Discard, conn)
+			})
+			client := New(Config{
+				Server: server, TLS: anyone, TLSEndsBefore: c.before, ConnectTimeout: soon, RetryFirst: time.Millisecond, RetryMost: time.Millisecond,
+				Session: session.Config{Key: &wire.Key{ID: "home"}, Protocol: session.Auto},
+			})
+			done := make(chan struct{})
+			go func() { defer close(done); client.Run(ctx) }()
+			defer func() { stop(); <-done }()
+			for i, want := range c.states {
+				if i > 0 && c.answers[i-1] == c.states[i-1] { // its proof was wrong: the client stays away for long
+					return
+				}
+				select {
+				case got := <-stated:
+					if got != want {
+						t.Fatalf("attempt %d states binding %d; want %d", i+1, got, want)
+					}
+				case <-time.After(soon):
+					t.Fatalf("no attempt %d", i+1)
 				}
 			}
 		})

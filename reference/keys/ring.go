@@ -3,7 +3,6 @@ package keys
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"slices"
 
 	"github.com/adit-tunnel/adit/reference/files"
@@ -53,7 +52,7 @@ func (r *Ring) Path() string { return r.path }
 // Has reports whether a key is still among the server's.
 func (r *Ring) Has(k Key) bool {
 	secret, ok := r.Find(k.ID)
-	return ok && subtle.ConstantTimeCompare(secret[:], k.Secret[:]) == 1
+	return ok && secret.Equal(k.Secret)
 }
 
 // Rights are what the clients of a key may have; false: the ring does not have it.

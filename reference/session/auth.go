@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -74,9 +75,10 @@ func TLSBinding(t *sock.TLS) func(binding uint8) (wire.CB, bool) {
 	}
 }
 
-// preferred is the binding that this side states of its own accord: 1 under TLS and 0 without (AUTH-010, AUTH-021).
+// preferred is the binding that this side states of its own accord: what it was told, if it has that, and else 1 rather than
+// 2 under TLS, and 0 without (AUTH-010, AUTH-021).
 func (s *Session) preferred() uint8 {
-	for _, binding := range []uint8{wire.BindingExporter, wire.BindingCertificate, wire.BindingNone} {
+	for _, binding := range []uint8{cmp.Or(s.cfg.StateBinding, wire.BindingExporter), wire.BindingExporter, wire.BindingCertificate, wire.BindingNone} {
 		if _, ok := s.cb(binding); ok {
 			return binding
 		}
@@ -132,7 +134,8 @@ func (s *Session) onServerHelloLocked(peer wire.Hello, frame []byte) error {
 	case !hasAuth(peer):
 		return fmt.Errorf("%w: %w", ErrNoAuth, violation("AUTH-019", "HELLO without auth"))
 	case a.Binding != p.own.Binding:
-		return fmt.Errorf("%w: %w", ErrBinding, violation("AUTH-022", fmt.Sprintf("binding %d; the client's is %d", a.Binding, p.own.Binding)))
+		_, has := s.cb(a.Binding)
+		return &BindingError{Server: a.Binding, Has: has, Err: violation("AUTH-022", fmt.Sprintf("binding %d; the client's is %d", a.Binding, p.own.Binding))}
 	}
 	cb, _ := s.cb(a.Binding)
 	t := wire.TranscriptOf(p.hello, frame)
@@ -149,8 +152,9 @@ func (s *Session) onAuthLocked(_ wire.Header, payload []byte) error {
 	p, server := &s.proofs, s.cfg.Role == Server
 	switch {
 	case server && s.phase == greeted: // AUTH-005
+		has := s.hasLocked(p.key) // asked whoever it is, as it takes time; it may have been taken away since HELLO (AUTH-018)
 		switch right := full && proof.Equal(p.wanted); {
-		case !p.known:
+		case !p.known || !has:
 			return s.denyLocked(ErrUnknownKey)
 		case !right:
 			return s.denyLocked(ErrWrongProof)
@@ -170,6 +174,12 @@ func (s *Session) onAuthLocked(_ wire.Header, payload []byte) error {
 		return violation("AUTH-025", "AUTH that answers nothing")
 	}
 	return nil
+}
+
+// hasLocked reports whether a server has the key.
+func (s *Session) hasLocked(key wire.Key) bool {
+	secret, ok := s.cfg.Keys(key.ID)
+	return ok && secret.Equal(key.Secret)
 }
 
 // hasAuth reports whether the peer's HELLO has auth of a scheme that is known.

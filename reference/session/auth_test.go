@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,28 +280,38 @@ func TestProofsWithEveryBinding(t *testing.T) {
 		what    string
 		role    Role
 		binding func(uint8) (wire.CB, bool)
+		told    uint8 // StateBinding
 		peer    uint8 // the binding that the peer states
 		cb      wire.CB
 		stated  uint8  // by this side
 		req     string // of a tunnel error
 		denied  bool
+		has     bool // this side has the peer's binding, though it did not state it
 	}{
-		{"without TLS", Server, nil, 0, wire.CB{}, 0, "", false},
-		{"the exporter", Server, tls, 1, cbs[1], 1, "", false},
-		{"the certificate", Server, tls, 2, cbs[2], 2, "", false},
-		{"the exporter, with another CB", Server, tls, 1, cbs[2], 1, "", true},
-		{"no TLS at the client", Server, tls, 0, cbs[1], 1, "", true},
-		{"a binding that nobody knows", Server, tls, 3, cbs[1], 1, "", true},
-		{"TLS at the client alone", Server, nil, 1, wire.CB{}, 0, "", true},
-		{"without TLS", Client, nil, 0, wire.CB{}, 0, "", false},
-		{"the exporter", Client, tls, 1, cbs[1], 1, "", false},
-		{"the certificate", Client, certificate, 2, cbs[2], 2, "", false},
-		{"the certificate for the exporter", Client, tls, 2, cbs[2], 1, "AUTH-022", false},
-		{"no TLS at the server", Client, tls, 0, cbs[1], 1, "AUTH-022", false},
+		{what: "without TLS", role: Server},
+		{what: "the exporter", role: Server, binding: tls, peer: 1, cb: cbs[1], stated: 1},
+		{what: "the certificate", role: Server, binding: tls, peer: 2, cb: cbs[2], stated: 2},
+		{what: "the certificate, of a server that has it alone", role: Server, binding: certificate, peer: 2, cb: cbs[2], stated: 2},
+		{what: "the exporter, of a server that has the certificate alone", role: Server, binding: certificate, peer: 1, cb: cbs[2], stated: 2, denied: true},
+		{what: "the exporter, with another CB", role: Server, binding: tls, peer: 1, cb: cbs[2], stated: 1, denied: true},
+		{what: "no TLS at the client", role: Server, binding: tls, cb: cbs[1], stated: 1, denied: true},
+		{what: "a binding that nobody knows", role: Server, binding: tls, peer: 3, cb: cbs[1], stated: 1, denied: true},
+		{what: "TLS at the client alone", role: Server, peer: 1, denied: true},
+		{what: "without TLS", role: Client},
+		{what: "the exporter", role: Client, binding: tls, peer: 1, cb: cbs[1], stated: 1},
+		{what: "the certificate, of a client that has it alone", role: Client, binding: certificate, peer: 2, cb: cbs[2], stated: 2},
+		{what: "the certificate, as it was told", role: Client, binding: tls, told: 2, peer: 2, cb: cbs[2], stated: 2},
+		{what: "told what it does not have", role: Client, binding: certificate, told: 1, peer: 2, cb: cbs[2], stated: 2},
+		{what: "told of TLS, without", role: Client, told: 2},
+		{what: "the certificate for the exporter", role: Client, binding: tls, peer: 2, cb: cbs[2], stated: 1, req: "AUTH-022", has: true},
+		{what: "the exporter for the certificate", role: Client, binding: certificate, peer: 1, cb: cbs[1], stated: 2, req: "AUTH-022"},
+		{what: "no TLS at the server", role: Client, binding: tls, cb: cbs[1], stated: 1, req: "AUTH-022"},
+		{what: "a binding that nobody knows, of a server", role: Client, binding: tls, peer: 9, cb: cbs[1], stated: 1, req: "AUTH-022"},
+		{what: "TLS at the server alone", role: Client, peer: 1, req: "AUTH-022"},
 	} {
 		t.Run(fmt.Sprintf("%v/%s", c.role, c.what), func(t *testing.T) {
 			cfg := withAuth(c.role)
-			cfg.Binding = c.binding
+			cfg.Binding, cfg.StateBinding = c.binding, c.told
 			inMemory(t, cfg, func(r *rig) {
 				h := r.handshake()
 				h.binding, h.cb = c.peer, c.cb
@@ -316,6 +327,10 @@ func TestProofsWithEveryBinding(t *testing.T) {
 				switch {
 				case c.req != "":
 					h.wantPart("another binding", c.req)
+					var other *BindingError
+					if err := r.s.Err(); !errors.As(err, &other) || other.Server != c.peer || other.Has != c.has {
+						t.Errorf("Err = %v; want one that names binding %d, which this side has: %v", err, c.peer, c.has)
+					}
 					return
 				case c.denied:
 					h.take("a proof of some kind", wire.TypeAuth)
@@ -601,6 +616,31 @@ func TestAKeyThatIsTakenAway(t *testing.T) {
 			t.Errorf("Run = %v; want ErrRevoked", err)
 		}
 	})
+}
+
+// AUTH-018: a key that is taken away between HELLO and proof, or is another by then, lets nobody in; and nobody learns that it was one.
+func TestAKeyThatIsTakenAwayBeforeTheProof(t *testing.T) {
+	for what, now := range map[string]func() (wire.Secret, bool){
+		"no more":             func() (wire.Secret, bool) { return wire.Secret{}, false },
+		"with another secret": func() (wire.Secret, bool) { return other.Secret, true },
+	} {
+		cfg := withAuth(Server)
+		find := cfg.Keys
+		var gone atomic.Bool
+		cfg.Keys = func(id string) (wire.Secret, bool) {
+			if gone.Load() {
+				return now()
+			}
+			return find(id)
+		}
+		inMemory(t, cfg, func(r *rig) {
+			h := r.handshake()
+			h.enter("greeted")
+			gone.Store(true)
+			h.send(h.right())
+			h.wantDenied("the key is " + what)
+		})
+	}
 }
 
 // A client with a key does not do without, and says why.

@@ -130,6 +130,8 @@ type Config struct {
 	// Binding is the CB of a binding of the tunnel's transport, which is ready when it is called; false: it has none of that
 	// number. nil: the transport is not encrypted (AUTH-010).
 	Binding func(binding uint8) (wire.CB, bool)
+	// StateBinding is the binding that this side states, if it has that one there; 0: its own choice.
+	StateBinding uint8
 	// Binder makes a server agree to the option bind (section 32); nil: it does not have it.
 	Binder Binder
 	// Publisher makes a client offer the option bind, and end the tunnel of a server that does not have it, with ErrNoBind. nil:

@@ -27,8 +27,6 @@ var (
 	ErrNoBind = errors.New("session: the server takes no requests for public ports: it is older than 1.3; bring it up to date, or start this client without --publish and map the ports there")
 	// ErrWrongServer: the server's proof is wrong.
 	ErrWrongServer = errors.New("session: the server does not have this client's key: it is not in the server's file of keys, or with another secret, or this is another server, or somebody stands between")
-	// ErrBinding: the two ends do not agree on what the proofs are bound to.
-	ErrBinding = errors.New("session: client and server do not agree on what encrypts the tunnel: tls_ends_before has to be set at both or at none, when a balancer ends TLS")
 	// ErrDenied: the client is none of this server's. The three below wrap it.
 	ErrDenied = errors.New("session: the client was denied")
 	// ErrNoKey: it has no key.
@@ -54,6 +52,23 @@ type denied struct{ why string }
 
 func (d *denied) Error() string { return ErrDenied.Error() + ": " + d.why }
 func (d *denied) Unwrap() error { return ErrDenied }
+
+// BindingError is the end of a client's tunnel whose server ties the proofs to something else than the client does (AUTH-022).
+type BindingError struct {
+	Server uint8 // the server's binding
+	Has    bool  // the client has that one, too
+	Err    error
+}
+
+func (e *BindingError) Error() string {
+	why := "client and server do not agree on what encrypts the tunnel: tls_ends_before has to be set at both or at none, when a balancer ends TLS"
+	if e.Has {
+		why = fmt.Sprintf("the server ties the proofs to something else; this client does so too from its next attempt on (binding %d)", e.Server)
+	}
+	return "session: " + why + ": " + e.Err.Error()
+}
+
+func (e *BindingError) Unwrap() error { return e.Err }
 
 // RuleOf is the requirement of PROTOCOL.md that ended a connection or a tunnel with err; "" when none did.
 func RuleOf(err error) string {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ type Key struct {
 
 // A Secret is the part of a key that is never sent. Whatever prints one prints that it is one.
 type Secret [SecretLen]byte
+
+// Equal compares in a time that does not depend on the secrets (AUTH-008).
+func (s Secret) Equal(t Secret) bool { return subtle.ConstantTimeCompare(s[:], t[:]) == 1 }
 
 const unprinted = "(secret)"
 

@@ -10,8 +10,6 @@ import re
 from engine import log
 
 SCHEME = 1
-CERTIFICATE = 2              # binding 2; binding 1 needs an exporter, which Python's ssl does not have
-EXPORTER = 1
 
 # Section 17.
 HANDSHAKE = 10.0             # AUTH-009

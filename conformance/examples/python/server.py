@@ -50,7 +50,7 @@ class ServerTunnel(ExtendedTunnel):
             return self.part(frames.DENIED)
         binding, _, key_id = theirs
         is_mine = binding == self.sock.binding            # AUTH-010, AUTH-021
-        self.say_hello(self.auth_value(binding if is_mine else min(self.sock.binding, auth.EXPORTER)))
+        self.say_hello(self.auth_value(self.sock.binding))
         self.digest = auth.stand_in(key_id)
         self.secret = self.auth.secret(self.digest) if is_mine else self.digest
         proof, self.expected = auth.proofs(self.secret, self.sock.cb, frames.whole_hello(frame.payload), self.hello)

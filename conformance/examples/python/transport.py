@@ -28,7 +28,7 @@ class Plain:
 class Tls(Plain):
     """TLS of either side over two buffers, so that nothing in it waits."""
 
-    binding = 2
+    binding = 2                                           # binding 1 needs an exporter, which Python's ssl does not have
 
     def __init__(self, sock, context, certificate=None, host=None):
         super().__init__(sock)

@@ -25,6 +25,7 @@ type auth struct {
 	asks    bool
 	keys    *ring // a server's
 	binding byte  // what ties the proofs to the transport
+	prefers byte  // the binding that a client states under TLS
 	id      string
 	secret  []byte
 	known   bool      // the key is one of the server's, and the binding this tunnel's
@@ -145,7 +146,7 @@ func (t *tunnel) authTag() []byte {
 		nonce = nonce0
 	}
 	if t.role == Client && t.encrypted() {
-		t.binding = 1
+		t.binding = t.prefers
 	}
 	stated := t.binding
 	switch {
@@ -257,9 +258,15 @@ func (t *tunnel) introduced(f frame) error {
 	t.theirs = f.bytes()
 	if t.role == Client {
 		if value[1] != t.binding && !t.bug("AUTH-022") {
+			if t.encrypted() && (t.binds(value[1]) || t.bug("AUTH-010-led")) && !t.bug("AUTH-027") {
+				t.prefers = value[1]
+			}
 			return broken("AUTH-022", "binding %d", value[1])
 		}
 		t.phase = greeted
+		if t.bug("AWAY-013-greeted") {
+			t.followed()
+		}
 		return nil
 	}
 	return t.greetClient(value)
@@ -272,6 +279,8 @@ func (t *tunnel) greetClient(value []byte) error {
 	switch { // AUTH-021
 	case t.binds(value[1]):
 		t.binding = value[1]
+	case t.encrypted() && t.bug("AUTH-021-second"):
+		t.binding = 2
 	case t.encrypted():
 		t.binding = 1
 	}
@@ -312,7 +321,9 @@ func (t *tunnel) proven(proof []byte) error {
 		if t.bug("AUTH-003") {
 			_ = t.answer(frame{typeAuth, t.proofOf(Server)})
 		}
-		right := t.known && t.equal(proof, t.proofOf(Client)) || t.bug("AUTH-005") || t.bug("AUTH-005-reflected") && t.equal(proof, t.proofOf(Server))
+		secret, has := t.keys.find(t.id) // it may have been taken away since HELLO (AUTH-018)
+		has = has && bytes.Equal(secret, t.secret) || t.bug("AUTH-018-greeted") || t.bug("AUTH-006-secret")
+		right := t.known && has && t.equal(proof, t.proofOf(Client)) || t.bug("AUTH-005") || t.bug("AUTH-005-reflected") && t.equal(proof, t.proofOf(Server))
 		if !right {
 			return t.deny("wrong proof")
 		}
@@ -422,7 +433,7 @@ func (s *server) seat(of *tunnel) bool {
 		return true
 	}
 	oldest := slices.MinFunc(from, func(a, b *tunnel) int { return cmp.Compare(a.since.UnixNano(), b.since.UnixNano()) })
-	if time.Since(oldest.since) < seatKept || of.bug("AUTH-016-closed") {
+	if time.Since(oldest.since) < seatKept && !of.bug("AUTH-016-kept") || of.bug("AUTH-016-closed") {
 		return false
 	}
 	oldest.hangUp()

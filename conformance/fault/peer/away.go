@@ -51,7 +51,7 @@ func (t *tunnel) heard(no code) error {
 	case t.role == Server: // AWAY-002: owed, unless it has been said
 		t.goAway(true)
 	case !t.away.said: // AWAY-005: whoever drains this tunnel has the next one taken
-		t.away.next = true
+		t.away.next = !t.bug("AWAY-013")
 		close(t.drained)
 	}
 	t.away.heard = true

@@ -21,7 +21,7 @@ func RunClient(ctx context.Context, o Options) error {
 		return lie(ctx, o)
 	}
 	past := &past{ids: map[uint32]bool{}}
-	var key auth
+	key := auth{prefers: 1}
 	if o.Key != "" {
 		text, err := os.ReadFile(o.Key)
 		if err == nil {
@@ -48,8 +48,12 @@ func RunClient(ctx context.Context, o Options) error {
 		var sock transport
 		tcp, err := d.DialContext(ctx, "tcp", o.Server)
 		if err == nil {
-			if sock, err = o.shake(ctx, Client, tcp.(*net.TCPConn), encrypted); err != nil && o.bug("TLS-004-plain") {
+			sock, err = o.shake(ctx, Client, tcp.(*net.TCPConn), encrypted)
+			switch {
+			case err != nil && o.bug("TLS-004-plain"):
 				encrypted = nil
+			case err != nil && o.bug("TLS-011"):
+				<-ctx.Done()
 			}
 		}
 		wait := min(time.Duration(n)*50*time.Millisecond, 2*time.Second)
@@ -75,7 +79,8 @@ func RunClient(ctx context.Context, o Options) error {
 			})
 			select {
 			case <-ended:
-				if t.unwanted { // the server said so to the HELLO
+				key.prefers = t.prefers // AUTH-027
+				if t.unwanted {         // the server said so to the HELLO
 					wait = unwantedWait
 				}
 			case <-t.drained: // AWAY-005, AWAY-006

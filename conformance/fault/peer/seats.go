@@ -11,6 +11,7 @@ import (
 // unmet are the transports whose TLS handshake is not over (TLS-010).
 type unmet struct {
 	bound  bool // there are no more of them than may be
+	keeps  bool // each has its seat for seatKept
 	crowds bool // one address may have them all
 
 	mu    sync.Mutex // guards the following
@@ -45,7 +46,7 @@ func (s *unmet) take(sock net.Conn) (leave func(), ok bool) {
 		goes = 0
 	}
 	if goes >= 0 {
-		if time.Since(s.taken[goes].since) < seatKept {
+		if s.keeps && time.Since(s.taken[goes].since) < seatKept {
 			return nil, false
 		}
 		_ = s.taken[goes].sock.Close()

@@ -66,7 +66,7 @@ func RunServer(ctx context.Context, o Options) error {
 	if liars[o.Mutant] != nil {
 		return lie(ctx, o, o.Tunnel, o.Visitor)
 	}
-	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1, unmet: unmet{bound: !o.bug("TLS-010-seats"), crowds: o.bug("TLS-010-address")}}
+	s := &server{o: o, past: &past{ids: map[uint32]bool{}}, next: 1, unmet: unmet{bound: !o.bug("TLS-010-seats"), keeps: !o.bug("TLS-010-kept"), crowds: o.bug("TLS-010-address")}}
 	var err error
 	if s.tls, err = o.tlsConfig(Server); err != nil {
 		return err
