@@ -153,7 +153,7 @@ func (s *Session) onOpenedLocked(_ wire.Header, payload []byte) error {
 	case c == nil || err != nil:
 		return err
 	case c.state != opening:
-		return violation("XOPEN-003", "a second OPENED")
+		return violation("XOPEN-016", "a second OPENED")
 	}
 	c.state, c.idDue = opened, 0
 	s.stats.Opened++

@@ -35,8 +35,8 @@ var rows = [256]row{
 	wire.TypeKeepAlive:       {act: (*Session).onKeepAliveLocked},
 
 	wire.TypeHello:  {ext: true, act: (*Session).onHelloLocked},
-	wire.TypeOpen:   {ext: true, from: fromServer, misuse: "XOPEN-001", act: (*Session).onOpenLocked},
-	wire.TypeOpened: {ext: true, from: fromClient, misuse: "XOPEN-003", act: (*Session).onOpenedLocked},
+	wire.TypeOpen:   {ext: true, from: fromServer, misuse: "XOPEN-016", act: (*Session).onOpenLocked},
+	wire.TypeOpened: {ext: true, from: fromClient, misuse: "XOPEN-016", act: (*Session).onOpenedLocked},
 	wire.TypeWindow: {ext: true, act: (*Session).onWindowLocked},
 	wire.TypeFin:    {ext: true, act: (*Session).onFinLocked},
 	wire.TypeReset:  {ext: true, act: (*Session).onResetLocked},

@@ -162,12 +162,12 @@ func title(number string) string {
 func bound(l spec.Limit) string {
 	in := func(n int64) string {
 		switch {
-		case l.Unit == "s":
-			return fmt.Sprintf("%d s", n)
-		case n%(1<<20) == 0:
+		case l.Unit == "octets" && n%(1<<20) == 0:
 			return fmt.Sprintf("%d MiB", n>>20)
+		case l.Unit == "octets" && n%(1<<10) == 0:
+			return fmt.Sprintf("%d KiB", n>>10)
 		}
-		return fmt.Sprintf("%d KiB", n>>10)
+		return fmt.Sprintf("%d %s", n, l.Unit)
 	}
 	switch {
 	case l.Allowed == "range":

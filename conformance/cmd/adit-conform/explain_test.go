@@ -26,6 +26,8 @@ func TestExplain(t *testing.T) {
 		},
 		{"OPEN-015/server/cell-requested-close", []string{"in place of a response", "cell-requested-close"}, "OPEN-015/server  "},
 		{"open-02?", []string{"OPEN-020  ", "OPEN-026  ", "connect-timeout  10 s, 5 s to 30 s"}, "OPEN-019  "},
+		{"XOPEN-011", []string{"max-connections  any 16384 connections, "}, "MiB"},
+		{"AUTH-016", []string{"seats          at most 256 tunnels, ", "seats-address  at most 32 tunnels, "}, "KiB"},
 		{"ALIVE-007", []string{"server and client: excepted: whether a side itself read"}, "tested by"},
 		{"draining Pass-Nonstrict", []string{"draining  state of a connection", "a SHOULD was missed"}, "retired"},
 		{"terms", []string{"reset ", "barrier ", "standing ", "abandoned ", "tunnel error "}, "FRAME-001"},

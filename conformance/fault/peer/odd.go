@@ -23,7 +23,7 @@ var Odds = map[string]string{
 	Later:        "sends its own Close in answer 28 s later, and failures 7 s later",
 	"newest":     "keeps the newest tunnel alone, and closes the one before",
 	"none":       "states a window of 0; extended only",
-	"resets":     "closes tunnels by reset, and local sockets in order",
+	"resets":     "closes tunnels by reset, and local sockets in order; those of extended connections by reset where the text says so",
 	"short":      "sends the short form of ConnectRequest",
 	"small":      "has the smallest queue that is allowed",
 	Slow:         "does and says everything 600 ms late",

@@ -427,7 +427,7 @@ func (c *xconn) end(reset bool) {
 	}
 	if c.local != nil { // a dial counts until it has ended (XOPEN-013)
 		delete(c.t.xlocals, c)
-		closeLocal(c.local, reset && !c.t.odd("resets"))
+		closeLocal(c.local, reset)
 	}
 	c.t.changed.Broadcast()
 }
