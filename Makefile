@@ -18,7 +18,7 @@ SUBJECT ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: portable load-faults soak-churn help build conformance examples containers self-check bench bench-full bench-streams bench-tls bench-compare bench-selftest test test-full unit e2e lint fuzz freeze generate clean
+.PHONY: release portable load-faults soak-churn help build conformance examples containers self-check bench bench-full bench-streams bench-tls bench-compare bench-selftest test test-full unit e2e lint fuzz freeze generate clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -144,6 +144,35 @@ KILLS ?= 200
 SEED  ?= 1
 soak-churn: build ## a day of tunnels, ports, keys and cuts in CHURN, and KILLS times kill -9, figures in results/soak-churn: 17 minutes
 	ADIT_E2E=$(CURDIR)/$(BIN) $(GO) test -count=1 -v -timeout 3h -run 'TestChurn|TestKilledAtRandom' ./reference/e2e -churn $(CHURN) -kills $(KILLS) -seed $(SEED) -results $(CURDIR)/results/soak-churn
+
+# Tools of a release alone: pinned here, and not among the module's requirements.
+NFPM := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+SBOM := $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+VERSION   ?= 0.0.0+$(COMMIT)
+PLATFORMS ?= linux-amd64 linux-arm64 linux-arm darwin-amd64 darwin-arm64 windows-amd64 windows-arm64
+RELEASE   := build/release
+MANUAL    := build/manual
+
+# What is packed has the commit's time and nobody's name, so that it can be made again.
+PACK = tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$$(git log -1 --format=%ct)" -c
+
+release: build ## archives of VERSION for PLATFORMS, Debian packages, a list of what they are made of, and sums, in build/release
+	rm -rf $(RELEASE) $(MANUAL) build/release-bin build/package && mkdir -p $(RELEASE) build/package
+	$(GO) run ./reference/deploy/manual $(BIN) $(MANUAL)
+	gzip -9kn $(MANUAL)/man/*.1
+	@set -e; for platform in $(PLATFORMS); do \
+	  name=adit-$(VERSION)-$$platform; bin=build/release-bin/$$name; echo $$name; mkdir -p $$bin; \
+	  CGO_ENABLED=0 GOOS=$${platform%-*} GOARCH=$${platform#*-} $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $$bin/ ./reference/cmd/... ./conformance/cmd/... ./loadgen/cmd/...; \
+	  cp -r LICENSE README.md PROTOCOL.md reference/SECURITY.md reference/deploy $(MANUAL)/man $(MANUAL)/completion $$bin/; rm -r $$bin/man/*.gz $$bin/deploy/*.go $$bin/deploy/manual; \
+	  $(PACK) -C build/release-bin $$name | gzip -9n >$(RELEASE)/$$name.tar.gz; \
+	  case $$platform in linux-*) arch=$${platform#*-}; [ $$arch != arm ] || arch=armhf; \
+	    cp $$bin/adit-server $$bin/adit-client build/package/; \
+	    VERSION='$(VERSION)' ARCH=$$arch SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(NFPM) package --config reference/deploy/debian/nfpm.yaml --packager deb --target $(RELEASE);; esac; \
+	done
+	@set -e; for program in server client; do $(SBOM) bin -json -licenses -version '$(VERSION)' -output $(RELEASE)/adit-$$program.cdx.json $(BIN)/adit-$$program; done
+	cd $(RELEASE) && sha256sum -b * >SHA256SUMS
+	@sh reference/deploy/try-release.sh $(RELEASE) '$(VERSION)'
 
 load-faults: ## faults that adit-load must find in the processes of a run, and ten clean runs for each: 10 minutes
 	ADIT_LOAD_CLEAN=10 $(GO) test -count=1 -p 1 -timeout 30m -run IsFound ./loadgen/cmd/adit-load ./loadgen/run

@@ -110,28 +110,45 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// Every metric that an alert reads is one that a server has.
+// Every metric that an alert or a panel of the dashboard reads is one that a server has.
 func TestAlertsReadMetricsThatThereAre(t *testing.T) {
-	text, err := os.ReadFile(deploy + "alerts.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	alerts, panels := exprs(t, "prometheus/alerts.yml", `(?m)^ *expr: (.+)$`), exprs(t, "grafana/adit.json", `"expr": ("(?:[^"\\]|\\.)*")`)
 	body := scraped(t, true, someTunnels) + "\nadit_api_requests_total "
 	words := regexp.MustCompile(`\b(adit|tunnel|active|process|go)_[a-z_]+`)
-	read := 0
-	for line := range strings.Lines(string(text)) {
-		if expr, ok := strings.CutPrefix(strings.TrimSpace(line), "expr: "); ok {
-			for _, name := range words.FindAllString(expr, -1) {
-				read++
-				if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(body) {
-					t.Errorf("%s: there is no metric %s", expr, name)
-				}
+	read := map[string]bool{}
+	for _, expr := range slices.Concat(alerts, panels) {
+		names := words.FindAllString(expr, -1)
+		if len(names) == 0 {
+			t.Errorf("%s reads no metric", expr)
+		}
+		for _, name := range names {
+			read[name] = true
+			if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(body) {
+				t.Errorf("%s: there is no metric %s", expr, name)
 			}
 		}
 	}
-	if read < 10 {
-		t.Errorf("the alerts read %d metrics; want 10 at least", read)
+	if len(alerts) < 8 || len(panels) < 15 {
+		t.Errorf("there are %d alerts and %d queries of panels; want 8 and 15 at least", len(alerts), len(panels))
 	}
+	for _, own := range regexp.MustCompile(`(?m)^# TYPE ((?:adit|tunnel|active)_\w+) `).FindAllStringSubmatch(body, -1) {
+		if !read[own[1]] {
+			t.Errorf("neither an alert nor a panel reads %s", own[1])
+		}
+	}
+}
+
+// exprs are the expressions in a file of reference/deploy, each the first group of a pattern.
+func exprs(t *testing.T, file, pattern string) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile("../deploy/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+		all = append(all, m[1])
+	}
+	return all
 }
 
 // promtool, where it is installed, takes the rules, the configuration and the metrics.

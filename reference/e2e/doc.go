@@ -30,5 +30,6 @@
 //	readme_linux_test.go                                         README's first commands, in network namespaces with NAT
 //	churn_test.go churn_people_test.go line_test.go flat_test.go a day of tunnels that come and go, and that nothing grows
 //	kill_test.go                                                 either end killed at random moments
+//	prometheus_test.go                                           a Prometheus that reads the server, with our alerts and dashboard
 //	publish_test.go                                              ports that clients ask for: who gets and keeps them
 package e2e

@@ -61,6 +61,7 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 			}
 			_, _ = fmt.Println(address, "leads to", p.Target)
 		}
+		cmd.Ready(logger) // whether the server can be reached or not: the client goes on for ever
 		client.New(cfg).Run(ctx)
 	}
 	return err

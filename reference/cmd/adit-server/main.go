@@ -41,10 +41,12 @@ func run(ctx context.Context, cfg config.Server, log *logging.Log) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.Listen(serverConfig(cfg, db, log.Logger(cfg.Log.Logger)))
+	logger := log.Logger(cfg.Log.Logger)
+	s, err := server.Listen(serverConfig(cfg, db, logger))
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
+	cmd.Ready(logger) // who connects now waits for Run
 	s.Run(ctx)
 	return db.Close()
 }
