@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -205,7 +206,7 @@ func TestOtherSitesAreRefusedWithAKey(t *testing.T) {
 
 func TestAllowedAddressesAreNoAuthentication(t *testing.T) {
 	c := newCredentials(t)
-	cfg := api.Config{Access: c.guard, Allowed: prefixes("192.0.2.0/24")}
+	cfg := api.Config{Access: c.guard, Allowed: func() []netip.Prefix { return prefixes("192.0.2.0/24") }}
 	for _, ask := range []struct {
 		from, authorization string
 		want                int

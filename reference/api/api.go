@@ -30,10 +30,10 @@ type Config struct {
 	Keys          Keys           // of clients; nil: none are asked for
 	Events        *Events
 	Version       string
-	Started       time.Time      // what statistics count from
-	Allowed       []netip.Prefix // addresses that may use the API; empty: any (security.api.allowed_ips)
-	Access        *access.Guard  // who may use it; nil: everyone
-	Logger        *slog.Logger   // nil discards
+	Started       time.Time             // what statistics count from
+	Allowed       func() []netip.Prefix // addresses that may use the API now; nil or empty: any (security.api.allowed_ips)
+	Access        *access.Guard         // who may use it; nil: everyone
+	Logger        *slog.Logger          // nil discards
 }
 
 // Mappings is what the API needs of a [mapping.Manager].
@@ -153,8 +153,11 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 }
 
 func (h *handler) allowed(remote string) bool {
+	if h.Allowed == nil {
+		return true
+	}
 	addr, err := netip.ParseAddrPort(remote)
-	return err == nil && mapping.Allows(h.Allowed, addr.Addr())
+	return err == nil && mapping.Allows(h.Allowed(), addr.Addr())
 }
 
 // envelope is the shape of every answer but health's.

@@ -230,7 +230,7 @@ func TestAllowedAddresses(t *testing.T) {
 		{"2001:db8::/32", "[2001:db8::1]:5000", 200},
 		{"2001:db8::/32", "nobody", 403},
 	} {
-		cfg := api.Config{Allowed: prefixes(c.allowed)}
+		cfg := api.Config{Allowed: func() []netip.Prefix { return prefixes(c.allowed) }}
 		status, _, _ := serve(&fake{}, cfg, c.from, httptest.NewRequest("GET", "/health", nil))
 		if status != c.want {
 			t.Errorf("with allowed_ips %s, from %s: %d; want %d", c.allowed, c.from, status, c.want)

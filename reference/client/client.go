@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/session"
@@ -15,7 +16,7 @@ import (
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
-// Config tunes a client. It is copied by New and not modified afterwards.
+// Config tunes a client. It is copied by New and not modified afterwards; Reload takes what can change of another.
 type Config struct {
 	// Server is the host:port of the server's tunnel listener. Required.
 	Server string
@@ -60,6 +61,7 @@ type Client struct {
 	log    *slog.Logger
 	dialer *dialer
 
+	grace     atomic.Int64   // DrainTimeout, as Reload has left it
 	publisher *publisher     // nil: nothing is published
 	binding   uint8          // that the server has, and the next tunnel states (AUTH-027); 0: nothing was said of it. Run has it alone
 	sessions  sync.WaitGroup // Run of each
@@ -95,6 +97,7 @@ func New(cfg Config) *Client {
 		}
 	}
 	c := &Client{cfg: cfg, log: cfg.Logger.With("server", cfg.Server), dialer: newDialer(cfg.Policy, cfg.Services, cfg.TargetHost)}
+	c.grace.Store(int64(cfg.DrainTimeout))
 	if c.publisher = newPublisher(cfg, c.log); c.publisher != nil {
 		c.cfg.Session.Protocol = session.ExtendedOnly // HELLO-010
 		c.dialer.published = c.publisher.target
@@ -113,7 +116,7 @@ func (c *Client) Run(ctx context.Context) {
 		defer c.publisher.close()
 	}
 	defer func() {
-		late := time.AfterFunc(c.cfg.DrainTimeout, cut)
+		late := time.AfterFunc(c.drainTimeout(), cut)
 		c.sessions.Wait()
 		late.Stop()
 		cut()
@@ -257,8 +260,8 @@ func (c *Client) notAServer(e *session.ForeignError) error {
 // drain closes s in good order. serve starts it when its context ends, and waits for it.
 func (c *Client) drain(s *session.Session, done chan<- struct{}) {
 	defer close(done)
-	c.log.Info("stopping", "connections", s.Active(), "within", c.cfg.DrainTimeout)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.DrainTimeout, session.ErrDrainTimeout)
+	c.log.Info("stopping", "connections", s.Active(), "within", c.drainTimeout())
+	ctx, cancel := context.WithTimeoutCause(context.Background(), c.drainTimeout(), session.ErrDrainTimeout)
 	defer cancel()
 	if err := s.Close(ctx); errors.Is(err, session.ErrDrainTimeout) {
 		c.log.Warn("stopped before all connections had finished", "error", err)

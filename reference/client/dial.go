@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/forward"
@@ -16,9 +17,8 @@ import (
 
 // dialer connects to services as the policy allows. Its methods may be called at the same time.
 type dialer struct {
-	policy   Policy
-	services Services
-	host     string // for requests that name none
+	rules atomic.Pointer[rules]
+	host  string // for requests that name none
 
 	published func(service string) (session.Target, bool) // where services are; nil: there are none
 
@@ -27,12 +27,16 @@ type dialer struct {
 	connect func(ctx context.Context, address string) (*sock.TCP, error)
 }
 
+// rules say what a dialer may dial, and how.
+type rules struct {
+	policy   Policy
+	services Services
+}
+
 func newDialer(policy Policy, services Services, host string) *dialer {
-	return &dialer{
-		policy: policy, services: services, host: host,
-		lookup:  net.DefaultResolver.LookupNetIP,
-		connect: sock.Dial,
-	}
+	d := &dialer{host: host, lookup: net.DefaultResolver.LookupNetIP, connect: sock.Dial}
+	d.rules.Store(&rules{policy, services})
+	return d
 }
 
 // service is the Dial function of a session, which logs a failure and answers it with [session.StatusOf] it.
@@ -41,10 +45,11 @@ func (d *dialer) service(ctx context.Context, target session.Target) (sock.Socke
 	if free {
 		target, _ = d.published(target.Service) // which the session knows to be there
 	}
+	services := d.rules.Load().services
 	host := cmp.Or(target.Host, d.host) // OPEN-003: for the short form a host of its own choice
 	var socket sock.Socket
 	var addr netip.Addr
-	if path := find(d.services.unix, host, addr, target.Port); path != "" {
+	if path := find(services.unix, host, addr, target.Port); path != "" {
 		conn, err := sock.DialUnix(ctx, path)
 		if err != nil {
 			return nil, err // not conn, which would be no nil as a Socket
@@ -55,11 +60,11 @@ func (d *dialer) service(ctx context.Context, target session.Target) (sock.Socke
 		if err != nil {
 			return nil, err
 		}
-		if socket = conn; d.services.headers != nil {
+		if socket = conn; services.headers != nil {
 			addr = conn.Conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
 		}
 	}
-	if version := find(d.services.headers, host, addr, target.Port); version != "" {
+	if version := find(services.headers, host, addr, target.Port); version != "" {
 		if err := tell(socket, forward.ProxyHeader(version, target.Origin, target.Local)); err != nil {
 			socket.Reset()
 			return nil, err
@@ -117,8 +122,9 @@ func (d *dialer) try(ctx context.Context, addr netip.AddrPort, left int) (*sock.
 // resolve returns the addresses of host that may be dialled, at least one. The session has checked that
 // host and port are usable (OPEN-008, OPEN-009).
 func (d *dialer) resolve(ctx context.Context, host string, port uint16, free bool) ([]netip.Addr, error) {
+	policy := d.rules.Load().policy
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if !free && !d.policy.allowsAddr(addr, port) { // SEC-001: only what its own policy allows
+		if !free && !policy.allowsAddr(addr, port) { // SEC-001: only what its own policy allows
 			return nil, denied("add %s to allow it", remedy(host, port))
 		}
 		return []netip.Addr{addr}, nil
@@ -130,13 +136,13 @@ func (d *dialer) resolve(ctx context.Context, host string, port uint16, free boo
 	if err != nil {
 		return nil, err
 	}
-	if free || d.policy.allowsName(host, port) {
+	if free || policy.allowsName(host, port) {
 		return addrs, nil
 	}
 	// SEC-003: connect to an address that was checked, resolved once.
 	var allowed []netip.Addr
 	for _, addr := range addrs {
-		if d.policy.allowsAddr(addr, port) {
+		if policy.allowsAddr(addr, port) {
 			allowed = append(allowed, addr)
 		}
 	}

@@ -31,7 +31,9 @@ func (n *network) dialer(t *testing.T, rules string) *dialer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &dialer{policy: policy, host: "127.0.0.1", lookup: n.lookup, connect: n.connect}
+	d := newDialer(policy, Services{}, "127.0.0.1")
+	d.lookup, d.connect = n.lookup, n.connect
+	return d
 }
 
 func (n *network) lookup(_ context.Context, _, host string) ([]netip.Addr, error) {

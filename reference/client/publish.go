@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
@@ -106,6 +107,8 @@ type publisher struct {
 	host string // where visitors reach the server
 	told func(p Publication, address string)
 
+	targets atomic.Pointer[map[string]session.Target] // by service
+
 	mu     sync.Mutex // guards the following fields
 	all    []*published
 	tunnel *asker // the newest that is up
@@ -117,7 +120,7 @@ type published struct {
 	Publication
 	given int    // the port that it has, or had on the last tunnel; 0: none
 	asked int    // for which port the last BIND was
-	id    uint32 // of that BIND, on the newest tunnel; 0: there is none
+	id    uint32 // of that BIND, on the newest tunnel; 0: there is none, or it came to nothing
 	shown bool   // somebody was told
 	wait  *time.Timer
 }
@@ -140,6 +143,7 @@ func newPublisher(cfg Config, log *slog.Logger) *publisher {
 	for _, one := range cfg.Publish {
 		p.all = append(p.all, &published{Publication: one})
 	}
+	p.setTargetsLocked()
 	return p
 }
 
@@ -148,12 +152,8 @@ func (p *publisher) target(service string) (session.Target, bool) {
 	if p == nil {
 		return session.Target{}, false
 	}
-	for _, x := range p.all { // whose Publications never change
-		if x.Service == service {
-			return x.Target, true
-		}
-	}
-	return session.Target{}, false
+	target, ok := (*p.targets.Load())[service]
+	return target, ok
 }
 
 // Serves is part of session.Publisher.
@@ -225,8 +225,10 @@ func (a *asker) Bound(v wire.Bound) {
 		x.given = 0
 		a.askLocked(x)
 	case v.Code == wire.CodeInUse || v.Code == wire.CodeTooMany:
+		x.id = 0
 		log.Warn("not published: "+remedies[v.Code], "again", a.laterLocked(x).Round(time.Second), "code", v.Code.String(), "reason", v.Text)
 	default:
+		x.id = 0
 		what, ok := remedies[v.Code]
 		if !ok {
 			what = "the server refuses it"
@@ -266,6 +268,7 @@ func (a *asker) Unbound(id uint32, code wire.Code) {
 	if x == nil {
 		return
 	}
+	x.id = 0
 	log := a.log.With("publish", x.Publication.String(), "target", x.Target.String(), "code", code.String())
 	switch code { // BIND-015
 	case wire.CodeReplaced:

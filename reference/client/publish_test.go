@@ -54,6 +54,7 @@ func TestParsePublications(t *testing.T) {
 type bindServer struct {
 	*session.Session
 	asked  []wire.Bind
+	gave   []uint32 // bind IDs that were given up
 	times  []time.Duration
 	answer func(n int, b wire.Bind) wire.Bound
 	begun  time.Time
@@ -66,10 +67,13 @@ func (s *bindServer) Bind(b wire.Bind) {
 	s.Bound(v)
 }
 
-func (s *bindServer) Unbind(id uint32) { s.Unbound(id, wire.CodeOK) }
+func (s *bindServer) Unbind(id uint32) {
+	s.gave = append(s.gave, id)
+	s.Unbound(id, wire.CodeOK)
+}
 
 // publishes runs a client for a time with servers that answer BINDs, one for each of its tunnels; each ends when the next begins.
-func publishes(t *testing.T, texts []string, run time.Duration, during func(servers []*bindServer), answers ...func(n int, b wire.Bind) wire.Bound) (servers []*bindServer, told []string, log string) {
+func publishes(t *testing.T, texts []string, run time.Duration, during func(c *Client, servers []*bindServer), answers ...func(n int, b wire.Bind) wire.Bound) (servers []*bindServer, told []string, log string) {
 	t.Helper()
 	all, err := ParsePublications(texts, "127.0.0.1")
 	if err != nil {
@@ -103,7 +107,7 @@ func publishes(t *testing.T, texts []string, run time.Duration, during func(serv
 	go func() { defer close(done); c.Run(ctx) }()
 	if during != nil {
 		synctest.Wait()
-		during(servers)
+		during(c, servers)
 	}
 	<-done
 	synctest.Wait() // for the last lines of the log
@@ -168,7 +172,7 @@ func TestWhatIsAskedForAgain(t *testing.T) {
 // BIND-009: on the next tunnel it asks for what it had, and for any port only if it had asked for that and gets in-use.
 func TestTheNextTunnelIsAskedForTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		servers, told, _ := publishes(t, []string{"8080", "0=22"}, 10*time.Minute, func(servers []*bindServer) {
+		servers, told, _ := publishes(t, []string{"8080", "0=22"}, 10*time.Minute, func(_ *Client, servers []*bindServer) {
 			servers[0].Part(session.ErrEnded, wire.CodeGeneral, "")
 		}, func(n int, b wire.Bind) wire.Bound { return wire.Bound{Port: []uint16{8080, 10007}[n-1]} }, func(n int, b wire.Bind) wire.Bound {
 			if b.Port == 10007 {
@@ -195,7 +199,7 @@ func TestTheNextTunnelIsAskedForTheSame(t *testing.T) {
 func TestWhatTheServerEnds(t *testing.T) {
 	for code, words := range map[wire.Code]string{wire.CodeReplaced: "taken it over", wire.CodeDenied: "any more", wire.CodeGeneral: "has ended it"} {
 		synctest.Test(t, func(t *testing.T) {
-			servers, _, log := publishes(t, []string{"8080"}, 5*time.Minute, func(servers []*bindServer) { servers[0].Unbound(1, code) }, given(8080))
+			servers, _, log := publishes(t, []string{"8080"}, 5*time.Minute, func(_ *Client, servers []*bindServer) { servers[0].Unbound(1, code) }, given(8080))
 			if got, want := len(servers[0].asked), map[wire.Code]int{wire.CodeGeneral: 2}[code]; got != max(want, 1) {
 				t.Errorf("%v: %d BINDs; want %d", code, got, max(want, 1))
 			}

@@ -15,16 +15,17 @@ import (
 	"github.com/adit-tunnel/adit/reference/logging"
 )
 
-// Main loads a configuration from the command line and runs a program with it. It returns the exit code: 0 at
-// the end of run, 2 for a command line or file that cannot be meant, 1 for one that cannot be done.
-func Main[C any](program, version string, load func(args []string, out io.Writer) (C, error), run func(context.Context, C, *logging.Log) error) int {
+// Main loads a configuration from the command line and runs a program with it, and with those that its file has later. It returns
+// the exit code: 0 at the end of run, 2 for a command line or file that cannot be meant, 1 for one that cannot be done.
+func Main[C config.Program](program, version string, load func(args []string, out io.Writer) (C, error), run func(context.Context, C, *logging.Log, *Reloads[C]) error) int {
 	signal.Ignore(syscall.SIGPIPE) // a log that is closed stops nothing
 	log := logging.New(logging.Stderr())
 	defer log.Close(lastWords)
 	cfg, err := load(os.Args[1:], os.Stdout)
 	code := 2
 	if err == nil {
-		err, code = run(untilSignal(program, log), cfg, log), 1
+		reloads := follow(cfg, func() (C, error) { return load(os.Args[1:], io.Discard) })
+		err, code = run(untilSignal(program, log, reloads == nil), cfg, log, reloads), 1
 	}
 	switch {
 	case err == nil, errors.Is(err, config.ErrHelp):
@@ -53,12 +54,13 @@ func Print(program string, write func(io.Writer) error) int {
 // lastWords bounds the wait for a log that nobody reads, at the end of the program.
 const lastWords = time.Second
 
-// untilSignal ends at the first SIGTERM, SIGINT or SIGHUP. The second one ends the process, with exit code 1.
-func untilSignal(program string, log *logging.Log) context.Context {
+// untilSignal ends at the first SIGTERM or SIGINT, and if it is to hang up at SIGHUP. The second one ends the process, with exit
+// code 1.
+func untilSignal(program string, log *logging.Log, hangUp bool) context.Context {
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2) // one to stop, one to end at once: neither is lost
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if hangUp && !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	go obey(signals, stop, func(second os.Signal) {

@@ -19,10 +19,10 @@ type Client struct {
 	Proxy         string   `yaml:"proxy" help:"proxy on the way to the server: http://HOST:PORT (CONNECT) or socks5://HOST:PORT, with USER:PASSWORD@ if it wants them; env: what HTTPS_PROXY or ALL_PROXY, and NO_PROXY, say; empty: none"`
 	Protocol      string   `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with the server: auto (extended if it can), core, or extended (another server is left)"`
 	Name          string   `yaml:"name" help:"1 to 63 of a-z, 0-9 and - that name this client to the server"`
-	Allow         []string `yaml:"allow" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
-	Publish       []string `yaml:"publish" help:"PORT[=TARGET] asks the server for that public port (0: any), NAME=TARGET for a name that its mappings lead to; a TARGET is a port here, or HOST:PORT"`
-	Unix          []string `yaml:"unix" help:"HOST:PORT=PATH: requests for that service lead to the Unix socket at PATH, which needs no allow"`
-	ProxyProtocol []string `yaml:"proxy_protocol" help:"HOST|CIDR[:PORT[-PORT]]=v1|v2: services that are told of the visitor's address by a PROXY header"`
+	Allow         []string `yaml:"allow" live:"yes" help:"HOST|CIDR[:PORT[-PORT]] that may be dialled besides loopback"`
+	Publish       []string `yaml:"publish" live:"yes" help:"PORT[=TARGET] asks the server for that public port (0: any), NAME=TARGET for a name that its mappings lead to; a TARGET is a port here, or HOST:PORT"`
+	Unix          []string `yaml:"unix" live:"yes" help:"HOST:PORT=PATH: requests for that service lead to the Unix socket at PATH, which needs no allow"`
+	ProxyProtocol []string `yaml:"proxy_protocol" live:"yes" help:"HOST|CIDR[:PORT[-PORT]]=v1|v2: services that are told of the visitor's address by a PROXY header"`
 	Key           string   `yaml:"key" env:"-" help:"key for a server that asks for one, as adit-server keygen prints it: the tunnel is encrypted, and the key says whether it is the right server; as a flag it shows in the list of processes, so set ADIT_KEY in its place"`
 	KeyFile       string   `yaml:"key_file" help:"file that has the key in its only line, for its owner alone (chmod 600)"`
 	Plain         bool     `yaml:"plain" help:"with a key: no TLS, here and at the server; keeps strangers out, and nobody who stands between"`
@@ -50,6 +50,8 @@ type Client struct {
 	Log      Log      `yaml:"log"`
 	Shutdown Shutdown `yaml:"shutdown"`
 
+	// File is the file of the configuration; "" without one.
+	File string `yaml:"-"`
 	// Trust is by what the server is known, read; nil: the tunnel is not encrypted.
 	Trust *trust.Client `yaml:"-"`
 	// Auth is the key that key, key_file or ADIT_KEY give; nil without one.

@@ -12,5 +12,6 @@
 //	file.go    the YAML or JSON file, strictly
 //	schema.go  the JSON Schema of the file, published beside this as server.schema.json and client.schema.json
 //	check.go   the checks, and where a key was set
+//	change.go  what differs between two configurations, and whether that needs a restart
 //	usage.go   -help
 package config

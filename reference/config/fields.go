@@ -21,6 +21,7 @@ import (
 //	range    what a number may be, "LEAST MOST"; - leaves one to the limit
 //	oneof    the values that a text may have
 //	env      - if the environment cannot set it
+//	live     yes if it can change while the program runs
 //	object   what an element of a list may be besides a text, in the file
 //	help     a line for people
 type field struct {

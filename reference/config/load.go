@@ -24,7 +24,8 @@ var ErrVersion = errors.New("version asked for")
 func LoadServer(args []string, out io.Writer) (Server, error) {
 	var c Server
 	fs := flag.NewFlagSet("adit-server", flag.ContinueOnError)
-	err := load(&c, fs, serverUsage, args, out, c.check)
+	file, err := load(&c, fs, serverUsage, args, out, c.check)
+	c.File = file
 	return c, err
 }
 
@@ -66,7 +67,7 @@ func LoadKeygen(args []string, out io.Writer) (name string, c Keygen, err error)
 		name, args = args[0], args[1:]
 	}
 	fs := flag.NewFlagSet("adit-server keygen", flag.ContinueOnError)
-	err = load(&c, fs, keygenUsage, args, out, c.check)
+	_, err = load(&c, fs, keygenUsage, args, out, c.check)
 	if err == nil && name == "" {
 		err = errors.New("keygen: for whom is the key? Give it a name, as in: adit-server keygen laptop")
 	}
@@ -98,7 +99,7 @@ func LoadCredential(command string, args []string, out io.Writer) (Credential, S
 		usage = tokenUsage
 		fs.DurationVar(&q.Lifetime, "lifetime", time.Hour, "")
 	}
-	err := load(&c, fs, usage, args, out, func(*checker) {})
+	_, err := load(&c, fs, usage, args, out, func(*checker) {})
 	switch {
 	case err != nil:
 	case q.Name == "":
@@ -114,7 +115,7 @@ func LoadCredential(command string, args []string, out io.Writer) (Credential, S
 func LoadClient(args []string, out io.Writer, checkRules func(key string, rules []string) error) (Client, error) {
 	var c Client
 	fs := flag.NewFlagSet("adit-client", flag.ContinueOnError)
-	err := load(&c, fs, clientUsage, args, out, func(k *checker) {
+	file, err := load(&c, fs, clientUsage, args, out, func(k *checker) {
 		c.check(k)
 		check := func(key string, rules []string) {
 			if err := checkRules(key, rules); err != nil {
@@ -127,11 +128,13 @@ func LoadClient(args []string, out io.Writer, checkRules func(key string, rules 
 		check("proxy_protocol", c.ProxyProtocol)
 		check("proxy", []string{c.Proxy, c.Server})
 	})
+	c.File = file
 	return c, err
 }
 
-// load applies flags over environment over file over defaults to the struct that cfg points to, and checks the result.
-func load(cfg any, fs *flag.FlagSet, usage string, args []string, out io.Writer, check func(*checker)) error {
+// load applies flags over environment over file over defaults to the struct that cfg points to, and checks the result. It
+// returns the name of the file.
+func load(cfg any, fs *flag.FlagSet, usage string, args []string, out io.Writer, check func(*checker)) (string, error) {
 	fields := fieldsOf(cfg)
 	given := map[string]string{} // what the command line says, by key, until the file was read
 	fs.SetOutput(io.Discard)
@@ -147,26 +150,26 @@ func load(cfg any, fs *flag.FlagSet, usage string, args []string, out io.Writer,
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		printUsage(out, usage, fields)
-		return ErrHelp
+		return "", ErrHelp
 	case err != nil:
-		return fmt.Errorf("%w; --help lists the flags", err)
+		return "", fmt.Errorf("%w; --help lists the flags", err)
 	case fs.NArg() > 0:
-		return fmt.Errorf("%q is not a flag; flags begin with --, and --help lists them", fs.Arg(0))
+		return "", fmt.Errorf("%q is not a flag; flags begin with --, and --help lists them", fs.Arg(0))
 	case *version:
-		return ErrVersion
+		return "", ErrVersion
 	case *shell != "":
 		script, err := completion(*shell, fs.Name(), fs)
 		if err != nil {
-			return err
+			return "", err
 		}
 		_, _ = io.WriteString(out, script)
-		return ErrHelp
+		return "", ErrHelp
 	}
 
 	k := &checker{flags: given, variables: map[string]string{}, lines: map[string]int{}}
 	if *file != "" {
 		if err := k.read(*file, fields); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if *debug {
@@ -191,9 +194,9 @@ func load(cfg any, fs *flag.FlagSet, usage string, args []string, out io.Writer,
 	check(k)
 	if len(k.errs) == 0 && *checkOnly {
 		_, _ = fmt.Fprintln(out, "ok")
-		return ErrHelp
+		return "", ErrHelp
 	}
-	return errors.Join(k.errs...)
+	return *file, errors.Join(k.errs...)
 }
 
 // flagOf is a key as a flag. A list may be given many times.

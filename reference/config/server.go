@@ -19,10 +19,10 @@ import (
 // Server is the configuration of adit-server.
 type Server struct {
 	// Map is read into Maps.
-	Map       []string `yaml:"map" object:"mapping" help:"PORT, PORT=PORT or PORT=HOST:PORT that lead to a client, FROM-TO in the place of each PORT for many, or in the file an object with the fields of the API; mappings that live as long as the process, and need not be in port_range"`
+	Map       []string `yaml:"map" live:"yes" object:"mapping" help:"PORT, PORT=PORT or PORT=HOST:PORT that lead to a client, FROM-TO in the place of each PORT for many, or in the file an object with the fields of the API; mappings that live as long as the process, and need not be in port_range"`
 	PortRange struct {
-		From int `yaml:"from" default:"10000" range:"1 65535" help:"first port that can be mapped"`
-		End  int `yaml:"end" default:"10100" range:"1 65535" help:"last port that can be mapped"`
+		From int `yaml:"from" live:"yes" default:"10000" range:"1 65535" help:"first port that can be mapped"`
+		End  int `yaml:"end" live:"yes" default:"10100" range:"1 65535" help:"last port that can be mapped"`
 	} `yaml:"port_range"`
 	Memory   int    `yaml:"memory" range:"0 1099511627776" help:"received bytes that all tunnels together hold for slow visitors; 0: half of the machine's memory"` // WIN-008
 	Protocol string `yaml:"protocol" default:"auto" oneof:"auto core extended" help:"profile spoken with clients: auto (extended with those that can), core, or extended (others are refused)"`
@@ -34,32 +34,32 @@ type Server struct {
 		Enabled        bool     `yaml:"enabled" default:"true" help:"accept clients; false forwards directly only"`
 		ListenHost     string   `yaml:"listen_host" help:"address that clients connect to; empty: all, or without keys, client_ca and open 127.0.0.1"`
 		ListenPort     int      `yaml:"listen_port" default:"9000" range:"0 65535" help:"port that clients connect to; 0: any free one"`
-		AllowedClients []string `yaml:"allowed_clients" help:"addresses or CIDRs that may connect as clients; empty: any"`
-		TrustedProxies []string `yaml:"trusted_proxies" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the client's address; empty: none"`
+		AllowedClients []string `yaml:"allowed_clients" live:"yes" help:"addresses or CIDRs that may connect as clients; empty: any"`
+		TrustedProxies []string `yaml:"trusted_proxies" live:"yes" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the client's address; empty: none"`
 		ConnectRequest string   `yaml:"connect_request" default:"addressed" oneof:"addressed short" help:"form of ConnectRequest: addressed, or short (the client chooses the host)"`
-		TargetOffset   *int     `yaml:"target_offset" range:"0 65535" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
-		AllowBind      bool     `yaml:"allow_bind" default:"false" help:"clients without key or certificate may ask for public ports, too (--publish there)"`
-		MaxTunnels     int      `yaml:"max_tunnels" default:"1024" range:"1 1048576" help:"clients at a time"`
-		MaxConnections int      `yaml:"max_connections" default:"16384" range:"1 1048576" help:"connections of one tunnel at a time"`
-		Queue          int      `yaml:"queue" limit:"queue" range:"65536 -" help:"bytes that wait for one slow visitor"`                                    // FLOW-001
-		Window         int      `yaml:"window" limit:"window" range:"4096 1073741824" help:"bytes that a client may send on each new connection"`           // section 24
-		Memory         int      `yaml:"memory" limit:"tunnel-memory" range:"- 1099511627776" help:"received bytes that one tunnel holds for slow visitors"` // WIN-008
+		TargetOffset   *int     `yaml:"target_offset" live:"yes" range:"0 65535" help:"a mapping without target_port leads to its port less this; absent: port_range.from"`
+		AllowBind      bool     `yaml:"allow_bind" live:"yes" default:"false" help:"clients without key or certificate may ask for public ports, too (--publish there)"`
+		MaxTunnels     int      `yaml:"max_tunnels" live:"yes" default:"1024" range:"1 1048576" help:"clients at a time"`
+		MaxConnections int      `yaml:"max_connections" live:"yes" default:"16384" range:"1 1048576" help:"connections of one tunnel at a time"`
+		Queue          int      `yaml:"queue" live:"yes" limit:"queue" range:"65536 -" help:"bytes that wait for one slow visitor"`                                    // FLOW-001
+		Window         int      `yaml:"window" live:"yes" limit:"window" range:"4096 1073741824" help:"bytes that a client may send on each new connection"`           // section 24
+		Memory         int      `yaml:"memory" live:"yes" limit:"tunnel-memory" range:"- 1099511627776" help:"received bytes that one tunnel holds for slow visitors"` // WIN-008
 		Timers         struct {
-			ConnectTimeout time.Duration `yaml:"connect_timeout" limit:"connect-timeout" help:"waiting for a client's answer to a request"` // OPEN-022
-			BindHold       time.Duration `yaml:"bind_hold" limit:"bind-hold" help:"a public port is kept for its client that is gone"`      // BIND-008
-			DeadPeer       time.Duration `yaml:"dead_peer" limit:"dead-peer-server" help:"silence after which a client counts as dead"`     // ALIVE-005, ALIVE-006
+			ConnectTimeout time.Duration `yaml:"connect_timeout" limit:"connect-timeout" help:"waiting for a client's answer to a request"`       // OPEN-022
+			BindHold       time.Duration `yaml:"bind_hold" live:"yes" limit:"bind-hold" help:"a public port is kept for its client that is gone"` // BIND-008
+			DeadPeer       time.Duration `yaml:"dead_peer" limit:"dead-peer-server" help:"silence after which a client counts as dead"`           // ALIVE-005, ALIVE-006
 			Timers         `yaml:",inline"`
 		} `yaml:"timers"`
 	} `yaml:"tunnel"`
 	Visitors struct {
 		ListenHost     string   `yaml:"listen_host" help:"address that mapped ports listen on; empty: all"`
-		TrustedProxies []string `yaml:"trusted_proxies" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the visitor's address; empty: none"`
-		MaxConnections int      `yaml:"max_connections" default:"0" range:"0 1048576" help:"visitors of all mappings at a time; 0: no bound"`
-		MaxPerAddress  int      `yaml:"max_per_address" default:"0" range:"0 1048576" help:"visitors of one address at a time, which of IPv6 is its first 64 bits; 0: no bound"`
+		TrustedProxies []string `yaml:"trusted_proxies" live:"yes" help:"addresses or CIDRs of balancers whose connections begin with a PROXY header, which names the visitor's address; empty: none"`
+		MaxConnections int      `yaml:"max_connections" live:"yes" default:"0" range:"0 1048576" help:"visitors of all mappings at a time; 0: no bound"`
+		MaxPerAddress  int      `yaml:"max_per_address" live:"yes" default:"0" range:"0 1048576" help:"visitors of one address at a time, which of IPv6 is its first 64 bits; 0: no bound"`
 	} `yaml:"visitors"`
 	Direct struct {
-		DialTimeout    time.Duration `yaml:"dial_timeout" default:"10s" range:"1ms 1h" help:"connecting to the target of a mapping without tunnel"`
-		MaxConnections int           `yaml:"max_connections" default:"16384" range:"1 1048576" help:"direct connections at a time"`
+		DialTimeout    time.Duration `yaml:"dial_timeout" live:"yes" default:"10s" range:"1ms 1h" help:"connecting to the target of a mapping without tunnel"`
+		MaxConnections int           `yaml:"max_connections" live:"yes" default:"16384" range:"1 1048576" help:"direct connections at a time"`
 	} `yaml:"direct"`
 	API struct {
 		ListenHost string `yaml:"listen_host" default:"127.0.0.1" help:"address of the HTTP API"`
@@ -73,7 +73,7 @@ type Server struct {
 			EnableAuth bool     `yaml:"enable_auth" help:"the API asks for a key or a token (adit-server apikey NAME); it listens beyond this machine in no other way"`
 			KeysFile   string   `yaml:"keys_file" default:"./data/api-keys" help:"with enable_auth: file of the digests of API keys, which adit-server apikey NAME writes; read again when it changes"`
 			JWTKeyFile string   `yaml:"jwt_key_file" help:"with enable_auth: file of the secret that JSON Web Tokens are made with (adit-server token NAME), or of a public key in PEM form; empty: no tokens; read again when it changes"`
-			AllowedIPs []string `yaml:"allowed_ips" help:"addresses or CIDRs that may use the API, beside authentication and not in its place; empty: any"`
+			AllowedIPs []string `yaml:"allowed_ips" live:"yes" help:"addresses or CIDRs that may use the API, beside authentication and not in its place; empty: any"`
 		} `yaml:"api"`
 		Tunnel struct {
 			EnableTLS bool   `yaml:"enable_tls" help:"take clients over TLS 1.3 alone, as with keys; without keys (--tls at the clients) needs cert_file and key_file"`
@@ -82,12 +82,14 @@ type Server struct {
 			ClientCA  string `yaml:"client_ca" help:"PEM file of authorities; only clients with a certificate of one of them are served"`
 		} `yaml:"tunnel"`
 		PortRange struct {
-			Blacklist []int `yaml:"blacklist" range:"1 65535" help:"ports that cannot be mapped"`
+			Blacklist []int `yaml:"blacklist" live:"yes" range:"1 65535" help:"ports that cannot be mapped"`
 		} `yaml:"port_range"`
 	} `yaml:"security"`
 	Log      Log      `yaml:"log"`
 	Shutdown Shutdown `yaml:"shutdown"`
 
+	// File is the file of the configuration; "" without one.
+	File string `yaml:"-"`
 	// Maps is Map, parsed.
 	Maps []mapping.Request `yaml:"-"`
 	// TLS is what security.tunnel names, read; nil: tunnels are not encrypted.
@@ -114,7 +116,7 @@ type Timers struct {
 
 // Shutdown is how a command ends.
 type Shutdown struct {
-	Grace time.Duration `yaml:"grace" default:"30s" range:"0s 1h" help:"time for open connections after SIGTERM, SIGINT or SIGHUP"`
+	Grace time.Duration `yaml:"grace" live:"yes" default:"30s" range:"0s 1h" help:"time for open connections after SIGTERM or SIGINT"`
 }
 
 // ParseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT, or the same with FROM-TO in the place of each PORT,

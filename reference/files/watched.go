@@ -44,14 +44,27 @@ func (w *Watched[T]) Refresh() (changed bool, err error) {
 	if !w.noteLooks(looks(w.names)) {
 		return false, nil
 	}
+	err = w.readAgain()
+	return err == nil, err
+}
+
+// Reread reads the files again, whatever they look like. With an error the value stays as it is.
+func (w *Watched[T]) Reread() error {
+	w.refreshing.Lock()
+	defer w.refreshing.Unlock()
+	w.noteLooks(looks(w.names))
+	return w.readAgain()
+}
+
+func (w *Watched[T]) readAgain() error {
 	value, err := w.read()
 	if err != nil {
-		return false, err
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.value = value
-	return true, nil
+	return nil
 }
 
 // Now is Value after a Refresh. The log is told once of what has changed.

@@ -12,23 +12,20 @@ import (
 	"github.com/adit-tunnel/adit/reference/sock"
 )
 
-// ErrBusy is returned for a visitor beyond [TCP.Max], which was reset.
+// ErrBusy is returned for a visitor beyond [Options.Max], which was reset.
 var ErrBusy = errors.New("forward: as many connections as allowed are open")
 
-// TCP forwards visitors to targets. Set the fields before first use; methods may be called at the same
-// time from any number of goroutines.
-type TCP struct {
-	DialTimeout time.Duration // bounds resolving and dialling; 0: 10 s
-	Max         int64         // most visitors at once, those still dialling included; 0: no bound
-
-	active atomic.Int64
-}
+// TCP forwards visitors to targets. Its methods may be called at the same time from any number of goroutines.
+type TCP struct{ active atomic.Int64 }
 
 // Options say how a visitor is forwarded.
 type Options struct {
 	Limits
 	From   netip.Addr // the visitor's address
 	Header []byte     // for the target, before anything of the visitor
+
+	DialTimeout time.Duration // bounds resolving and dialling; 0: 10 s
+	Max         int64         // most visitors at once, those still dialling included; 0: no bound
 }
 
 // Forward dials one of targets, and relays until both directions have ended, adding to counts as it
@@ -36,11 +33,11 @@ type Options struct {
 // many are open, is reset with no byte sent. The end of ctx ends the dial, or resets both sockets.
 func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, targets *Pool, counts *sock.Counts, o Options) error {
 	defer t.active.Add(-1)
-	if n := t.active.Add(1); t.Max > 0 && n > t.Max {
+	if n := t.active.Add(1); o.Max > 0 && n > o.Max {
 		visitor.Reset()
 		return ErrBusy
 	}
-	dialCtx, cancel := context.WithTimeout(ctx, cmp.Or(t.DialTimeout, 10*time.Second))
+	dialCtx, cancel := context.WithTimeout(ctx, cmp.Or(o.DialTimeout, 10*time.Second))
 	service, done, err := targets.Dial(dialCtx, o.From)
 	cancel()
 	if err != nil {

@@ -26,11 +26,16 @@ func listen(t *testing.T) *net.TCPListener {
 
 func forwarded(t *testing.T, ctx context.Context, f *TCP, target net.Addr, header ...byte) (visitor *net.TCPConn, result <-chan error) {
 	t.Helper()
+	return forwardedBy(t, ctx, f, target, Options{Header: header})
+}
+
+func forwardedBy(t *testing.T, ctx context.Context, f *TCP, target net.Addr, o Options) (visitor *net.TCPConn, result <-chan error) {
+	t.Helper()
 	visitor, near := pair(t)
 	visitor.SetDeadline(time.Now().Add(soon))
 	done := make(chan error, 1)
 	go func() {
-		done <- f.Forward(ctx, socket(t, near), NewPool(PoolConfig{Targets: []string{target.String()}}), new(sock.Counts), Options{Header: header})
+		done <- f.Forward(ctx, socket(t, near), NewPool(PoolConfig{Targets: []string{target.String()}}), new(sock.Counts), o)
 	}()
 	return visitor, done
 }
@@ -75,15 +80,16 @@ func TestVisitorIsResetWhen(t *testing.T) {
 	for name, c := range map[string]struct {
 		ctx    context.Context
 		tcp    *TCP
+		o      Options
 		target error
 	}{
-		"the target refuses":         {t.Context(), new(TCP), syscall.ECONNREFUSED},
-		"the dial takes too long":    {t.Context(), &TCP{DialTimeout: time.Nanosecond}, os.ErrDeadlineExceeded},
-		"the dial is given up":       {ended, new(TCP), context.Canceled},
-		"too many visitors are open": {t.Context(), busy(t), ErrBusy},
+		"the target refuses":         {t.Context(), new(TCP), Options{}, syscall.ECONNREFUSED},
+		"the dial takes too long":    {t.Context(), new(TCP), Options{DialTimeout: time.Nanosecond}, os.ErrDeadlineExceeded},
+		"the dial is given up":       {ended, new(TCP), Options{}, context.Canceled},
+		"too many visitors are open": {t.Context(), busy(t), Options{Max: 1}, ErrBusy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			visitor, result := forwarded(t, c.ctx, c.tcp, closed.Addr())
+			visitor, result := forwardedBy(t, c.ctx, c.tcp, closed.Addr(), c.o)
 			wantReset(t, "visitor", visitor)
 			select {
 			case err := <-result:
@@ -102,7 +108,7 @@ func TestVisitorIsResetWhen(t *testing.T) {
 func busy(t *testing.T) *TCP {
 	t.Helper()
 	l := listen(t)
-	f := &TCP{Max: 1}
+	f := new(TCP)
 	visitor, result := forwarded(t, context.Background(), f, l.Addr()) // cleanup runs after t.Context ends
 	service, err := l.Accept()
 	if err != nil {

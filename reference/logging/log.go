@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"time"
@@ -10,22 +9,19 @@ import (
 // Log is the log of a program. It has one goroutine, which ends with the program.
 type Log struct {
 	*queue
-	repeats *repeats // nil: every line is written
+	repeats *repeats // nil: there is no logger yet
 }
 
 // New returns a log that is written to out.
 func New(out io.Writer) *Log { return &Log{queue: newQueue(out)} }
 
-// Logger returns the logger that make makes for a writer. It never blocks, and counts lines that repeat, unless it
-// is one for debugging. Call it once.
+// Logger returns the logger that make makes for a writer. It never blocks, and counts lines that repeat, unless its
+// level is that for debugging. Call it once.
 func (l *Log) Logger(make func(io.Writer) *slog.Logger) *slog.Logger {
 	l.setNotices(make(l.out))
-	logger := make(l.queue)
-	if logger.Enabled(context.Background(), slog.LevelDebug) {
-		return logger
-	}
-	l.repeats = &repeats{counts: map[string]*count{}, handler: logger.Handler()}
-	return slog.New(&counting{Handler: logger.Handler(), repeats: l.repeats})
+	handler := make(l.queue).Handler()
+	l.repeats = &repeats{counts: map[string]*count{}, handler: handler}
+	return slog.New(&counting{Handler: handler, repeats: l.repeats})
 }
 
 // Close logs what was counted, and waits until all is written, that long at most.

@@ -142,3 +142,23 @@ func TestEveryLineIsWrittenForDebugging(t *testing.T) {
 		t.Errorf("%d lines; want 100", n)
 	}
 }
+
+// A level that changes while the program runs decides whether lines that repeat are counted.
+func TestLevelsThatChange(t *testing.T) {
+	var f file
+	var level slog.LevelVar
+	l := New(&f)
+	logger := l.Logger(func(out io.Writer) *slog.Logger {
+		return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &level}))
+	})
+	for _, now := range []slog.Level{slog.LevelInfo, slog.LevelDebug, slog.LevelWarn} {
+		level.Set(now)
+		for range 2 * mostAlike {
+			logger.Info("again")
+		}
+	}
+	l.flush(soon)
+	if got, want := strings.Count(f.String(), "msg=again"), mostAlike+2*mostAlike; got != want {
+		t.Errorf("%d lines; want %d: of info %d, of debug all", got, want, mostAlike)
+	}
+}

@@ -109,8 +109,11 @@ type counting struct {
 	attrs   string // telling ones of the logger
 }
 
-// Handle writes a line unless it has been written often.
+// Handle writes a line unless it has been written often. For debugging it writes all.
 func (h *counting) Handle(ctx context.Context, record slog.Record) error {
+	if h.Enabled(ctx, slog.LevelDebug) {
+		return h.Handler.Handle(ctx, record)
+	}
 	var attrs strings.Builder
 	attrs.WriteString(h.attrs)
 	record.Attrs(func(a slog.Attr) bool { add(&attrs, a); return true })

@@ -23,12 +23,12 @@ var errClosed = &Error{Kind: Unavailable, Reason: "the server is stopping"}
 // Manager makes and removes mappings, at most one change of a port at a time. Its methods may be called at
 // the same time from any number of goroutines.
 type Manager struct {
-	rules  Rules
 	store  Store
 	listen ListenFunc
 	log    *slog.Logger
 
-	mu      sync.Mutex      // guards the following fields
+	mu      sync.Mutex // guards the following fields
+	rules   Rules
 	ports   map[int]*served // nil: a change of this port is under way
 	changes sync.WaitGroup  // those under way; none begins once closed
 	closed  bool
@@ -53,10 +53,11 @@ func NewManager(rules Rules, store Store, listen ListenFunc, log *slog.Logger) *
 // Create makes a mapping: bound, stored and served when it returns, or nothing of it left (API-004).
 func (g *Manager) Create(ctx context.Context, q Request) (Mapping, error) {
 	// The port first: what is omitted is derived from it.
-	if err := g.rules.Allows(q.Port); err != nil {
+	rules := g.rulesNow()
+	if err := rules.Allows(q.Port); err != nil {
 		return Mapping{}, err
 	}
-	m, err := g.rules.plan(q)
+	m, err := rules.plan(q)
 	if err != nil {
 		return Mapping{}, err
 	}
@@ -68,7 +69,8 @@ func (g *Manager) Create(ctx context.Context, q Request) (Mapping, error) {
 
 // Add makes a mapping that lives as long as the manager: bound and served when it returns, not stored.
 func (g *Manager) Add(q Request) error {
-	m, err := g.rules.Plan(q)
+	rules := g.rulesNow()
+	m, err := rules.Plan(q)
 	if err == nil {
 		_, err = g.create(m, func(m Mapping) (Mapping, error) { return m, nil })
 	}
@@ -79,7 +81,7 @@ func (g *Manager) create(m Mapping, keep func(Mapping) (Mapping, error)) (Mappin
 	if err := g.claim(m.Port); err != nil {
 		return Mapping{}, err
 	}
-	m.CreatedAt = time.Now().Truncate(time.Second)
+	m.CreatedAt = now()
 	l, err := g.bind(m) // API-002: success only when the port is bound
 	if err != nil {
 		g.settle(m.Port, nil)
@@ -95,6 +97,9 @@ func (g *Manager) create(m Mapping, keep func(Mapping) (Mapping, error)) (Mappin
 	s.log.Info("mapping created", "target", kept.Target(), "use_tunnel", kept.UseTunnel, "id", kept.ID)
 	return kept, nil
 }
+
+// now is when a mapping is made.
+func now() time.Time { return time.Now().Truncate(time.Second) }
 
 // Restore serves the stored mappings. One whose port cannot be bound now is kept and tried again (API-016).
 func (g *Manager) Restore(ctx context.Context) error {
@@ -117,20 +122,10 @@ func (g *Manager) Restore(ctx context.Context) error {
 // Remove ends the mapping of port: deleted from the store and closed to new visitors when it returns
 // (API-007). Visitors that came before go on.
 func (g *Manager) Remove(ctx context.Context, port int) error {
-	g.mu.Lock()
-	s := g.ports[port]
-	switch {
-	case g.closed:
-		g.mu.Unlock()
-		return errClosed
-	case s == nil:
-		g.mu.Unlock()
-		return Missing(port)
+	s, err := g.take(port)
+	if err != nil {
+		return err
 	}
-	g.ports[port] = nil
-	g.changes.Add(1)
-	g.mu.Unlock()
-
 	if s.ID != 0 {
 		err := g.store.Remove(context.WithoutCancel(ctx), port)
 		if e, ok := errors.AsType[*Error](err); err != nil && !(ok && e.Kind == NotFound) {
@@ -199,6 +194,22 @@ func (g *Manager) claim(port int) error {
 	return nil
 }
 
+// take reserves a port that has a mapping for a change of that.
+func (g *Manager) take(port int) (*served, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.ports[port]
+	switch {
+	case g.closed:
+		return nil, errClosed
+	case s == nil:
+		return nil, Missing(port)
+	}
+	g.ports[port] = nil
+	g.changes.Add(1)
+	return s, nil
+}
+
 // settle ends a change of port that leaves it with s, or without a mapping.
 func (g *Manager) settle(port int, s *served) {
 	g.mu.Lock()
@@ -213,7 +224,8 @@ func (g *Manager) settle(port int, s *served) {
 
 // bind binds the port of m. It checks what may have changed since m was stored.
 func (g *Manager) bind(m Mapping) (Listener, error) {
-	if err := cmp.Or(g.rules.notBlacklisted(m.Port), m.check()); err != nil {
+	rules := g.rulesNow()
+	if err := cmp.Or(rules.notBlacklisted(m.Port), m.check()); err != nil {
 		return nil, err
 	}
 	return g.listen(m)
@@ -257,7 +269,7 @@ func (g *Manager) run(ctx context.Context, s *served, l Listener) {
 			s.log.Info("mapping served: its port is free now")
 		}
 	}
-	l.Serve(s.Mapping)
+	l.Serve()
 }
 
 // halt stops accepting visitors, and returns when no more will come. Those that came go on.

@@ -57,6 +57,8 @@ type ports struct {
 type port struct {
 	*ports
 	number int
+	fixed  bool      // it cannot change
+	now    []Mapping // that it has changed to
 	closed chan struct{}
 	once   sync.Once
 }
@@ -73,7 +75,7 @@ func (p *ports) listen(m Mapping) (Listener, error) {
 		return nil, refuse(Conflict, "port", "%d: another program has it", number)
 	}
 	p.open = append(p.open, number)
-	return &port{ports: p, number: number, closed: make(chan struct{})}, nil
+	return &port{ports: p, number: number, fixed: m.UDP(), closed: make(chan struct{})}, nil
 }
 
 func (p *ports) set(number int, taken bool) {
@@ -82,7 +84,14 @@ func (p *ports) set(number int, taken bool) {
 	p.taken[number] = taken
 }
 
-func (p *port) Serve(Mapping)    { <-p.closed; time.Sleep(p.lasting) }
+func (p *port) Serve() { <-p.closed; time.Sleep(p.lasting) }
+func (p *port) Change(m Mapping) bool {
+	if !p.fixed {
+		p.now = append(p.now, m)
+	}
+	return !p.fixed
+}
+
 func (p *port) Traffic() Traffic { return Traffic{Total: int64(p.number)} }
 
 func (p *port) Close() {

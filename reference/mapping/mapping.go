@@ -99,8 +99,10 @@ type Store interface {
 
 // A Listener is a bound port, to which visitors may come.
 type Listener interface {
-	// Serve accepts visitors of m until Close is called, and returns when no more will come.
-	Serve(m Mapping)
+	// Serve accepts visitors until Close is called, and returns when no more will come.
+	Serve()
+	// Change has visitors come by another mapping of the same port from now on, if it can while the port is open.
+	Change(m Mapping) bool
 	// Close closes the port, before it returns, to new visitors. Those that came go on.
 	Close()
 	// Traffic is that of all visitors so far.

@@ -136,7 +136,7 @@ func (g *groups) forbiddenLocked(o owner, p place, service string) (wire.Code, s
 	switch {
 	case o.key != "" && !g.server.hasKey(o.key):
 		return wire.CodeDenied, "the key was taken away"
-	case o == (owner{}) && !g.server.cfg.AllowBind:
+	case o == (owner{}) && !g.server.now().AllowBind:
 		return wire.CodeDenied, "clients without a key may not ask for ports here; start this client with a key, or let all ask by tunnel.allow_bind on the server"
 	case !rights.AllowsNetwork("tcp"):
 		return wire.CodeDenied, outside(o, "this key may not ask for TCP (networks)").Error()
@@ -145,7 +145,7 @@ func (g *groups) forbiddenLocked(o owner, p place, service string) (wire.Code, s
 	case p.name != "" || p.port == 0:
 		return wire.CodeOK, ""
 	}
-	if err := g.server.cfg.Rules.Allows(p.port); err != nil {
+	if err := g.server.now().Rules.Allows(p.port); err != nil {
 		return wire.CodeDenied, err.Error()
 	}
 	if !rights.AllowsPort(p.port) {
@@ -173,16 +173,16 @@ func (g *groups) giveLocked(a ask, of *group, p place, anyPort bool) {
 	b.place = p
 	g.held[p] = b
 	if l != nil {
-		b.port = newPort(g.server, l)
+		b.port = newPort(g.server, l, mapping.Mapping{Port: p.port, UseTunnel: true})
 		b.port.binding = b
-		g.serving.Go(func() { b.port.Serve(mapping.Mapping{Port: p.port, UseTunnel: true}) })
+		g.serving.Go(b.port.Serve)
 	}
 	g.assignLocked(b, a, of, "binding made")
 }
 
 // freePortLocked binds a port that an owner may have and nobody has.
 func (g *groups) freePortLocked(o owner) (int, *net.TCPListener, error) {
-	rules, last := &g.server.cfg.Rules, error(nil)
+	rules, last := &g.server.now().Rules, error(nil)
 	for n := rules.PortFrom; n <= rules.PortEnd; n++ {
 		code, _ := g.forbiddenLocked(o, place{port: n}, "")
 		if code != wire.CodeOK || g.held[place{port: n}] != nil || g.server.mappings.Has(n) {
@@ -347,8 +347,8 @@ func (g *groups) bindingsLocked(of *group) (all []*binding) {
 func (g *groups) holdLocked(b *binding) {
 	b.group.bindings--
 	b.group, b.tunnel = nil, nil
-	g.server.log.Info("binding held", "binding", b.place, "service", b.service, "owner", b.owner, "for", g.server.cfg.BindHold)
-	b.hold = time.AfterFunc(g.server.cfg.BindHold, func() {
+	g.server.log.Info("binding held", "binding", b.place, "service", b.service, "owner", b.owner, "for", g.server.now().BindHold)
+	b.hold = time.AfterFunc(g.server.now().BindHold, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if b.group == nil && g.held[b.place] == b {
@@ -444,12 +444,12 @@ func (g *groups) stats() []api.Binding {
 }
 
 // chooseTunnel is tunnelVisit's choice of a tunnel, and of a service there: by a binding, by what a mapping names, or by the mapping's addresses.
-func (s *Server) chooseTunnel(p *port) (t *tunnel, service string) {
-	switch m := p.mapping; {
-	case p.binding != nil:
-		return s.groups.pickBound(p.binding)
+func (s *Server) chooseTunnel(v *visit) (t *tunnel, service string) {
+	switch m := v.terms.mapping; {
+	case v.port.binding != nil:
+		return s.groups.pickBound(v.port.binding)
 	case m.Service != "" || m.Key != "" || m.Name != "":
 		return s.groups.pickFor(m), m.Service
 	}
-	return s.registry.pick(p.clients), ""
+	return s.registry.pick(v.terms.clients), ""
 }

@@ -13,9 +13,9 @@ import (
 // serveDatagrams forwards the datagrams of p, each visitor's as a visit, until the port is closed or the server cuts what is
 // open.
 func (p *port) serveDatagrams() {
-	m := p.mapping
+	m := p.terms.Load().mapping
 	u := forward.UDP{
-		Target: m.Target(), DialTimeout: p.server.cfg.DialTimeout, Idle: time.Duration(m.IdleTimeout),
+		Target: m.Target(), DialTimeout: p.server.now().DialTimeout, Idle: time.Duration(m.IdleTimeout),
 		Begin: p.beginDatagrams, Drop: p.drop,
 	}
 	if m.RateUp > 0 {
@@ -29,20 +29,21 @@ func (p *port) serveDatagrams() {
 
 // beginDatagrams begins the visit of who sends its first datagram.
 func (p *port) beginDatagrams(from netip.AddrPort) (*sock.Counts, func(error), error) {
-	if err := p.door.enter(from.Addr()); err != nil {
+	t := p.terms.Load()
+	if err := t.door.enter(from.Addr()); err != nil {
 		return nil, nil, err
 	}
-	if most := p.server.cfg.MaxDirect; most > 0 && p.active() >= most {
-		p.door.leave(from.Addr())
+	if most := p.server.now().MaxDirect; most > 0 && p.active() >= most {
+		t.door.leave(from.Addr())
 		return nil, nil, forward.ErrBusy
 	}
 	if !p.server.reserve.fill() {
-		p.door.leave(from.Addr())
+		t.door.leave(from.Addr())
 		return nil, nil, errExhausted
 	}
-	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: from, inside: true}
+	v := &visit{port: p, terms: t, start: time.Now(), id: rand.Uint64(), from: from, inside: true}
 	p.begin(v)
-	v.say(slog.LevelDebug, "visitor accepted", slog.String("target", p.mapping.Target()), slog.String("network", "udp"))
+	v.say(slog.LevelDebug, "visitor accepted", slog.String("target", t.mapping.Target()), slog.String("network", "udp"))
 	return &v.counts, v.end, nil
 }
 
@@ -61,5 +62,5 @@ func (p *port) drop(from netip.AddrPort, why string, err error) {
 	p.mu.Lock()
 	p.drops[why]++
 	p.mu.Unlock()
-	p.server.log.Info("datagram dropped", "port", p.mapping.Port, "visitor", from, "failure", why, "error", err)
+	p.server.log.Info("datagram dropped", "port", p.terms.Load().mapping.Port, "visitor", from, "failure", why, "error", err)
 }

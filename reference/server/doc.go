@@ -7,6 +7,7 @@
 // Files:
 //
 //	server.go    Config, Server: start, ready, graceful stop
+//	reload.go    what of a Config changes while the server runs
 //	listen.go    binding with errors that name the remedy; the accept loop
 //	tunnels.go   tunnels: who may connect, the life of one
 //	tls.go       the handshake of one that is encrypted

@@ -20,11 +20,17 @@ var (
 // crowd counts visitors, in all and by address, and keeps out those that are too many. Safe for use from any number of
 // goroutines.
 type crowd struct {
-	most, mostOfAddr int // 0: no bound
+	mu               sync.Mutex // guards the following fields
+	most, mostOfAddr int        // 0: no bound
+	n                int
+	of               map[netip.Addr]int
+}
 
-	mu sync.Mutex // guards the following fields
-	n  int
-	of map[netip.Addr]int
+// bound sets other bounds, for visitors that come from now on.
+func (c *crowd) bound(most, mostOfAddr int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most, c.mostOfAddr = most, mostOfAddr
 }
 
 // enter counts a visitor, unless there are too many.
@@ -39,12 +45,10 @@ func (c *crowd) enter(addr netip.Addr) error {
 		return errTooManyOfAddress
 	}
 	c.n++
-	if c.mostOfAddr > 0 {
-		if c.of == nil {
-			c.of = map[netip.Addr]int{}
-		}
-		c.of[addr]++
+	if c.of == nil {
+		c.of = map[netip.Addr]int{}
 	}
+	c.of[addr]++
 	return nil
 }
 
@@ -63,7 +67,7 @@ func (c *crowd) leave(addr netip.Addr) {
 // door lets the visitors of one mapping in, and bounds what they move.
 type door struct {
 	allow, deny []netip.Prefix
-	here        crowd
+	here        *crowd
 	everywhere  *crowd // the visitors of all mappings
 	up, down    *rate.Limiter
 }
@@ -71,7 +75,7 @@ type door struct {
 func newDoor(m mapping.Mapping, everywhere *crowd) *door {
 	d := &door{
 		allow: mapping.Prefixes(m.Allow), deny: mapping.Prefixes(m.Deny), everywhere: everywhere,
-		here: crowd{most: m.MaxConnections, mostOfAddr: m.MaxPerAddress},
+		here: &crowd{most: m.MaxConnections, mostOfAddr: m.MaxPerAddress},
 	}
 	if m.RateUp > 0 {
 		d.up = sock.NewRate(int64(m.RateUp))

@@ -225,7 +225,7 @@ func TestAnIdleVisitorOfATunnelIsReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	go func() { defer close(done); l.Serve(m) }()
+	go func() { defer close(done); l.Serve() }()
 	c := dial(t, local(m.Port))
 	wantEchoOn(t, "at first", c)
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {

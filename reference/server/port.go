@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/forward"
@@ -18,11 +19,12 @@ type port struct {
 	server   *Server
 	listener *net.TCPListener // nil: no visitors come by TCP
 	datagram *net.UDPConn     // nil: none come by UDP
-	mapping  mapping.Mapping  // set by Serve, as are the next three
-	clients  netip.Prefix     // whose tunnels may serve it; zero: any
-	door     *door
-	pool     *forward.Pool // nil: it uses the tunnel
-	binding  *binding      // that it is the port of; nil: a mapping's
+	binding  *binding         // that it is the port of; nil: a mapping's
+	terms    atomic.Pointer[terms]
+	serving  chan struct{}  // closed once Serve has begun
+	running  sync.WaitGroup // pools and serveDatagrams
+	open     context.Context
+	end      context.CancelFunc
 
 	mu       sync.Mutex // guards the following fields
 	closed   bool
@@ -32,12 +34,21 @@ type port struct {
 	drops    map[string]int64 // datagrams, by why
 }
 
+// terms are what a mapping says of its visitors. A visitor has those that it came by, whatever changes.
+type terms struct {
+	mapping mapping.Mapping
+	clients netip.Prefix // whose tunnels may serve it; zero: any
+	door    *door
+	pool    *forward.Pool // nil: it uses the tunnel
+	end     context.CancelFunc
+}
+
 // listenPort binds the port of a mapping.
 func (s *Server) listenPort(m mapping.Mapping) (mapping.Listener, error) {
 	if who := s.groups.holder(m.Port); who != "" {
 		return nil, &mapping.Error{Kind: mapping.Conflict, Field: "port", Reason: fmt.Sprintf("%d is one that a client has asked for (%s); use another, or end that client", m.Port, who)}
 	}
-	p := newPort(s, nil)
+	p := newPort(s, nil, m)
 	var err error
 	if m.TCP() {
 		p.listener, err = listen(s.cfg.VisitorHost, m.Port)
@@ -52,34 +63,65 @@ func (s *Server) listenPort(m mapping.Mapping) (mapping.Listener, error) {
 	return p, nil
 }
 
-func newPort(s *Server, l *net.TCPListener) *port {
-	p := &port{server: s, listener: l, live: map[*visit]struct{}{}, failures: map[string]int64{}, drops: map[string]int64{}}
+func newPort(s *Server, l *net.TCPListener, m mapping.Mapping) *port {
+	p := &port{server: s, listener: l, serving: make(chan struct{}), live: map[*visit]struct{}{}, failures: map[string]int64{}, drops: map[string]int64{}}
+	p.open, p.end = context.WithCancel(s.relaying)
+	p.terms.Store(p.newTerms(m))
 	s.ports.Store(p, nil)
 	return p
 }
 
-// Serve accepts visitors of m until Close is called.
-func (p *port) Serve(m mapping.Mapping) {
-	p.mu.Lock() // Traffic may be asked for already
-	p.mapping, p.clients, p.door = m, m.Clients(), newDoor(m, &p.server.visitors)
-	ctx, end := context.WithCancel(p.server.relaying)
-	var both sync.WaitGroup
+func (p *port) newTerms(m mapping.Mapping) *terms {
+	t := &terms{mapping: m, clients: m.Clients(), door: newDoor(m, &p.server.visitors), end: func() {}}
 	if !m.UseTunnel {
-		p.pool = forward.NewPool(forward.PoolConfig{
-			Targets: m.AllTargets(), Balance: m.Balance, Check: time.Duration(m.HealthCheck), Changed: p.targetChanged,
+		t.pool = forward.NewPool(forward.PoolConfig{
+			Targets: m.AllTargets(), Balance: m.Balance, Check: time.Duration(m.HealthCheck),
+			Changed: func(target string, up bool, err error) { p.targetChanged(m.Port, target, up, err) },
 		})
-		both.Go(func() { p.pool.Run(ctx) })
 	}
-	p.mu.Unlock()
+	return t
+}
+
+// watch has the targets of a mapping checked, until its terms change or the port closes.
+func (p *port) watch(t *terms) {
+	if t.pool != nil {
+		ctx, end := context.WithCancel(p.open)
+		t.end = end
+		p.running.Go(func() { t.pool.Run(ctx) })
+	}
+}
+
+// Serve accepts visitors until Close is called.
+func (p *port) Serve() {
+	t := p.terms.Load()
+	p.watch(t)
+	close(p.serving)
 	if p.datagram != nil {
-		both.Go(p.serveDatagrams)
+		p.running.Go(p.serveDatagrams)
 	}
 	if p.listener != nil {
-		p.server.acceptLoop(p.listener, p.server.log.With("port", m.Port), p.acceptVisitor)
-		end()
+		p.server.acceptLoop(p.listener, p.server.log.With("port", t.mapping.Port), p.acceptVisitor)
+		p.end()
 	}
-	both.Wait()
-	end()
+	p.running.Wait()
+	p.end()
+}
+
+// Change has the port go by m, from the next visitor on. It reports whether it can: those that come by UDP keep what they came
+// by for as long as the port is open.
+func (p *port) Change(m mapping.Mapping) bool {
+	<-p.serving
+	old := p.terms.Load()
+	if m.UDP() || old.mapping.UDP() {
+		return false
+	}
+	t := p.newTerms(m)
+	t.door.here = old.door.here // whoever is there counts
+	t.door.here.bound(m.MaxConnections, m.MaxPerAddress)
+	p.watch(t)
+	p.terms.Store(t)
+	old.end()
+	return true
 }
 
 // Close closes the port to new visitors, and of UDP to those that are there. A second time does no harm.
@@ -93,12 +135,13 @@ func (p *port) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	p.end() // also of a port that never served
 	p.forgetLocked()
 }
 
 // targetChanged logs what checks found.
-func (p *port) targetChanged(target string, up bool, err error) {
-	log := p.server.log.With("port", p.mapping.Port, "target", target)
+func (p *port) targetChanged(number int, target string, up bool, err error) {
+	log := p.server.log.With("port", number, "target", target)
 	if up {
 		log.Info("target up again")
 	} else {
@@ -122,8 +165,8 @@ func (p *port) Traffic() mapping.Traffic {
 	for v := range p.live {
 		v.addTo(&sum)
 	}
-	if m := p.mapping; p.pool != nil && (len(m.Targets) > 0 || m.HealthCheck > 0) {
-		p.pool.State(func(target string, up bool, active, failed int64) {
+	if t := p.terms.Load(); t.pool != nil && (len(t.mapping.Targets) > 0 || t.mapping.HealthCheck > 0) {
+		t.pool.State(func(target string, up bool, active, failed int64) {
 			sum.Targets = append(sum.Targets, mapping.TargetState{Target: target, Up: up, Active: active, Failed: failed})
 		})
 	}

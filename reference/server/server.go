@@ -25,7 +25,7 @@ import (
 	"github.com/adit-tunnel/adit/spec"
 )
 
-// Config tunes a server. It is copied by Listen and not modified afterwards. In every port 0 means one that
+// Config tunes a server. It is copied by Listen and not modified afterwards; Reload takes what can change of another. In every port 0 means one that
 // is free; in every host empty means every address.
 type Config struct {
 	// Rules of mappings. With TunnelEnabled unset no tunnels are accepted.
@@ -76,6 +76,7 @@ type Config struct {
 // ended when Run returns. So have those of the ports that clients ask for, one each.
 type Server struct {
 	cfg      Config
+	current  atomic.Pointer[Config] // cfg, with what Reload has changed
 	log      *slog.Logger
 	registry registry
 	refused  refused
@@ -119,8 +120,8 @@ func Listen(cfg Config) (*Server, error) {
 		s.tls = cfg.TLS.Config(s.log)
 	}
 	s.registry.auth = cfg.Keys != nil
-	s.direct.DialTimeout, s.direct.Max = cfg.DialTimeout, int64(cfg.MaxDirect)
-	s.visitors.most, s.visitors.mostOfAddr = cfg.MaxVisitors, cfg.MaxVisitorsPerAddress
+	s.current.Store(&s.cfg)
+	s.visitors.bound(cfg.MaxVisitors, cfg.MaxVisitorsPerAddress)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.learning, s.endLearn = context.WithCancel(s.relaying)
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
@@ -128,7 +129,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.api = api.New(api.Config{
 		Mappings: s.mappings, Tunnels: s.tunnelStats, Bindings: s.groups.stats, Refused: s.refused.all, TunnelEnabled: cfg.Rules.TunnelEnabled,
 		Visits: s.visits, Keys: s.keyring(), Events: s.events, Version: cfg.Version,
-		Started: time.Now(), Allowed: cfg.APIAllowed, Access: cfg.Access, Logger: s.log,
+		Started: time.Now(), Allowed: func() []netip.Prefix { return s.now().APIAllowed }, Access: cfg.Access, Logger: s.log,
 	})
 	if err := s.bind(); err != nil {
 		s.unbind()
@@ -251,7 +252,7 @@ func (s *Server) serveAPI() {
 
 // drain ends everything but the API in good order, within DrainTimeout.
 func (s *Server) drain() {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), s.cfg.DrainTimeout, session.ErrDrainTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), s.now().DrainTimeout, session.ErrDrainTimeout)
 	defer cancel()
 	s.mappings.Close()
 	s.endLearn()
@@ -260,7 +261,7 @@ func (s *Server) drain() {
 		s.tunnelListener.Close()
 		s.accepting.Wait() // what was accepted just before is in the registry now
 	}
-	s.log.Info("stopping: no new visitors", "within", s.cfg.DrainTimeout)
+	s.log.Info("stopping: no new visitors", "within", s.now().DrainTimeout)
 	defer context.AfterFunc(ctx, s.cutRelays)()
 	var closing sync.WaitGroup
 	for _, t := range s.registry.all() {

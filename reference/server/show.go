@@ -28,7 +28,7 @@ func (p *port) visits() []api.Visit {
 
 func (v *visit) show() api.Visit {
 	shown := api.Visit{
-		ID: fmt.Sprintf("%016x", v.id), Port: v.port.mapping.Port, Target: v.port.mapping.Target(), Visitor: v.from.String(), Since: v.start,
+		ID: fmt.Sprintf("%016x", v.id), Port: v.terms.mapping.Port, Target: v.terms.mapping.Target(), Visitor: v.from.String(), Since: v.start,
 		In: v.counts.ToService.Load(), Out: v.counts.ToVisitor.Load(),
 	}
 	if t := v.tunnel.Load(); t != nil {

@@ -40,7 +40,7 @@ type tunnel struct {
 // tunnel does: a client may be silent for its first 15 s (TUN-001). One that lost its tunnel comes back the same way
 // (LOSS-004). A tunnel that is to be encrypted counts as unproven from the start, and serves when its handshake is over.
 func (s *Server) acceptTunnel(conn *net.TCPConn) {
-	s.learnAddrs(conn, s.cfg.TunnelProxies, &s.accepting, func(from, _ netip.AddrPort, err error) {
+	s.learnAddrs(conn, s.now().TunnelProxies, &s.accepting, func(from, _ netip.AddrPort, err error) {
 		if err != nil {
 			s.log.Warn("tunnel refused", "remote", from, "error", err)
 			sock.Reset(conn)
@@ -55,7 +55,7 @@ func (s *Server) beginTunnel(conn *net.TCPConn, remote netip.AddrPort) {
 	t := &tunnel{id: fmt.Sprintf("t%d", s.lastTunnel.Add(1)), remote: remote, accepted: time.Now()}
 	t.addr = t.remote.Addr()
 	t.log = s.log.With("tunnel", t.id, "remote", t.remote)
-	if !mapping.Allows(s.cfg.AllowedClients, t.addr) { // MULTI-001
+	if !mapping.Allows(s.now().AllowedClients, t.addr) { // MULTI-001
 		s.refused.add(refusalOf(errAddress, ""))
 		t.log.Warn("tunnel refused", "error", errAddress)
 		sock.Reset(conn)
@@ -73,7 +73,7 @@ func (s *Server) beginTunnel(conn *net.TCPConn, remote netip.AddrPort) {
 		t.shaking.Store(true)
 		socket = t.secure
 	}
-	cfg := s.cfg.Session
+	cfg := s.now().Session
 	cfg.Role, cfg.Logger, cfg.ShortRequests = session.Server, t.log, s.cfg.Rules.ShortRequests
 	t.taken = sync.OnceValue(func() error { return s.prove(t) })
 	cfg.Proven = t.taken
@@ -109,7 +109,7 @@ func (s *Server) beginTunnel(conn *net.TCPConn, remote netip.AddrPort) {
 // prove makes a client of whoever is at the other end of t, which sent its first frame, or finished its TLS handshake; or
 // refuses it by policy (MULTI-001).
 func (s *Server) prove(t *tunnel) error {
-	err := s.registry.prove(t, s.cfg.MaxTunnels)
+	err := s.registry.prove(t, s.now().MaxTunnels)
 	if err == nil {
 		t.client.Store(true)
 		t.log.Info("tunnel connected", append(t.secured(), t.keyed()...)...)

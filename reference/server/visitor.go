@@ -33,6 +33,7 @@ var errAway = errors.New("the client that asked for this port is away, or drains
 // visit is one visitor, from its accept to its end.
 type visit struct {
 	port   *port
+	terms  *terms
 	start  time.Time
 	id     uint64                 // in the log
 	from   netip.AddrPort         // the port's lock guards it, and the next two
@@ -49,7 +50,7 @@ func (v *visit) say(level slog.Level, msg string, attrs ...slog.Attr) {
 	if !log.Enabled(ctx, level) {
 		return
 	}
-	who := []slog.Attr{slog.String("conn", fmt.Sprintf("%016x", v.id)), slog.Int("port", v.port.mapping.Port), slog.Any("visitor", v.from)}
+	who := []slog.Attr{slog.String("conn", fmt.Sprintf("%016x", v.id)), slog.Int("port", v.terms.mapping.Port), slog.Any("visitor", v.from)}
 	log.LogAttrs(ctx, level, msg, append(who, attrs...)...)
 }
 
@@ -61,9 +62,9 @@ func (v *visit) addTo(sum *mapping.Traffic) {
 
 // acceptVisitor takes what the listener of p accepted. It waits for nothing.
 func (p *port) acceptVisitor(conn *net.TCPConn) {
-	v := &visit{port: p, start: time.Now(), id: rand.Uint64(), from: addrPort(conn.RemoteAddr())}
+	v := &visit{port: p, terms: p.terms.Load(), start: time.Now(), id: rand.Uint64(), from: addrPort(conn.RemoteAddr())}
 	p.begin(v)
-	p.server.learnAddrs(conn, p.server.cfg.VisitorProxies, &p.server.relays, func(from, local netip.AddrPort, err error) {
+	p.server.learnAddrs(conn, p.server.now().VisitorProxies, &p.server.relays, func(from, local netip.AddrPort, err error) {
 		p.mu.Lock()
 		v.from, v.local = from, local
 		p.mu.Unlock()
@@ -75,7 +76,7 @@ func (p *port) acceptVisitor(conn *net.TCPConn) {
 func (p *port) serveVisitor(v *visit, conn *net.TCPConn, err error) {
 	s := p.server
 	if err == nil {
-		err = p.door.enter(v.from.Addr())
+		err = v.terms.door.enter(v.from.Addr())
 		v.inside = err == nil
 	}
 	if err != nil {
@@ -88,9 +89,9 @@ func (p *port) serveVisitor(v *visit, conn *net.TCPConn, err error) {
 	case err != nil:
 	case !s.reserve.fill():
 		err = errExhausted
-	case p.mapping.UseTunnel && s.tunnelListener == nil:
+	case v.terms.mapping.UseTunnel && s.tunnelListener == nil:
 		err = errTunnelOff
-	case p.mapping.UseTunnel:
+	case v.terms.mapping.UseTunnel:
 		err = s.tunnelVisit(v, socket)
 	default:
 		s.relays.Go(func() { s.forwardVisit(v, socket) })
@@ -121,14 +122,14 @@ func (p *port) begin(v *visit) {
 // tunnelVisit hands a visitor to the tunnel that serves its mapping, whose session ends the visit. An error
 // leaves that to the caller.
 func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
-	m := v.port.mapping
+	m := v.terms.mapping
 	visitor := session.Visitor{
 		Target: session.Target{Host: m.TargetHost, Port: uint16(m.TargetPort)},
 		Origin: v.from, Local: v.local,
 		Counts: &v.counts, Over: v.end, Idle: time.Duration(m.IdleTimeout),
 	}
 	for {
-		t, service := s.chooseTunnel(v.port)
+		t, service := s.chooseTunnel(v)
 		switch {
 		case t == nil && v.port.binding != nil:
 			return errAway
@@ -140,7 +141,7 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 		}
 		v.say(slog.LevelDebug, "visitor accepted", slog.Any("tunnel", t.id))
 		v.tunnel.Store(t)
-		visitor.Socket = v.port.bounded(socket, t)
+		visitor.Socket = v.bounded(socket, t)
 		var err error
 		if v.leave, err = s.groups.enterVisitor(t); err != nil {
 			return err
@@ -166,21 +167,24 @@ func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
 // forwardVisit serves a visitor of a direct mapping. acceptVisitor starts it; the end of both directions ends it, or
 // that of the server.
 func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
-	v.say(slog.LevelDebug, "visitor accepted", slog.Any("targets", v.port.mapping.AllTargets()))
-	m := v.port.mapping
-	o := forward.Options{From: v.from.Addr(), Limits: forward.Limits{Up: v.port.door.up, Down: v.port.door.down, Idle: time.Duration(m.IdleTimeout)}}
+	v.say(slog.LevelDebug, "visitor accepted", slog.Any("targets", v.terms.mapping.AllTargets()))
+	m, cfg := v.terms.mapping, s.now()
+	o := forward.Options{
+		From: v.from.Addr(), DialTimeout: cfg.DialTimeout, Max: int64(cfg.MaxDirect),
+		Limits: forward.Limits{Up: v.terms.door.up, Down: v.terms.door.down, Idle: time.Duration(m.IdleTimeout)},
+	}
 	if m.ProxyProtocol != "" {
 		o.Header = forward.ProxyHeader(m.ProxyProtocol, v.from, v.local)
 	}
-	v.end(s.direct.Forward(s.relaying, socket, v.port.pool, &v.counts, o))
+	v.end(s.direct.Forward(s.relaying, socket, v.terms.pool, &v.counts, o))
 }
 
 // bounded is a visitor's socket within the rates of its mapping. In Core one that takes its bytes slowly stops all others of
 // the tunnel, until it is ended for that (FLOW-003): there what goes to visitors has no bound.
-func (p *port) bounded(socket *sock.TCP, t *tunnel) sock.Socket {
-	up, down := p.door.up, p.door.down
+func (v *visit) bounded(socket *sock.TCP, t *tunnel) sock.Socket {
+	up, down := v.terms.door.up, v.terms.door.down
 	if down != nil && t.session.Stats().Protocol != session.ExtendedOnly {
-		t.log.Warn("rate_down not kept: the client speaks Core, where a bound for one visitor would stop the others", "port", p.mapping.Port)
+		t.log.Warn("rate_down not kept: the client speaks Core, where a bound for one visitor would stop the others", "port", v.terms.mapping.Port)
 		down = nil
 	}
 	return sock.Limit(socket, up, down)
@@ -190,7 +194,7 @@ func (p *port) bounded(socket *sock.TCP, t *tunnel) sock.Socket {
 func (v *visit) end(err error) {
 	failure := failureOf(err)
 	if v.inside {
-		v.port.door.leave(v.from.Addr())
+		v.terms.door.leave(v.from.Addr())
 	}
 	if v.leave != nil {
 		v.leave()

@@ -158,6 +158,9 @@ func (s *Session) Bind(v wire.Bind) (id uint32) {
 func (s *Session) Unbind(id uint32) {
 	s.mu.Lock()
 	defer s.unlock()
+	if s.ended {
+		return
+	}
 	s.bindings.live[id] = false
 	s.queueFirstLocked(wire.AppendUnbind(s.frame[:0], id, wire.CodeOK), false)
 	s.startWriteLocked()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/adit-tunnel/adit/reference/client"
 	"github.com/adit-tunnel/adit/reference/cmd"
@@ -45,7 +46,9 @@ func load(args []string, out io.Writer) (config.Client, error) {
 }
 
 // run keeps a tunnel until ctx ends, and then until what is open has finished.
-func run(ctx context.Context, c config.Client, log *logging.Log) error {
+func run(ctx context.Context, c config.Client, log *logging.Log, reloads *cmd.Reloads[config.Client]) error {
+	c.Log.Now = new(slog.LevelVar)
+	c.Log.Now.Set(c.Log.Threshold())
 	logger := log.Logger(c.Log.Logger)
 	if c.KeyShows {
 		logger.Warn("the key on the command line shows in the list of processes and in the shell's history; set ADIT_KEY, or name a file by --key_file")
@@ -61,8 +64,18 @@ func run(ctx context.Context, c config.Client, log *logging.Log) error {
 			}
 			_, _ = fmt.Println(address, "leads to", p.Target)
 		}
+		runs := client.New(cfg)
+		var following sync.WaitGroup
+		following.Go(func() {
+			reloads.Follow(ctx, logger, func(next config.Client) error {
+				c.Log.Now.Set(next.Log.Threshold())
+				cfg, err := clientConfig(next, logger)
+				return cmp.Or(err, runs.Reload(cfg))
+			})
+		})
 		cmd.Ready(logger) // whether the server can be reached or not: the client goes on for ever
-		client.New(cfg).Run(ctx)
+		runs.Run(ctx)
+		following.Wait()
 	}
 	return err
 }

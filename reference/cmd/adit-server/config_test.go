@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +122,37 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 	}
 	if len(made.Maps) != 1 || made.Maps[0].Port != 11020 || *made.Maps[0].TargetPort != 22 {
 		t.Errorf("-map becomes %+v", made.Maps)
+	}
+}
+
+// What can change while the server runs reaches fields that Reload takes, and the two that run takes itself.
+func TestKeysThatCanChange(t *testing.T) {
+	all := []string{"map", "port_range.from"}
+	var to config.Server
+	args := []string{"--port_range.from", "2", "--map", "3=4"}
+	for _, s := range settings {
+		if s.Field != "" && s.Name != "port_range.from" && s.Name != "tunnel.enabled" && s.Name != "tunnel.connect_request" {
+			args = append(args, fmt.Sprintf("--%s=%s", s.Name, strings.Trim(fmt.Sprint(s.Value), "[]")))
+		}
+	}
+	from, err := config.LoadServer(nil, io.Discard)
+	if err == nil {
+		to, err = config.LoadServer(append(args, "--log.level=warn"), io.Discard)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, restart := config.Changed(&from, &to)
+	all = append(all, "port_range.end", "tunnel.allowed_clients", "tunnel.trusted_proxies", "tunnel.target_offset", "tunnel.allow_bind", "tunnel.max_tunnels", "tunnel.max_connections",
+		"tunnel.queue", "tunnel.window", "tunnel.memory", "tunnel.timers.bind_hold", "visitors.trusted_proxies", "visitors.max_connections", "visitors.max_per_address",
+		"direct.dial_timeout", "direct.max_connections", "security.api.allowed_ips", "security.port_range.blacklist", "log.level", "shutdown.grace")
+	if !slices.Equal(live, all) {
+		t.Errorf("these can change: %q; want %q", live, all)
+	}
+	for _, key := range []string{"memory", "protocol", "open", "tunnel.listen_host", "tunnel.listen_port", "tunnel.timers.dead_peer", "visitors.listen_host", "api.listen_host", "api.listen_port"} {
+		if !slices.Contains(restart, key) {
+			t.Errorf("a restart is needed for %q; want %s among them", restart, key)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/adit-tunnel/adit/reference/cmd"
 	"github.com/adit-tunnel/adit/reference/config"
@@ -36,18 +37,28 @@ func main() {
 }
 
 // run serves until ctx ends, and then until what is open has finished.
-func run(ctx context.Context, cfg config.Server, log *logging.Log) error {
+func run(ctx context.Context, cfg config.Server, log *logging.Log, reloads *cmd.Reloads[config.Server]) error {
+	cfg.Log.Now = new(slog.LevelVar)
+	cfg.Log.Now.Set(cfg.Log.Threshold())
+	logger := log.Logger(cfg.Log.Logger)
 	db, err := store.Open(cfg.Database.Path)
 	if err != nil {
 		return err
 	}
-	logger := log.Logger(cfg.Log.Logger)
 	s, err := server.Listen(serverConfig(cfg, db, logger))
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
 	cmd.Ready(logger) // who connects now waits for Run
+	var following sync.WaitGroup
+	following.Go(func() {
+		reloads.Follow(ctx, logger, func(next config.Server) error {
+			cfg.Log.Now.Set(next.Log.Threshold())
+			return s.Reload(serverConfig(next, db, logger))
+		})
+	})
 	s.Run(ctx)
+	following.Wait()
 	return db.Close()
 }
 
