@@ -1,6 +1,6 @@
 // Package cases holds the conformance cases as plain values, one file for
 // each section of PROTOCOL.md that has requirements, s03_tunnel.go to
-// s31_tls.go (several for a long one), ext.go with what those of the Extended profile share, and api.go for Appendix B. cells.go makes a case from each
+// s32_bind.go (several for a long one), ext.go with what those of the Extended profile share, and api.go for Appendix B. cells.go makes a case from each
 // cell of the state tables, celltalk.go says how its dialogue goes, authcells.go plays those of section 30. registry.go
 // has them all, with one from each golden dialogue; select.go finds those that a
 // pattern names; set.go knows which score; exceptions.go says why a requirement
@@ -36,6 +36,8 @@
 //     credit. That nothing more comes for an ID that is gone is Tunnel.Quiet. A requirement of Core that such a case shows has OnExtended.
 //   - A case With WithKey meets a subject that asks for a key: T.Extended and T.Greet prove it. T.Key, T.Offering and
 //     Tunnel.Proof are for one that goes wrong in between; a client that finds a proof wrong stays away for 30 s, so the twin comes first.
+//   - A case With WithKey and WithPublish meets a subject that has the option bind: a server gives the ports T.BindPort, a client asks for two.
+//     Tunnels of one client have one Greeting.Instance; whose they are says the key of T.GreetAs.
 //   - What has to come in numbers that no record should hold is Tunnel.Flood.
 //   - Unknown types are 0x06 to 0x0F and 0x40 to 0xFF. Either form of
 //     ConnectRequest from a server is right. Types 0x10 to 0x3F are EXT-001's alone.

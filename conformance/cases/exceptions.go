@@ -22,6 +22,7 @@ var Exceptions = map[string]string{
 	"SEC-004/client":   "the memory for one payload, 1 MiB at most, is lost in what a process takes anyway; unit tests of an implementation have to show it",
 	"ORDER-004/server": "nothing that a server does at the first octets of a frame makes its ID idle, so that a second decision would show",
 	"MULTI-001":        "a permission: nothing to break",
+	"GROUP-001":        "a permission: nothing to break",
 	"HELLO-001":        "a permission; a client that claims the profile uses it in every case",
 	"TLV-004/client":   "a client says HELLO once on a tunnel: dozens of tunnels would have to be seen; unit tests of an implementation have to show it",
 	"XID-006":          "more IDs than a run has time for; unit tests of an implementation have to show it",
@@ -51,9 +52,6 @@ func Excuse(id string, role engine.Role) (how How, reason string, ok bool) {
 		if reason, ok = Exceptions[key]; ok {
 			return Excepted, reason, true
 		}
-	}
-	if r, ok := Lookup(id); ok && Uncased(r.Profile) {
-		return Excepted, "no case yet: the profile " + r.Profile + " is part of the draft 1.3", true
 	}
 	return "", "", false
 }

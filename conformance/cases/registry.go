@@ -14,7 +14,7 @@ import (
 // lookup does not know is a bug of the suite; a test finds it.
 func All(lookup func(id string) (engine.Requirement, bool)) []engine.Case {
 	all := engine.Expand(slices.Concat(
-		s03, s04, s08, s09, s10, s11, s12, s13, s14, s15, s19, s20, s23, s24, s25, s27, s28, s30, s31, cells(), dialogues(), apiCases,
+		s03, s04, s08, s09, s10, s11, s12, s13, s14, s15, s19, s20, s23, s24, s25, s27, s28, s30, s31, s32, cells(), dialogues(), apiCases,
 	))
 	for i, c := range all {
 		all[i].Req, _ = lookup(c.ID)

@@ -66,13 +66,14 @@ type Candidate struct {
 
 // Capabilities that the suite knows by their first word.
 const (
-	claimExt    = "ext"           // the Extended profile
-	claimAuth   = "auth"          // its option of that name
-	claimTLS    = "tls"           // TLS under a tunnel
-	claimPorts  = "api-ports"     // FIRST-LAST, which ports the control API may map
-	claimDrain  = "drain"         // SIGTERM, by which it drains
-	claimMemory = "tunnel-memory" // so many octets, the limit of that name
-	claimBind   = "binding"       // 1 or 2, the only one of TLS that it has
+	claimExt     = "ext"           // the Extended profile
+	claimAuth    = "auth"          // its option of that name
+	claimTLS     = "tls"           // TLS under a tunnel
+	claimBind    = "bind"          // the option of that name
+	claimPorts   = "api-ports"     // FIRST-LAST, which ports the control API may map
+	claimDrain   = "drain"         // SIGTERM, by which it drains
+	claimMemory  = "tunnel-memory" // so many octets, the limit of that name
+	claimBinding = "binding"       // 1 or 2, the only one of TLS that it has
 )
 
 // claims reports whether the candidate claims a capability.
@@ -88,7 +89,7 @@ func (c Candidate) speaks(profile string) bool {
 
 // takes reports whether the case is about what the candidate claims, and shows it by nothing that it does not.
 func (c Candidate) takes(k engine.Case) bool {
-	return c.speaks(k.Profile()) && (!k.Extended() || c.claims(claimExt)) && (k.With&engine.WithKey == 0 || c.claims(claimAuth)) && (k.With&engine.WithTLS == 0 || c.claims(claimTLS))
+	return c.speaks(k.Profile()) && (!k.Extended() || c.claims(claimExt)) && (k.With&engine.WithKey == 0 || c.claims(claimAuth)) && (k.With&engine.WithTLS == 0 || c.claims(claimTLS)) && (k.With&engine.WithPublish == 0 || c.claims(claimBind))
 }
 
 // claims are capabilities by their first words. One that the suite does not know is for people.
@@ -106,11 +107,16 @@ func claims(capabilities []string) (map[string]string, error) {
 			return nil, fmt.Errorf("%q needs %q: it is an option of that profile", claimAuth, claimExt)
 		}
 	}
+	if _, bind := all[claimBind]; bind {
+		if _, auth := all[claimAuth]; !auth {
+			return nil, fmt.Errorf("%q needs %q: the suite shows by keys whose a port is", claimBind, claimAuth)
+		}
+	}
 	if how, ok := all[claimDrain]; ok && how != "SIGTERM" {
 		return nil, fmt.Errorf("%q must be \"drain SIGTERM\"", claimDrain+" "+how)
 	}
-	if only, ok := all[claimBind]; ok && only != "1" && only != "2" {
-		return nil, fmt.Errorf("%q must be \"binding 1\" or \"binding 2\"", claimBind+" "+only)
+	if only, ok := all[claimBinding]; ok && only != "1" && only != "2" {
+		return nil, fmt.Errorf("%q must be \"binding 1\" or \"binding 2\"", claimBinding+" "+only)
 	}
 	if n, ok := all[claimMemory]; ok {
 		if _, err := strconv.ParseUint(n, 10, 40); err != nil {
@@ -228,6 +234,7 @@ func options(file *subject.File, role engine.Role) []string {
 func startable(file *subject.File, able map[string]string) error {
 	_, auth := able[claimAuth]
 	_, tls := able[claimTLS]
+	_, bind := able[claimBind]
 	for _, need := range []struct {
 		claimed             bool
 		claim, option, does string
@@ -235,6 +242,7 @@ func startable(file *subject.File, able map[string]string) error {
 		{auth, `"auth"`, "key", "asks for a key"},
 		{tls, `"tls"`, "tls", "encrypts"},
 		{auth && tls, `"auth" with "tls"`, "tls_key", "encrypts and asks for a key"},
+		{bind, `"bind"`, "publish", "asks for a key and has the option bind"},
 	} {
 		for role, has := range map[string]bool{"server": file.Server != nil, "client": file.Client != nil} {
 			if need.claimed && has && !slices.Contains(file.Options(role), need.option) {
@@ -315,7 +323,7 @@ type instance struct {
 func (i *instance) Endpoints() engine.Endpoints {
 	at := engine.Endpoints{
 		Tunnel: i.in.At.Tunnel, Visitor: i.in.At.Visitor, Target: i.in.At.Target,
-		API: apiURL(i.in.At.API), APIPorts: i.owned.ports,
+		API: apiURL(i.in.At.API), APIPorts: i.owned.ports, BindPorts: i.in.Bind,
 	}
 	f := i.owned.file
 	if i.owned.part == subject.ServerOnly && strings.Contains(f.Server.Command+f.Server.Args+f.Prepare, "{target") {

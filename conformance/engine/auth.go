@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/adit-tunnel/adit/conformance/wire"
 	"github.com/adit-tunnel/adit/spec"
 )
@@ -135,9 +137,23 @@ func (n *Tunnel) shake(hello func() Frame, k wire.Key) {
 // As is a tunnel on which both have proven to have a key.
 func (t *T) As(k wire.Key) *Tunnel {
 	defer t.inSetup()()
+	return t.GreetAs(k, Greeting{Window: roomy})
+}
+
+// GreetAs is As with a HELLO of the case's own.
+func (t *T) GreetAs(k wire.Key, g Greeting) *Tunnel {
+	defer t.inSetup()()
 	n := t.fresh()
-	n.shake(func() Frame { return t.Offering(t.Auth(k)) }, k)
+	n.shakeBy(g, k)
 	return n
+}
+
+// shakeBy is shake with what the case says in its HELLO.
+func (n *Tunnel) shakeBy(g Greeting, k wire.Key) {
+	n.shake(func() Frame {
+		g.Extra = append(slices.Clone(g.Extra), n.t.Auth(k).TLV())
+		return n.t.Hello(g)
+	}, k)
 }
 
 // fresh is a new tunnel on which nothing has passed.

@@ -48,6 +48,7 @@ const (
 	WithPin                         // with WithTLS: a client knows its server by a pin
 	WithClientCert                  // with WithTLS: a server asks for clients' certificates
 	WithKeyAlone                    // with WithTLS and WithKey: a client is told nothing else of its server
+	WithPublish                     // with WithKey: a server gives ports to its clients, and a client asks for some (section 32)
 )
 
 // Names of options of a subject file that more than their start depends on.
@@ -68,6 +69,7 @@ func (w With) needs() string {
 func (w With) Option() string {
 	return map[With]string{
 		0: "", WithKey: "key", WithTLS: "tls", WithTLS | WithPin: "tls_pin", WithTLS | WithClientCert: "tls_client_cert", WithTLS | WithKey: optionKey,
+		WithKey | WithPublish: "publish",
 	}[w&^WithKeyAlone]
 }
 
@@ -101,7 +103,7 @@ type Requirement struct {
 	ID      string `json:"id"`
 	Level   string `json:"level"`   // MUST, SHOULD or MAY; or NoLevel
 	Role    Role   `json:"role"`    // server, client or both: who is bound
-	Profile string `json:"profile"` // core, ext, auth, tls or api
+	Profile string `json:"profile"` // core, ext, auth, tls, bind or api
 	Text    string `json:"text"`    // the clause
 	Why     string `json:"why,omitempty"`
 	Section string `json:"section,omitempty"`

@@ -25,6 +25,7 @@
 //	expect.go    its expectations, barriers; match.go: which frame a case waits for, as data
 //	ext.go       extended tunnels and connections: HELLO, credit, half-close, PING
 //	auth.go      the handshake with auth: keys, proofs
+//	bind.go      what clients publish: BIND, BOUND, UNBIND, visitors of a port that was given
 //	conn.go      Conn: one connection with both of its ends in hand
 //	socket.go    Socket: a visitor, or the service's end of a connection
 //	link.go      what Tunnel and Socket share: one TCP socket, recorded

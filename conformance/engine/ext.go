@@ -15,6 +15,9 @@ type Greeting struct {
 	Window uint32 // what the subject may send on each connection before the first WINDOW
 	Most   uint32 // max-connections of a client; 0: not stated
 	Extra  []TLV
+
+	Instance []byte // of a client; nil: one that no other tunnel has
+	Unbound  bool   // it does not offer, or agree to, the option bind where the subject has it
 }
 
 // roomy is a window in which a case that is not about windows has room.
@@ -29,10 +32,7 @@ func (t *T) Greet(g Greeting) *Tunnel {
 	n := t.fresh()
 	switch {
 	case t.asks():
-		n.shake(func() Frame {
-			g.Extra = append(g.Extra, t.Auth(t.Key()).TLV())
-			return t.Hello(g)
-		}, t.Key())
+		n.shakeBy(g, t.Key())
 	case t.Case.Role == Client:
 		n.ExpectHello()
 		n.Greet(g)
@@ -49,8 +49,14 @@ func (n *Tunnel) Greet(g Greeting) { n.Send(n.t.Hello(g)) }
 // Hello is the suite's HELLO.
 func (t *T) Hello(g Greeting) Frame {
 	tlvs := []TLV{wire.Text(wire.TagAgent, "adit-conform"), wire.U32(wire.TagWindow, g.Window)}
+	if t.publishes() && !g.Unbound {
+		tlvs = append(tlvs, TLV{Tag: wire.TagBind})
+	}
 	if t.Case.Role != Client {
-		tlvs = append(tlvs, TLV{Tag: wire.TagInstance, Value: t.Octets(16)})
+		if g.Instance == nil {
+			g.Instance = t.Octets(16)
+		}
+		tlvs = append(tlvs, TLV{Tag: wire.TagInstance, Value: g.Instance})
 		if g.Most > 0 {
 			tlvs = append(tlvs, wire.U32(wire.TagMaxConnections, g.Most))
 		}
@@ -412,9 +418,11 @@ func AnyAbout(id uint32) Matcher {
 	return m
 }
 
-// Profile is what a subject has to speak for the case: that of its requirement, ext where Core's is shown on an extended tunnel, auth where the subject asks for a key; a requirement of TLS is shown on every kind of tunnel.
+// Profile is what a subject has to speak for the case: that of its requirement, ext where Core's is shown on an extended tunnel, auth where the subject asks for a key, bind where it publishes; a requirement of TLS is shown on every kind of tunnel.
 func (c Case) Profile() string {
 	switch {
+	case c.With&WithPublish != 0:
+		return "bind"
 	case c.Req.Profile == "tls":
 		return "tls"
 	case c.With&WithKey != 0:
@@ -426,7 +434,9 @@ func (c Case) Profile() string {
 }
 
 // Extended reports whether the case is about the Extended profile, or an option of it.
-func (c Case) Extended() bool { return c.OnExtended || c.Profile() == "ext" || c.Profile() == "auth" }
+func (c Case) Extended() bool {
+	return c.OnExtended || slices.Contains([]string{"ext", "auth", "bind"}, c.Profile())
+}
 
 // Addr is an address and port from a TLV of an OPEN; the zero AddrPort for none.
 func Addr(f Frame, t wire.Tag) netip.AddrPort {

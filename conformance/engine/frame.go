@@ -27,6 +27,10 @@ const (
 	TypePong   = wire.TypePong
 	TypeOpened = wire.TypeOpened
 
+	TypeBind   = wire.TypeBind
+	TypeBound  = wire.TypeBound
+	TypeUnbind = wire.TypeUnbind
+
 	Version    = wire.Version
 	HeaderLen  = wire.HeaderLen
 	MaxPayload = wire.MaxPayload

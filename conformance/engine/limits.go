@@ -33,6 +33,11 @@ var (
 	HandshakeMin      = spec.LimitOf("handshake").MinTime()
 	HandshakeMax      = spec.LimitOf("handshake").MaxTime()
 	SeatKept          = timeOf("seat-kept")
+	BindTimeout       = timeOf("bind-timeout")
+	BindAgainMin      = spec.LimitOf("bind-again").MinTime()
+	BindAgainMax      = spec.LimitOf("bind-again").MaxTime()
+	TakeoverProbe     = timeOf("takeover-probe")
+	BindHoldMax       = spec.LimitOf("bind-hold").MaxTime()
 
 	QueueMin    = int(spec.LimitOf("queue").Min)
 	QueueMax    = int(spec.LimitOf("queue").Max)
@@ -42,6 +47,9 @@ var (
 	Seats        = int(spec.LimitOf("seats").Default)
 	SeatsAddress = int(spec.LimitOf("seats-address").Default)
 	SeatMemory   = int(spec.LimitOf("seat-memory").Default)
+
+	Bindings     = int(spec.LimitOf("bindings").Default)
+	GroupTunnels = int(spec.LimitOf("group").Default)
 )
 
 // What the text allows until something has to be there. A timer that has to act by its time is in time within answer after it.

@@ -126,6 +126,9 @@ func Describe(d spec.Decoded, free []string) string {
 	if d.ID != nil && !slices.Contains(free, "id") {
 		text += fmt.Sprintf(" id=%d", *d.ID)
 	}
+	if d.Bind != nil && !slices.Contains(free, "bind") {
+		text += fmt.Sprintf(" bind=%d", *d.Bind)
+	}
 	switch {
 	case d.Status == nil:
 	case !slices.Contains(free, "status"):
@@ -155,7 +158,7 @@ func (m Matcher) same(f Frame, d spec.Decoded) bool {
 		return false
 	case f.Type == wire.TypeAuth:
 		return (f.Size > 0) == (d.Form == "proof")
-	case d.ID != nil && !open("id") && f.ID() != *d.ID:
+	case d.ID != nil && !open("id") && f.ID() != *d.ID, d.Bind != nil && !open("bind") && f.BindID() != *d.Bind:
 		return false
 	case d.Status != nil && open("status"):
 		return (f.Status() == Success) == (*d.Status == Success)

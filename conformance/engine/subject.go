@@ -23,6 +23,7 @@ type Endpoints struct {
 	Target        string `json:"target,omitempty"`         // client role: the suite's service
 	API           string `json:"api,omitempty"`            // base URL of the control API; empty: none
 	APIPorts      [2]int `json:"api_ports,omitzero"`       // first and last port that the API may map; zero: the document's
+	BindPorts     [2]int `json:"bind_ports,omitzero"`      // first and last port that clients may ask for; zero: none
 }
 
 // A Setup is how a subject is started.

@@ -21,8 +21,9 @@ import (
 // Two goroutines read and write it, a third keeps it alive; all end when it is closed.
 type Tunnel struct {
 	*link
-	n     int           // 1, 2, … within the case
-	began time.Duration // by the case's clock
+	n      int           // 1, 2, … within the case
+	bindID uint32        // the highest that the suite has used
+	began  time.Duration // by the case's clock
 
 	// The recorder's mu guards the following.
 	inbox  []arrival

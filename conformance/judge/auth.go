@@ -61,7 +61,12 @@ func explains(v *view) bool {
 }
 
 // notAgreed is a frame of an option that the HELLOs did not agree to.
-func notAgreed(v *view) bool { return v.Type != wire.TypeAuth || !v.t.agreed() }
+func notAgreed(v *view) bool {
+	if v.Type.Binds() {
+		return !v.t.binds.agreed()
+	}
+	return v.Type != wire.TypeAuth || !v.t.agreed()
+}
 
 // answersNothing is an AUTH that has no place in the handshake.
 func answersNothing(v *view) bool {

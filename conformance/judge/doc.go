@@ -28,5 +28,6 @@
 //	profile.go  the tables of a profile, by sender and type
 //	ext.go      an extended tunnel and its connections; rules_ext.go: the rules of the Extended profile
 //	auth.go     the handshake with auth, and what may pass before its end
+//	bind.go     the option bind: what was asked for, answered and given up
 //	clock.go    the rules that are broken by silence
 package judge

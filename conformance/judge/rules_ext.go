@@ -13,7 +13,7 @@ import (
 // began go on under Core's rules.
 var extended = sync.OnceValue(func() *profile {
 	return newProfile(
-		slices.Concat(coreForm[:framing], extForm, coreForm[framing:]), slices.Concat(extState, coreState),
+		slices.Concat(coreForm[:framing], extForm[:options], bindForm, extForm[options:], coreForm[framing:]), slices.Concat(extState, bindState, coreState),
 		slices.Concat(coreClocks, extClocks), slices.DeleteFunc(slices.Clone(coreWaits), func(w wait) bool { return w.req == "DATA-004" }),
 	)
 })
@@ -40,11 +40,14 @@ var (
 	newer   = anyOf(wire.TypeFin, wire.TypeReset, wire.TypeWindow, wire.TypeOpened)
 )
 
-// ofOption are the types that section 5 sets aside for options, which no HELLO of this text agrees to, but for auth.
+// ofOption are the types that section 5 sets aside for options, which no HELLO of this text agrees to, but for auth and bind.
 var ofOption = anyOf(0x15, 0x19, 0x1A, 0x1B, 0x1C, 0x1E)
 
 // unassigned reports whether a HELLO agrees to nothing about an extension type.
 func unassigned(t wire.Type) bool { return t.Extension() && !t.Base() && !t.Grease() }
+
+// options is how many rules about options that were not agreed extForm begins with: those of an agreed one follow.
+const options = 2
 
 // extForm are the rules about a frame by itself on an extended tunnel. Core's follow; that extensions need a HELLO is no question any more.
 var extForm = []rule{

@@ -46,6 +46,7 @@ type Tunnel struct {
 	mostStreams     int        // connections that the client takes, by its HELLO
 	ext             *extension // nil: not an extended tunnel
 	handshake                  // of section 30
+	binds           bindings   // of section 32
 	volley          int        // answered KeepAlives in strict alternation, nothing between
 	served          bool       // the last KeepAlive was the client's
 	volleyBegan     time.Time
@@ -219,6 +220,7 @@ func (t *Tunnel) frame(side Side, f wire.Frame, now time.Time) {
 	}
 	if f.Sound() && (f.Type == wire.TypeHello || f.Type == wire.TypeAuth) {
 		t.shake(f, side)
+		t.binds.note(v)
 	}
 	if t.ext != nil {
 		t.ext.note(v)
@@ -233,6 +235,8 @@ func (t *Tunnel) frame(side Side, f wire.Frame, now time.Time) {
 		return
 	}
 	switch {
+	case t.ext != nil && f.Type.Binds():
+		t.onBinding(v, rules.state)
 	case t.ext != nil:
 		t.onExtended(v, rules.state)
 	case f.Type == wire.TypeHello:

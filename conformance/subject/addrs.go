@@ -91,6 +91,17 @@ func (a *allotment) claim() bool {
 	return false
 }
 
+// block is the ports of a block that nobody else has until the listener is closed: all but the first, which that has.
+func block() (ports [2]int, held net.Listener, err error) {
+	for _, b := range rand.Perm(blocks) {
+		first := firstPort + b*blockSize
+		if held, err = net.Listen("tcp", local(first)); err == nil {
+			return [2]int{first + 1, first + blockSize - 1}, held, nil
+		}
+	}
+	return ports, nil, fmt.Errorf("no ports to be asked for are free between %d and %d on 127.0.0.1: end programs that listen there", firstPort, firstPort+blocks*blockSize-1)
+}
+
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // freeAddr is a loopback address on which nothing listens now.

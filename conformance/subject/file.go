@@ -45,6 +45,7 @@ type File struct {
 	TLSPin        *Option           `yaml:"tls_pin"`         // how a client encrypts, and knows its server by a pin
 	TLSClientCert *Option           `yaml:"tls_client_cert"` // how a server encrypts, and asks for clients' certificates
 	TLSKey        *Option           `yaml:"tls_key"`         // how they encrypt, and ask for a key
+	Publish       *Option           `yaml:"publish"`         // how they ask for a key, and have the option bind (section 32)
 
 	here string // folder of the file
 }

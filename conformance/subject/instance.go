@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -60,10 +61,12 @@ type Instance struct {
 	Server *Process // nil when not started here
 	Client *Process // nil when not started here
 
-	Published string    // where {tunnel} is reached from this machine, when Options.Place says that it shall be
-	host      string    // the server's, in a Place
-	listens   []ownAddr // of the server
-	dials     []ownAddr // of the client: where it is to connect
+	Bind      [2]int       // ports that clients of the server may ask for; zero: none
+	block     net.Listener // keeps them
+	Published string       // where {tunnel} is reached from this machine, when Options.Place says that it shall be
+	host      string       // the server's, in a Place
+	listens   []ownAddr    // of the server
+	dials     []ownAddr    // of the client: where it is to connect
 
 	looking sync.Mutex
 	known   map[birth]bool // what it had started when that was last looked at, also what is not seen to be its own any more
@@ -127,7 +130,13 @@ func (f *File) startAt(ctx context.Context, host string, free func(map[string]bo
 }
 
 func (f *File) start(ctx context.Context, in *Instance, server, client *Role, o Options) error {
-	v := values{at: in.At, dir: in.Dir, here: f.here}
+	if o.Option == optionPublish && server != nil {
+		var err error
+		if in.Bind, in.block, err = block(); err != nil {
+			return err
+		}
+	}
+	v := values{at: in.At, dir: in.Dir, here: f.here, bind: in.Bind}
 	atClient, err := v, error(nil)
 	if o.Line != nil && client != nil {
 		if atClient.at.Tunnel, err = o.Line(ctx, in.At.Tunnel); err != nil {
@@ -318,6 +327,9 @@ func (in *Instance) Close() error {
 		in.sweep()
 	}
 	ours.release(in.At)
+	if in.block != nil {
+		errs = append(errs, in.block.Close())
+	}
 	return errors.Join(append(errs, os.RemoveAll(in.Dir))...)
 }
 

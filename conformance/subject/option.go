@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -41,6 +42,9 @@ type optionKind struct {
 	any  map[string][]string // by role: of these placeholders it has to use one; a role that is not there has no such option
 }
 
+// optionPublish is the option whose server gives ports to its clients.
+const optionPublish = "publish"
+
 // placeholders of options, by which roles get what the suite makes.
 var (
 	ofKeys = map[string][]string{"server": {"{keys}"}, "client": {"{key}", "{key.file}"}}
@@ -53,6 +57,7 @@ var optionKinds = []optionKind{
 	{"tls_pin", func(f *File) *Option { return f.TLSPin }, map[string][]string{"client": {"{pin}"}}},
 	{"tls_client_cert", func(f *File) *Option { return f.TLSClientCert }, map[string][]string{"server": {"{client.ca}"}}},
 	{"tls_key", func(f *File) *Option { return f.TLSKey }, ofKeys},
+	{optionPublish, func(f *File) *Option { return f.Publish }, map[string][]string{"server": {"{bind.first}"}, "client": {"{target}"}}},
 }
 
 // Options are the names of the options for which the file says how a role is started.
@@ -84,6 +89,9 @@ func (v values) with(o Options) values {
 	for name := range o.Files {
 		v.option["{"+name+"}"] = filepath.Join(v.dir, name)
 	}
+	if v.bind[0] > 0 {
+		v.option["{bind.first}"], v.option["{bind.last}"] = strconv.Itoa(v.bind[0]), strconv.Itoa(v.bind[1])
+	}
 	return v
 }
 
@@ -107,7 +115,7 @@ func (f *File) checkOption(doc *Document, k optionKind) error {
 			made.Files[p[1:len(p)-1]] = ""
 		}
 	}
-	if strings.HasSuffix(k.name, "key") {
+	if strings.HasSuffix(k.name, "key") || k.name == optionPublish {
 		made.Keys = []string{"adit1:x:x"}
 	}
 	for _, r := range []struct {
@@ -128,6 +136,9 @@ func (f *File) checkOption(doc *Document, k optionKind) error {
 			return doc.Errorf(field, "must use %s, by which the %s gets what the suite made", strings.Join(k.any[r.name], " or "), r.name)
 		}
 		v := f.example()
+		if k.name == optionPublish {
+			v.bind = [2]int{20001, 20099}
+		}
 		if r.role.Image != nil {
 			v.here = ""
 		}

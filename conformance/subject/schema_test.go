@@ -37,7 +37,7 @@ func TestSubjectsFollowTheSchema(t *testing.T) {
 func TestInvalidFilesBreakTheSchema(t *testing.T) {
 	beyond := []string{
 		"empty", "syntax", "twice", "two-documents", // no document
-		"env", "image-dir", "image-here", "no-api", "placeholder", "quote", "version", "key-place", "tls-place", "tls-word", "tls-keys", // texts
+		"env", "image-dir", "image-here", "no-api", "placeholder", "quote", "version", "key-place", "bind-place", "tls-place", "tls-word", "tls-keys", // texts
 		"key-role", "key-elsewhere", "tls-elsewhere", // one key that another one decides
 	}
 	files, err := filepath.Glob("testdata/invalid-*.yaml")

@@ -68,6 +68,7 @@ type values struct {
 	at        Addrs
 	dir, here string
 	option    map[string]string // placeholders that an option has besides
+	bind      [2]int            // ports that clients may ask for; zero: none
 }
 
 // value is what stands for one placeholder.
@@ -79,7 +80,9 @@ func (v values) value(p string) (string, error) {
 	var addr string
 	switch name {
 	case "keys", "key":
-		return "", fmt.Errorf("placeholder %s: the options key and tls_key alone have it: write it there", p)
+		return "", fmt.Errorf("placeholder %s: the options key, tls_key and publish alone have it: write it there", p)
+	case "bind":
+		return "", fmt.Errorf("placeholder %s: the option publish alone has it, as {bind.first} and {bind.last}: write it there", p)
 	case "cert", "client", "ca", "pin":
 		if slices.Contains(ofTLS, p) {
 			return "", fmt.Errorf("placeholder %s: the options that begin with tls alone have it: write it there", p)

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"sync"
@@ -55,7 +56,7 @@ const (
 	NetworkUDP = 2
 )
 
-// A TLV is one of those in a HELLO, an OPEN or an OPENED.
+// A TLV is one of those in a HELLO, an OPEN, an OPENED, a BIND or a BOUND.
 type TLV struct {
 	Tag   Tag
 	Value []byte
@@ -90,10 +91,8 @@ func (f Frame) With(change func(TLV) TLV) Frame {
 	if !ok {
 		return f
 	}
-	p := f.Payload[:0:0]
-	if f.Type.HasID() {
-		p = u32(f.ID())
-	}
+	before, _ := f.Field("tlvs")
+	p := slices.Clone(f.Payload[:len(f.Payload)-len(before)])
 	for _, v := range all {
 		p = appendTLVs(p, []TLV{change(v)})
 	}
@@ -141,12 +140,14 @@ type place struct{ frame, from string }
 // known are the tags of a place, with the sizes that the text fixes; none: any.
 var known = sync.OnceValue(func() map[place]map[Tag][]int {
 	all := map[place]map[Tag][]int{}
-	for f := range spec.ExtFrames() {
-		for _, from := range []string{"client", "server"} {
-			if slices.ContainsFunc(f.Forms, func(m spec.Form) bool {
-				return slices.ContainsFunc(m.Fields, func(x spec.Field) bool { return x.Name == "tlvs" })
-			}) && (f.From == from || f.From == "both") {
-				all[place{f.Name, from}] = map[Tag][]int{}
+	for _, rows := range []iter.Seq[spec.Frame]{spec.ExtFrames(), spec.BindFrames()} {
+		for f := range rows {
+			for _, from := range []string{"client", "server"} {
+				if slices.ContainsFunc(f.Forms, func(m spec.Form) bool {
+					return slices.ContainsFunc(m.Fields, func(x spec.Field) bool { return x.Name == "tlvs" })
+				}) && (f.From == from || f.From == "both") {
+					all[place{f.Name, from}] = map[Tag][]int{}
+				}
 			}
 		}
 	}

@@ -42,10 +42,10 @@ type shape struct {
 	prefix uint32 // octets of payload that say all but what is carried on: see Scanner
 }
 
-// shapes are the rows of the tables of frames, Core's, the Extended profile's and the option auth's, by type; nil for a type that they do not have.
+// shapes are the rows of the tables of frames, Core's, the Extended profile's and those of its options, by type; nil for a type that they do not have.
 var shapes = sync.OnceValue(func() *[256]*shape {
 	var all [256]*shape
-	for _, rows := range []iter.Seq[spec.Frame]{spec.Frames(), spec.ExtFrames(), spec.AuthFrames()} {
+	for _, rows := range []iter.Seq[spec.Frame]{spec.Frames(), spec.ExtFrames(), spec.AuthFrames(), spec.BindFrames()} {
 		for f := range rows {
 			s := &shape{Frame: f, hasID: f.Scope == "connection"}
 			for _, m := range f.Forms {
@@ -75,7 +75,7 @@ func open(f spec.Field) bool { return f.Size == 0 && f.Count == "" }
 
 func (t Type) shape() *shape { return shapes()[t] }
 
-// Known reports whether the text has the type: Core, or the base of the Extended profile.
+// Known reports whether the text has the type: Core, or the Extended profile with its options.
 func (t Type) Known() bool { return t.shape() != nil }
 
 // HasID reports whether frames of this type begin with a connection ID.

@@ -23,6 +23,8 @@ func Decode(f Frame) spec.Decoded {
 		switch field.Name {
 		case "id":
 			d.ID = new(uint32(number(b)))
+		case "bind":
+			d.Bind = new(uint32(number(b)))
 		case "port":
 			d.Port = new(uint16(number(b)))
 		case "host":
@@ -99,6 +101,8 @@ func value(d spec.Decoded, name string, size int) ([]byte, error) {
 	switch {
 	case name == "id" && d.ID != nil:
 		return sized(uint64(*d.ID), size), nil
+	case name == "bind" && d.Bind != nil:
+		return sized(uint64(*d.Bind), size), nil
 	case name == "port" && d.Port != nil:
 		return sized(uint64(*d.Port), size), nil
 	case name == "status" && d.Status != nil:

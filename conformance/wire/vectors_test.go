@@ -76,7 +76,7 @@ func codec(layer string) bool { return layer == "version" || layer == "length" |
 
 func TestFrameVectors(t *testing.T) {
 	n := 0
-	for _, v := range slices.AppendSeq(slices.AppendSeq(slices.Collect(spec.Vectors("frame")), spec.ExtVectors("frame")), spec.AuthVectors("frame")) {
+	for _, v := range slices.Concat(slices.Collect(spec.Vectors("frame")), slices.Collect(spec.ExtVectors("frame")), slices.Collect(spec.AuthVectors("frame")), slices.Collect(spec.BindVectors("frame"))) {
 		n++
 		octets := v.Octets.Bytes()
 		f, part, err := Read(bytes.NewReader(octets))

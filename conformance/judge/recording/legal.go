@@ -6,6 +6,7 @@ const (
 	hellos  = "C hello, S hello, "
 	stream  = hellos + "S open, C opened, "
 	greeted = "C offer, S answer, S proof, "
+	binds   = "C offers, S offers, "
 	proven  = greeted + "C proof, S admit, "
 	minute  = "wait 14s, C alive, S alive, wait 14s, C alive, S alive, wait 14s, C alive, S alive, wait 14s, C alive, S alive, "
 )
@@ -33,6 +34,9 @@ var Legal = map[string]string{
 	"PING both ways":                                 hellos + "C ping 1, S ping 1 × C ping 2, S pong 1, C pong 1, S pong 2",
 	"drains":                                         stream + "C drain × S open 8, S drain, C data, C opened 8, S fin, C fin, S drain",
 	"proofs, and what crosses the last of them":      greeted + "C proof, C alive, S admit, S alive, S open, C opened, S data",
+	"ports and names":                                binds + "C bind, S bound, C bindany 8, S boundelse 8, C bindname 9, S boundless 9, C bind 10, S inuse 10",
+	"a binding that is asked for again":              binds + "C bind, S bound, C bind 8, S unbind, S bound 8, C unbind 8, S unbind 8",
+	"bindings that are given up":                     binds + "C unbind, S unbind, C bind 8, C unbind 8, S inuse 8, S unbind 8, C unbind × S unbind 8",
 	"a client that is denied":                        greeted + "C proof, S denied",
 	"a client that is denied for its HELLO":          "C offer, S denied",
 	"a client whose key has been taken away":         proven + "S open, C opened, S denies",
