@@ -142,7 +142,8 @@ func TestEventsThatNobodyReads(t *testing.T) {
 	}
 	w.more <- true
 	w.wants(t, "event: lost\ndata: {\"events\":44}\n", true)
-	w.wants(t, "id: 2\n", false) // and its client goes
+	w.wants(t, "id: 2\n", true)
+	w.wants(t, "id: 3\n", false) // is told of it once; and its client goes
 	select {
 	case <-done:
 	case <-time.After(soon):

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,10 +20,10 @@ type course struct {
 	values   []float64
 }
 
-// courseSegments is how many means a line is laid through: neighbouring samples are not independent.
+// courseSegments is how many minima a line is laid through: what there is at the stillest moments, whatever comes and goes.
 const courseSegments = 12
 
-// growth is what the line through a course rises by from its begin to its end. The first tenth is left out, in which a process
+// growth is what the floor of a course rises by from its begin to its end. The first tenth is left out, in which a process
 // grows to its size.
 func (c *course) growth() float64 {
 	v := c.values[len(c.values)/10:]
@@ -32,12 +33,8 @@ func (c *course) growth() float64 {
 	var sxy, sxx float64
 	for s := range courseSegments {
 		from, to := s*len(v)/courseSegments, (s+1)*len(v)/courseSegments
-		sum := 0.0
-		for _, y := range v[from:to] {
-			sum += y
-		}
 		x := float64(s) - float64(courseSegments-1)/2
-		sxy += x * sum / float64(to-from)
+		sxy += x * slices.Min(v[from:to])
 		sxx += x * x
 	}
 	return sxy / sxx * courseSegments / c.unit

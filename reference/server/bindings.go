@@ -86,9 +86,6 @@ func (g *groups) answerLocked(a ask) {
 	held := g.held[p]
 	if anyPort {
 		held = g.anyLocked(of, a.Service)
-		if held != nil {
-			p = held.place
-		}
 	}
 	code, text := g.forbiddenLocked(of.owner, p, a.Service)
 	switch {
@@ -345,7 +342,6 @@ func (g *groups) bindingsLocked(of *group) (all []*binding) {
 
 // holdLocked keeps a port for its owner, without a group.
 func (g *groups) holdLocked(b *binding) {
-	b.group.bindings--
 	b.group, b.tunnel = nil, nil
 	g.server.log.Info("binding held", "binding", b.place, "service", b.service, "owner", b.owner, "for", g.server.now().BindHold)
 	b.hold = time.AfterFunc(g.server.now().BindHold, func() {

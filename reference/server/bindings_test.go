@@ -30,6 +30,7 @@ type asker struct {
 	unbound chan string
 	frozen  *freezer
 	lost    chan struct{}
+	local   string // the address of its end
 	cut     context.CancelFunc
 
 	mu     sync.Mutex
@@ -87,7 +88,7 @@ func (r *running) begins(t *testing.T, w who) (*asker, chan struct{}) {
 	echoes := service(t, echo)
 	a := &asker{
 		bound: make(chan wire.Bound, 100), unbound: make(chan string, 100), lost: make(chan struct{}),
-		frozen: &freezer{Socket: plain, open: make(chan struct{})},
+		frozen: &freezer{Socket: plain, open: make(chan struct{})}, local: conn.LocalAddr().String(),
 	}
 	up := make(chan struct{})
 	a.Session = session.New(a.frozen, session.Config{
