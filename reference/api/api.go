@@ -19,7 +19,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/mapping"
 )
 
-// Config tunes a server of the API. All fields but Refused, Keys, Allowed, Access and Logger are required.
+// Config tunes a server of the API. All fields but Refused, Keys, Draining, Allowed, Access and Logger are required.
 type Config struct {
 	Mappings      Mappings
 	Tunnels       func() []Tunnel         // those that are there now
@@ -29,6 +29,7 @@ type Config struct {
 	Visits        func() []Visit // of all mappings
 	Keys          Keys           // of clients; nil: none are asked for
 	Events        *Events
+	Draining      func() bool // the server takes nobody any more; nil: it does
 	Version       string
 	Started       time.Time             // what statistics count from
 	Allowed       func() []netip.Prefix // addresses that may use the API now; nil or empty: any (security.api.allowed_ips)
@@ -50,15 +51,20 @@ func New(cfg Config) *http.Server {
 	if cfg.Logger == nil {
 		cfg.Logger = noLog
 	}
-	h := &handler{cfg, http.NewCrossOriginProtection(), newRequests()}
+	h := &handler{cfg, http.NewCrossOriginProtection(), newRequests(), newProcess()}
+	return h.server(h.endpoints(), 30*time.Second)
+}
+
+// server answers requests for endpoints, each within a time.
+func (h *handler) server(all map[string]endpoint, within time.Duration) *http.Server {
 	return &http.Server{
-		Handler:           promhttp.InstrumentHandlerCounter(h.requests, h.gate(h.routes())),
+		Handler:           promhttp.InstrumentHandlerCounter(h.requests, h.gate(h.routes(all))),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		WriteTimeout:      within,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(h.Logger.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -66,6 +72,7 @@ type handler struct {
 	Config
 	origins  *http.CrossOriginProtection
 	requests *prometheus.CounterVec
+	process  *prometheus.Registry // of the Go runtime and the process
 }
 
 // endpoint is what a path has, by method.
@@ -85,6 +92,7 @@ func (h *handler) endpoints() map[string]endpoint {
 		"/api/mapping/list":       {http.MethodGet: {access.Read, h.list}},
 		"/api/stats":              {http.MethodGet: {access.Read, h.stats}},
 		"/health":                 {http.MethodGet: {"", h.health}},
+		"/ready":                  {http.MethodGet: {"", h.ready}},
 		"/metrics":                {http.MethodGet: {access.Read, h.metrics()}},
 		"/api/v1/mappings":        {http.MethodGet: {access.Read, h.v1List}, http.MethodPost: {access.Operate, h.v1Create}},
 		"/api/v1/mappings/{port}": {http.MethodGet: {access.Read, h.v1Show}, http.MethodDelete: {access.Operate, h.v1Remove}},
@@ -99,13 +107,13 @@ func (h *handler) endpoints() map[string]endpoint {
 	}
 }
 
-func (h *handler) routes() http.Handler {
+func (h *handler) routes(all map[string]endpoint) http.Handler {
 	mux := http.NewServeMux()
-	for path, e := range h.endpoints() {
+	for path, e := range all {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, e) })
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		h.fail(w, r, &refusal{status: http.StatusNotFound, message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats, /health and /metrics, and those that /api/v1/openapi.yaml has"})
+		h.fail(w, r, &refusal{status: http.StatusNotFound, message: "no such path; there are /api/mapping/create, /api/mapping/remove, /api/mapping/list, /api/stats, /health, /ready and /metrics, and those that /api/v1/openapi.yaml has"})
 	})
 	return mux
 }

@@ -308,7 +308,7 @@ func TestStats(t *testing.T) {
 			`"connections":[{"id":10,"target":"h:22","origin":"192.0.2.10:1","state":"open","credit":11,"window":12,"queue":13}]}]`,
 		`"bindings":[{"port":10022,"service":"ssh","key":"home","name":"workshop","remote":"192.0.2.9:1","state":"served","since":"2024-01-01T12:00:00Z","active":1,"total":2,"failed":0,"octets_in":3,"octets_out":4},` +
 			`{"service":"db","certificate":"ab","state":"held","since":"2024-01-01T12:00:00Z","active":0,"total":0,"failed":0,"octets_in":0,"octets_out":0}]`,
-		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000,"drops":{"rate":7}},"refused":{"foreign":15,"no-key":14}}`,
+		`"all":{"active":3,"total":30,"failed":300,"failures":{"no-tunnel":40,"refused":260},"octets_in":3000,"octets_out":30000,"drops":{"rate":7}},"refused":{"foreign":15,"no-key":14},"process":{"goroutines":`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("stats = %s; want %s in it", body, want)

@@ -7,6 +7,8 @@
 //	v1.go        those of openapi.yaml
 //	events.go    Events: what happens, as a stream
 //	metrics.go   /metrics
+//	process.go   what the server itself takes up
+//	profiling.go profiles and execution traces, on a listener of their own
 //	shapes.go    what JSON looks like, from and to package mapping
 //	refusal.go   errors as HTTP
 //	body.go      strict JSON

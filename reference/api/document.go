@@ -88,6 +88,7 @@ func (h *handler) stats(w http.ResponseWriter, _ *http.Request) error {
 	data := stats{
 		Since: h.Started, Uptime: time.Since(h.Started).Seconds(),
 		Mappings: []usage{}, Tunnels: append([]Tunnel{}, h.Tunnels()...), Bindings: append([]Binding{}, h.Bindings()...),
+		Process: h.processNow(),
 	}
 	if h.Refused != nil {
 		data.Refused = h.Refused()
@@ -108,6 +109,16 @@ func (h *handler) health(w http.ResponseWriter, _ *http.Request) error {
 	}
 	connected := h.TunnelEnabled && len(all) > 0
 	answer(w, http.StatusOK, map[string]any{"status": "ok", "tunnel_enabled": h.TunnelEnabled, "tunnel_connected": connected, "tunnels": profiles})
+	return nil
+}
+
+// ready answers 200 while the server takes visitors and clients, and 503 while it stops. Before it listens nobody answers.
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request) error {
+	if h.Draining != nil && h.Draining() {
+		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
+	} else {
+		answer(w, http.StatusOK, map[string]string{"status": "ready"})
+	}
 	return nil
 }
 

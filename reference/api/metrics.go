@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -37,8 +36,8 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 // metrics answers with all metrics, in a registry of the server's own.
 func (h *handler) metrics() func(http.ResponseWriter, *http.Request) error {
 	all := prometheus.NewRegistry()
-	all.MustRegister(h.requests, collector{h}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	serve := promhttp.HandlerFor(all, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(h.Logger.Handler(), slog.LevelError), MaxRequestsInFlight: 4})
+	all.MustRegister(h.requests, collector{h})
+	serve := promhttp.HandlerFor(prometheus.Gatherers{all, h.process}, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(h.Logger.Handler(), slog.LevelError), MaxRequestsInFlight: 4})
 	return func(w http.ResponseWriter, r *http.Request) error {
 		serve.ServeHTTP(w, r)
 		return nil

@@ -60,6 +60,7 @@ type stats struct {
 	All      traffic   `json:"all"` // mappings
 	// Refused are the tunnels that never were a client's, by why.
 	Refused map[string]int64 `json:"refused,omitempty"`
+	Process process          `json:"process"`
 }
 
 // usage is the traffic of one mapping.

@@ -41,6 +41,17 @@ func TestWhereTheAPIListens(t *testing.T) {
 	}
 }
 
+func TestWhereProfilesAre(t *testing.T) {
+	for text, good := range map[string]bool{
+		"127.0.0.1:6060": true, "[::1]:0": true, "localhost:1": true, ":6060": false, "0.0.0.0:6060": false, "192.0.2.1:6060": false, "127.0.0.1": false, "127.0.0.1:x": false, "127.0.0.1:65536": false,
+	} {
+		_, err := config.LoadServer([]string{"--api.profiling", text}, nil)
+		if (err == nil) != good || err != nil && !strings.Contains(err.Error(), "flag --api.profiling: ") {
+			t.Errorf("api.profiling %s: %v; want it taken: %v", text, err, good)
+		}
+	}
+}
+
 func TestFilesOfTheAPI(t *testing.T) {
 	dir := t.TempDir()
 	keys, secret, missing, open := filepath.Join(dir, "keys"), filepath.Join(dir, "secret"), filepath.Join(dir, "missing"), filepath.Join(dir, "open")

@@ -66,6 +66,7 @@ var serverKeys = map[string]key{
 	"visitors.max_connections":      {"0", "0", "1048576", ""},
 	"visitors.max_per_address":      {"0", "0", "1048576", ""},
 	"api.listen_host":               {"127.0.0.1", "", "", ""},
+	"api.profiling":                 {"", "", "", ""},
 	"api.listen_port":               {"8080", "0", "65535", ""},
 	"map":                           {"", "", "", ""},
 	"database.path":                 {"./data/mappings.db", "", "", ""},

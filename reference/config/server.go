@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -64,6 +65,7 @@ type Server struct {
 	API struct {
 		ListenHost string `yaml:"listen_host" default:"127.0.0.1" help:"address of the HTTP API"`
 		ListenPort int    `yaml:"listen_port" default:"8080" range:"0 65535" help:"port of the HTTP API; 0: any free one"`
+		Profiling  string `yaml:"profiling" help:"HOST:PORT of this machine, like 127.0.0.1:6060, that serves profiles and execution traces at /debug/pprof/, for the role operate; empty: none"`
 	} `yaml:"api"`
 	Database struct {
 		Path string `yaml:"path" default:"./data/mappings.db" help:"file that keeps the mappings"`
@@ -169,6 +171,12 @@ func parsePort(text string) (int, error) {
 		err = strconv.ErrRange
 	}
 	return n, err
+}
+
+// isPort reports whether a text is a port to listen on, 0 for any.
+func isPort(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && 0 <= n && n <= 65535
 }
 
 // Offset is what a mapping's port is less to get an omitted target port.
@@ -322,6 +330,11 @@ func (c *Server) check(k *checker) {
 		k.fail("database.path", "is empty; name a file")
 	}
 	c.checkAPI(k)
+	if p := c.API.Profiling; p != "" {
+		if host, port, err := net.SplitHostPort(p); err != nil || !onThisMachine(host) || !isPort(port) {
+			k.fail("api.profiling", "%q is not HOST:PORT of this machine; give one like 127.0.0.1:6060, and come through ssh -L from elsewhere", p)
+		}
+	}
 	c.checkTLS(k)
 	c.checkOpen(k)
 	seen, rules := map[int]bool{}, c.Rules()

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,7 @@ type Config struct {
 	APIHost    string
 	APIPort    int
 	APIAllowed []netip.Prefix // addresses that may use the API; none: any
+	Profiling  string         // HOST:PORT of this machine for profiles; "": none
 	Access     *access.Guard  // who may use the API; nil: everyone, and it listens on this machine alone
 
 	VisitorHost           string         // where mapped ports listen
@@ -90,6 +92,9 @@ type Server struct {
 	tls            *tls.Config      // nil: tunnels are not encrypted
 	apiListener    *net.TCPListener
 	api            *http.Server
+	profiles       net.Listener // nil: there are none
+	profiling      *http.Server
+	draining       atomic.Bool
 	events         *api.Events
 	ports          sync.Map // of *port: those that are open, or have visitors
 
@@ -128,9 +133,10 @@ func Listen(cfg Config) (*Server, error) {
 	s.events = api.NewEvents()
 	s.api = api.New(api.Config{
 		Mappings: s.mappings, Tunnels: s.tunnelStats, Bindings: s.groups.stats, Refused: s.refused.all, TunnelEnabled: cfg.Rules.TunnelEnabled,
-		Visits: s.visits, Keys: s.keyring(), Events: s.events, Version: cfg.Version,
+		Visits: s.visits, Keys: s.keyring(), Events: s.events, Version: cfg.Version, Draining: s.draining.Load,
 		Started: time.Now(), Allowed: func() []netip.Prefix { return s.now().APIAllowed }, Access: cfg.Access, Logger: s.log,
 	})
+	s.profiling = api.NewProfiling(api.Config{Allowed: func() []netip.Prefix { return s.now().APIAllowed }, Access: cfg.Access, Logger: s.log})
 	if err := s.bind(); err != nil {
 		s.unbind()
 		s.reserve.close()
@@ -165,6 +171,19 @@ func (s *Server) bind() (err error) {
 	if s.cfg.Access == nil && !addrPort(s.apiListener.Addr()).Addr().IsLoopback() {
 		return fmt.Errorf("api.listen_host %s: without authentication the API listens on this machine alone; set security.api.enable_auth, or listen on 127.0.0.1", s.cfg.APIHost)
 	}
+	if s.cfg.Profiling != "" {
+		host, port, err := net.SplitHostPort(s.cfg.Profiling)
+		n, nerr := strconv.Atoi(port)
+		if err = cmp.Or(err, nerr); err == nil {
+			var l *net.TCPListener
+			if l, err = listen(host, n); err == nil {
+				s.profiles = l
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("api.profiling %w", err)
+		}
+	}
 	if err := s.mappings.Restore(context.Background()); err != nil {
 		return err
 	}
@@ -181,6 +200,9 @@ func (s *Server) unbind() {
 		if l != nil {
 			l.Close()
 		}
+	}
+	if s.profiles != nil {
+		s.profiles.Close()
 	}
 }
 
@@ -202,6 +224,9 @@ func (s *Server) Run(ctx context.Context) {
 		s.accepting.Go(func() { s.acceptLoop(s.tunnelListener, s.log, s.acceptTunnel) })
 	}
 	s.answering.Go(s.serveAPI)
+	if s.profiles != nil {
+		s.answering.Go(func() { _ = s.profiling.Serve(s.profiles) }) // its end is Close
+	}
 	if s.cfg.Keys != nil {
 		s.watching.Go(s.watchKeys)
 	}
@@ -209,6 +234,7 @@ func (s *Server) Run(ctx context.Context) {
 	<-ctx.Done()
 	s.drain()
 	s.api.Close()
+	s.profiling.Close()
 	s.answering.Wait()
 	s.reserve.close()
 	s.log.Info("stopped")
@@ -225,6 +251,9 @@ func (s *Server) logReady() {
 		"ports", fmt.Sprintf("%d-%d", s.cfg.Rules.PortFrom, s.cfg.Rules.PortEnd), "mappings", len(s.mappings.List()),
 	}
 	args = append(args, s.guarded()...)
+	if s.profiles != nil {
+		args = append(args, "profiling", s.profiles.Addr())
+	}
 	s.warnOfStrangers()
 	s.warnOfAPI()
 	s.log.Info("ready", args...)
@@ -254,6 +283,7 @@ func (s *Server) serveAPI() {
 func (s *Server) drain() {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.now().DrainTimeout, session.ErrDrainTimeout)
 	defer cancel()
+	s.draining.Store(true)
 	s.mappings.Close()
 	s.endLearn()
 	s.groups.close()

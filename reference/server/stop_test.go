@@ -117,6 +117,52 @@ func health(t *testing.T, addr string) string {
 	return body.Status
 }
 
+// readiness is the status of /ready, and 0 where nobody answers.
+func readiness(addr string) int {
+	answer, err := (&http.Client{Timeout: soon, Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + addr + "/ready")
+	if err != nil {
+		return 0
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// A balancer that looks at /ready sends nobody to a server that stops, while what is open goes on.
+func TestReadyUntilItStops(t *testing.T) {
+	cfg := config(t)
+	cfg.Profiling = "127.0.0.1:0"
+	r := run(t, cfg)
+	addr, profiles := r.APIAddr().String(), r.profiles.Addr().String()
+	visitor := dial(t, r.mapped(t, service(t, echo), direct(mapping.Options{})))
+	wantEchoOn(t, "at first", visitor)
+	if got := readiness(addr); got != 200 {
+		t.Errorf("/ready = %d; want 200", got)
+	}
+	answer, err := http.Get("http://" + profiles + "/debug/pprof/goroutine?debug=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if answer.StatusCode != 200 {
+		t.Errorf("a profile = %s", answer.Status)
+	}
+	r.stop()
+	eventually(t, "/ready to be 503", func() bool { return readiness(addr) == 503 })
+	if got := health(t, addr); got != "ok" {
+		t.Errorf("/health = %s while the server stops", got)
+	}
+	wantEchoOn(t, "while the server stops", visitor)
+	visitor.Close()
+	r.end(t)
+	for _, a := range []string{addr, profiles} {
+		if c, err := net.Dial("tcp", a); err == nil {
+			c.Close()
+			t.Errorf("%s listens after the end", a)
+		}
+	}
+}
+
 func portOf(t *testing.T, addr string) int {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)

@@ -57,7 +57,7 @@ var keys = []wiring.Key{
 // others are the fields that no key reaches: looked at below, set by the client, or the server's.
 var others = []string{
 	"Policy", "Services.unix", "Services.headers", "Services", "Logger", "Published", "Session.Binder", "Session.Publisher", "Session.Up", "DialServer", "TLS", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.Dial",
-	"Session.Agent", "Session.Instance", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
+	"Session.Agent", "Session.Instance", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.StateBinding", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.ConnectTimeout", "Session.ShortRequests", "Session.FirstID",
 }
 

@@ -63,6 +63,7 @@ var settings = []wiring.Key{
 	{"direct.max_connections", 11010, "MaxDirect", "11010"},
 	{"api.listen_host", "127.0.0.11", "APIHost", "127.0.0.11"},
 	{"api.listen_port", 11012, "APIPort", "11012"},
+	{"api.profiling", "127.0.0.12:0", "Profiling", "127.0.0.12:0"},
 	{"database.path", "/nowhere/15.db", "", ""},
 	{"security.api.enable_auth", true, "", ""},
 	{"security.api.allowed_ips", []string{"10.13.0.0/16"}, "APIAllowed", "[10.13.0.0/16]"},
@@ -74,7 +75,7 @@ var settings = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Maps", "Keys", "Rules.Keys", "Access", "Version", "Session.Binder", "Session.Publisher", "Session.Up", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Store", "Maps", "Keys", "Rules.Keys", "Access", "Version", "Session.Binder", "Session.Publisher", "Session.Up", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.StateBinding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
@@ -149,7 +150,7 @@ func TestKeysThatCanChange(t *testing.T) {
 	if !slices.Equal(live, all) {
 		t.Errorf("these can change: %q; want %q", live, all)
 	}
-	for _, key := range []string{"memory", "protocol", "open", "tunnel.listen_host", "tunnel.listen_port", "tunnel.timers.dead_peer", "visitors.listen_host", "api.listen_host", "api.listen_port"} {
+	for _, key := range []string{"memory", "protocol", "open", "tunnel.listen_host", "tunnel.listen_port", "tunnel.timers.dead_peer", "visitors.listen_host", "api.listen_host", "api.listen_port", "api.profiling"} {
 		if !slices.Contains(restart, key) {
 			t.Errorf("a restart is needed for %q; want %s among them", restart, key)
 		}

@@ -126,6 +126,19 @@ func (c *control) command() *cobra.Command {
 		show("clients", "clients that are connected", "/api/v1/clients", "clients", "id", "key", "name", "remote", "since", "profile", "tls", "rtt_ms", "active", "total", "failed", "octets_in", "octets_out"),
 		show("connections", "visitors that are connected, the oldest first", "/api/v1/connections", "connections", "id", "port", "target", "visitor", "client", "since", "octets_in", "octets_out"),
 		keys, events,
+		&cobra.Command{Use: "monitor", Short: "what the server itself takes up: goroutines, processor time, memory, descriptors", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			data, err := c.ask(cmd.Context(), http.MethodGet, "/api/v1/statistics", nil)
+			if err != nil || c.json {
+				return err
+			}
+			var s struct {
+				Process json.RawMessage `json:"process"`
+			}
+			if err := json.Unmarshal(data, &s); err != nil {
+				return err
+			}
+			return c.table([]byte(`{"process":[`+string(s.Process)+`]}`), "process", []string{"goroutines", "cpu_seconds", "memory_bytes", "descriptors", "max_descriptors"})
+		}},
 	)
 	return root
 }

@@ -65,7 +65,7 @@ func TestCtl(t *testing.T) {
 	s, events := &shown{}, api.NewEvents()
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.New(api.Config{
-		Mappings: s, Keys: keyed{s}, Events: events, Access: guard,
+		Mappings: s, Keys: keyed{s}, Events: events, Access: guard, Bindings: func() []api.Binding { return nil },
 		Tunnels: func() []api.Tunnel {
 			return []api.Tunnel{{ID: "t1", Key: "home", Name: "a\x1b[2Jb", Remote: "r:1", Since: since, Profile: "core"}}
 		},
@@ -93,6 +93,8 @@ func TestCtl(t *testing.T) {
 	}{
 		{"mappings", key, 0, "PORT   TARGET_HOST  TARGET_PORT  USE_TUNNEL  CLIENT  STORED  ACTIVE  TOTAL  FAILED  OCTETS_IN    OCTETS_OUT  ERROR\n10022  -            22           true        -       true    0       7      0       12345678901  0           -\n", "", ""},
 		{"mappings --json", key, 0, `{"mappings":[{"port":10022,...`, "", ""},
+		{"monitor", key, 0, "GOROUTINES  CPU_SECONDS...", "", ""},
+		{"monitor --json", key, 0, `{"since":"...`, "", ""},
 		{"map 10022", key, 0, "port 10022 is mapped\n", "", `create {"port":10022}`},
 		{"map 10022=h:22 --client 10.0.0.0/8", key, 0, "port 10022 is mapped\n", "", `create {"port":10022,"target_host":"h","target_port":22,"client":"10.0.0.0/8"}`},
 		{"map 10022=h:22 --direct", key, 0, "port 10022 is mapped\n", "", `create {"port":10022,"target_host":"h","target_port":22,"use_tunnel":false}`},

@@ -79,6 +79,7 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		BindHold:              t.BindHold,
 		APIHost:               c.API.ListenHost,
 		APIPort:               c.API.ListenPort,
+		Profiling:             c.API.Profiling,
 		APIAllowed:            c.AllowedIPs(),
 		Access:                c.Access,
 		VisitorHost:           c.Visitors.ListenHost,
