@@ -47,7 +47,7 @@ var policy = []struct {
 	{"reference/client", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/trust", "reference/certtest"},
 	{"reference/server", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/api reference/access reference/trust reference/keys", "reference/client reference/store reference/certtest"},
 	{"reference/cmd", "reference/...", ""},
-	{"reference/e2e", "spec spec/wire", "reference/certtest"}, // runs the binaries
+	{"reference/e2e", "spec spec/wire", "reference/certtest"},   // runs the binaries
 	{"reference/deploy", "", "reference/config reference/keys"}, // files, tried as the programs read them
 
 	// Their own frame reader and writer, proven by the vectors alone. They run
