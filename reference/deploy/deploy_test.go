@@ -56,6 +56,11 @@ func TestExamples(t *testing.T) {
 	}
 
 	write(regexp.MustCompile(`(?m)^# (allow|publish):`).ReplaceAllString(read(t, "client.yaml"), "$1:"))
+	for _, listen := range []string{strconv.Itoa(c.Tunnel.ListenPort), c.API.ListenHost + ":" + strconv.Itoa(c.API.ListenPort)} {
+		if !strings.Contains(read(t, "systemd/adit-server.socket"), "\nListenStream="+listen+"\n") {
+			t.Errorf("the socket unit does not listen on %s, as server.yaml does", listen)
+		}
+	}
 	client, err := config.LoadClient([]string{"--config", file}, io.Discard, func(string, []string) error { return nil })
 	if err != nil || client.Server != "tunnel.example.org:9000" || len(client.Allow) != 1 || len(client.Publish) != 2 {
 		t.Errorf("client.yaml becomes %+v, %v", client, err)
@@ -68,7 +73,7 @@ func TestUnits(t *testing.T) {
 	for _, program := range []string{"server", "client"} {
 		unit := read(t, "systemd/adit-"+program+".service")
 		for _, line := range []string{
-			"Type=notify", "ExecStart=/usr/bin/adit-" + program + " --config /etc/adit/" + program + ".yaml", "Restart=on-failure", "RestartPreventExitStatus=2", "NoNewPrivileges=yes", "ProtectSystem=strict",
+			"Type=notify", "ExecStart=/usr/bin/adit-" + program + " --config /etc/adit/" + program + ".yaml", "ExecReload=/bin/kill -HUP $MAINPID", "Restart=on-failure", "RestartPreventExitStatus=2", "NoNewPrivileges=yes", "ProtectSystem=strict",
 		} {
 			if !strings.Contains(unit, "\n"+line+"\n") {
 				t.Errorf("the unit of the %s has no %s", program, line)
@@ -100,7 +105,14 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 		if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || len(out) > 0 {
+		verify := []string{"verify", "--man=no", unit}
+		if socket := "systemd/adit-" + program + ".socket"; program == "server" {
+			verify = append(verify, filepath.Join(filepath.Dir(unit), filepath.Base(socket))) // which looks for its service beside it
+			if err := os.WriteFile(verify[3], []byte(read(t, socket)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := exec.Command(analyze, verify...).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 		}
 		if out, err := exec.Command(analyze, "security", "--offline=yes", "--threshold=20", unit).CombinedOutput(); err != nil {

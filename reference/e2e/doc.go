@@ -31,5 +31,6 @@
 //	churn_test.go churn_people_test.go line_test.go flat_test.go a day of tunnels that come and go, and that nothing grows
 //	kill_test.go                                                 either end killed at random moments
 //	prometheus_test.go                                           a Prometheus that reads the server, with our alerts and dashboard
+//	activation_test.go                                           a server that is started anew while visitors come
 //	publish_test.go                                              ports that clients ask for: who gets and keeps them
 package e2e

@@ -161,7 +161,7 @@ func (g *groups) giveLocked(a ask, of *group, p place, anyPort bool) {
 	case anyPort:
 		p.port, l, err = g.freePortLocked(of.owner)
 	default:
-		l, err = listen(g.server.cfg.VisitorHost, p.port)
+		l, err = g.server.listen(g.server.cfg.VisitorHost, p.port)
 	}
 	if err != nil {
 		g.refuseLocked(a, wire.CodeInUse, err.Error())
@@ -185,7 +185,7 @@ func (g *groups) freePortLocked(o owner) (int, *net.TCPListener, error) {
 		if code != wire.CodeOK || g.held[place{port: n}] != nil || g.server.mappings.Has(n) {
 			continue
 		}
-		l, err := listen(g.server.cfg.VisitorHost, n)
+		l, err := g.server.listen(g.server.cfg.VisitorHost, n)
 		if err == nil {
 			return n, l, nil
 		}

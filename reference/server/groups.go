@@ -154,6 +154,7 @@ func (g *groups) enter(t *tunnel, key groupKey, name string) error {
 	}
 	of.tunnels = append(of.tunnels, t)
 	t.group.Store(of)
+	g.server.arrivals.tell()
 	if p := g.probes[of]; p != nil {
 		g.decideLocked(p, of) // this is a sign of life
 	}

@@ -51,7 +51,7 @@ func (s *Server) listenPort(m mapping.Mapping) (mapping.Listener, error) {
 	p := newPort(s, nil, m)
 	var err error
 	if m.TCP() {
-		p.listener, err = listen(s.cfg.VisitorHost, m.Port)
+		p.listener, err = s.listen(s.cfg.VisitorHost, m.Port)
 	}
 	if m.UDP() && err == nil {
 		p.datagram, err = listenUDP(s.cfg.VisitorHost, m.Port)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,9 @@ type Config struct {
 	MaxDirect    int           // visitors at once of all direct mappings; 0: no bound
 	DrainTimeout time.Duration // how long connections may go on once Run's context ended; 0: not at all
 
+	// Sockets listen already, and are used in the place of new ones where their addresses are asked for. The server closes them.
+	Sockets []*os.File
+
 	// Store keeps the mappings; the caller closes it after Run. Required.
 	Store mapping.Store
 	// Maps are made at start and not stored.
@@ -83,6 +87,8 @@ type Server struct {
 	registry registry
 	refused  refused
 	reserve  reserve
+	handed   handed
+	arrivals arrivals
 	groups   *groups
 	mappings *mapping.Manager
 	direct   forward.TCP
@@ -108,6 +114,8 @@ type Server struct {
 	cutRelays  context.CancelFunc
 	learning   context.Context // learnAddrs waits for headers until it ends
 	endLearn   context.CancelFunc
+	waiting    context.Context // visitors wait for the first client until it ends
+	endWait    context.CancelFunc
 }
 
 // Listen binds the ports of the server and of its mappings. It fails with nothing left behind when the
@@ -129,6 +137,12 @@ func Listen(cfg Config) (*Server, error) {
 	s.visitors.bound(cfg.MaxVisitors, cfg.MaxVisitorsPerAddress)
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.learning, s.endLearn = context.WithCancel(s.relaying)
+	var err error
+	if s.handed, err = newHanded(cfg.Sockets); err != nil {
+		s.cutRelays()
+		return nil, err
+	}
+	s.beginWait()
 	s.mappings = mapping.NewManager(cfg.Rules, cfg.Store, s.listenPort, s.log)
 	s.events = api.NewEvents()
 	s.api = api.New(api.Config{
@@ -139,6 +153,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.profiling = api.NewProfiling(api.Config{Allowed: func() []netip.Prefix { return s.now().APIAllowed }, Access: cfg.Access, Logger: s.log})
 	if err := s.bind(); err != nil {
 		s.unbind()
+		s.handed.close()
 		s.reserve.close()
 		s.mappings.Close()
 		s.cutRelays()
@@ -161,11 +176,11 @@ func memory(asked int) int64 {
 func (s *Server) bind() (err error) {
 	s.reserve.fill() // without all of it visitors are refused, and told why
 	if s.cfg.Rules.TunnelEnabled {
-		if s.tunnelListener, err = listen(s.cfg.TunnelHost, s.cfg.TunnelPort); err != nil {
+		if s.tunnelListener, err = s.listen(s.cfg.TunnelHost, s.cfg.TunnelPort); err != nil {
 			return fmt.Errorf("tunnel.listen_port %w", err)
 		}
 	}
-	if s.apiListener, err = listen(s.cfg.APIHost, s.cfg.APIPort); err != nil {
+	if s.apiListener, err = s.listen(s.cfg.APIHost, s.cfg.APIPort); err != nil {
 		return fmt.Errorf("api.listen_port %w", err)
 	}
 	if s.cfg.Access == nil && !addrPort(s.apiListener.Addr()).Addr().IsLoopback() {
@@ -237,6 +252,7 @@ func (s *Server) Run(ctx context.Context) {
 	s.profiling.Close()
 	s.answering.Wait()
 	s.reserve.close()
+	s.handed.close()
 	s.log.Info("stopped")
 }
 
@@ -253,6 +269,9 @@ func (s *Server) logReady() {
 	args = append(args, s.guarded()...)
 	if s.profiles != nil {
 		args = append(args, "profiling", s.profiles.Addr())
+	}
+	if n := len(s.handed); n > 0 {
+		args = append(args, "handed_over", n)
 	}
 	s.warnOfStrangers()
 	s.warnOfAPI()

@@ -89,6 +89,7 @@ func (s *Server) beginTunnel(conn *net.TCPConn, remote netip.AddrPort) {
 	t.session, t.end = session.New(socket, cfg), end
 	switch evicted := s.registry.add(t); evicted {
 	case nil:
+		s.arrivals.tell()
 	case t:
 		why := errNoRoom
 		if s.cfg.Keys != nil {
@@ -112,6 +113,7 @@ func (s *Server) prove(t *tunnel) error {
 	err := s.registry.prove(t, s.now().MaxTunnels)
 	if err == nil {
 		t.client.Store(true)
+		s.arrivals.tell()
 		t.log.Info("tunnel connected", append(t.secured(), t.keyed()...)...)
 		s.events.Send("client.connected", func() any { return t.who() })
 		s.checkKey(t) // which may have been taken away since the proof was right

@@ -60,7 +60,8 @@ func (v *visit) addTo(sum *mapping.Traffic) {
 	sum.Out += v.counts.ToVisitor.Load()
 }
 
-// acceptVisitor takes what the listener of p accepted. It waits for nothing.
+// acceptVisitor takes what the listener of p accepted. It waits for nothing; a visitor that has to wait for a tunnel does so
+// on a goroutine of its own.
 func (p *port) acceptVisitor(conn *net.TCPConn) {
 	v := &visit{port: p, terms: p.terms.Load(), start: time.Now(), id: rand.Uint64(), from: addrPort(conn.RemoteAddr())}
 	p.begin(v)
@@ -68,6 +69,10 @@ func (p *port) acceptVisitor(conn *net.TCPConn) {
 		p.mu.Lock()
 		v.from, v.local = from, local
 		p.mu.Unlock()
+		if err == nil && p.server.mayWait(v) {
+			p.server.relays.Go(func() { p.server.awaitTunnel(v); p.serveVisitor(v, conn, nil) })
+			return
+		}
 		p.serveVisitor(v, conn, err)
 	})
 }

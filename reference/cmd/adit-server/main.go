@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/coreos/go-systemd/v22/activation"
+
 	"github.com/adit-tunnel/adit/reference/cmd"
 	"github.com/adit-tunnel/adit/reference/config"
 	"github.com/adit-tunnel/adit/reference/logging"
@@ -45,7 +47,9 @@ func run(ctx context.Context, cfg config.Server, log *logging.Log, reloads *cmd.
 	if err != nil {
 		return err
 	}
-	s, err := server.Listen(serverConfig(cfg, db, logger))
+	c := serverConfig(cfg, db, logger)
+	c.Sockets = activation.Files(true)
+	s, err := server.Listen(c)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
