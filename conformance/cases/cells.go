@@ -75,7 +75,7 @@ func cells() []Case {
 			ID: c.requirement(), Variant: variant + c.State + "-" + slug(c.event), Role: c.role, Needs: needs, With: with, Wait: wait,
 			Title: fmt.Sprintf("in state %s%s, %s: %s", c.State, c.of, c.event, c.promise()),
 			Also:  c.also(), Races: c.races(), OnExtended: c.extended(),
-			Run: run,
+			Bare: c.greets(), Run: run,
 		})
 	})
 	return out

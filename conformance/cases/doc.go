@@ -38,6 +38,7 @@
 //     Tunnel.Proof are for one that goes wrong in between; a client that finds a proof wrong stays away for 30 s, so the twin comes first.
 //   - A case With WithKey and WithPublish meets a subject that has the option bind: a server gives the ports T.BindPort, a client asks for two.
 //     Tunnels of one client have one Greeting.Instance; whose they are says the key of T.GreetAs.
+//   - Bare is for a case of the profile ext whose handshake is not T.Extended's or Tunnel.Meet's: it goes without a key.
 //   - What has to come in numbers that no record should hold is Tunnel.Flood.
 //   - Unknown types are 0x06 to 0x0F and 0x40 to 0xFF. Either form of
 //     ConnectRequest from a server is right. Types 0x10 to 0x3F are EXT-001's alone.

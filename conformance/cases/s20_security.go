@@ -68,7 +68,7 @@ var s20 = []Case{
 		},
 	},
 	{
-		ID: "SEC-005", Variant: "texts", OnExtended: true, Role: Both, Title: "texts for people, and names that are none, do not reach the log as they are",
+		ID: "SEC-005", Variant: "texts", OnExtended: true, Role: Both, Bare: true, Title: "texts for people, and names that are none, do not reach the log as they are",
 		Run: func(t *T) {
 			text := func(tag wire.Tag) TLV { return wire.Text(tag, forgery) }
 			n := hello(t, wire.Hello(text(wire.TagAgent), text(wire.TagName), wire.U32(wire.TagWindow, 1<<20)), "")

@@ -25,7 +25,7 @@ func filled(t *T, octets int) Frame {
 // s23 proves section 23.
 var s23 = slices.Concat([]Case{
 	{
-		ID: "HELLO-002", Role: Server, Title: "HELLO is answered by one HELLO, before what comes behind it",
+		ID: "HELLO-002", Role: Server, Bare: true, Title: "HELLO is answered by one HELLO, before what comes behind it",
 		Run: func(t *T) {
 			n := t.Dial()
 			n.Send(t.Hello(Greeting{Window: 1 << 20}), KeepAlive())
@@ -36,7 +36,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-002", Variant: "empty", Role: Server, Title: "a HELLO that states nothing is a HELLO",
+		ID: "HELLO-002", Variant: "empty", Role: Server, Bare: true, Title: "a HELLO that states nothing is a HELLO",
 		Run: func(t *T) {
 			n := t.Dial()
 			n.Send(wire.Hello())
@@ -45,11 +45,11 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-003", Variant: "keepalive", Role: Server, Title: "HELLO behind another frame is a tunnel error",
+		ID: "HELLO-003", Variant: "keepalive", Role: Server, Bare: true, Title: "HELLO behind another frame is a tunnel error",
 		Run: func(t *T) { lateHello(t, KeepAlive()) },
 	},
 	{
-		ID: "HELLO-003", Variant: "unknown-type", Role: Server, Title: "HELLO behind a frame of an unknown type is a tunnel error",
+		ID: "HELLO-003", Variant: "unknown-type", Role: Server, Bare: true, Title: "HELLO behind a frame of an unknown type is a tunnel error",
 		Run: func(t *T) { lateHello(t, Raw(0x80, 1)) },
 	},
 	{
@@ -94,7 +94,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-004", Variant: "late", Role: Client, Title: "a HELLO of a server that was taken for a Core one is a tunnel error",
+		ID: "HELLO-004", Variant: "late", Role: Client, Bare: true, Title: "a HELLO of a server that was taken for a Core one is a tunnel error",
 		Run: func(t *T) {
 			n := t.Accept()
 			n.ExpectHello()
@@ -106,7 +106,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-005", Role: Server, Title: "the server's HELLO has no option that was not offered",
+		ID: "HELLO-005", Role: Server, Bare: true, Title: "the server's HELLO has no option that was not offered",
 		Run: func(t *T) {
 			n := t.Extended()
 			f, _ := n.Hello()
@@ -118,7 +118,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-007", Variant: "skipped", Role: Both, Title: "before both HELLOs extended frames are skipped, as by a Core peer",
+		ID: "HELLO-007", Variant: "skipped", Role: Both, Bare: true, Title: "before both HELLOs extended frames are skipped, as by a Core peer",
 		Run: func(t *T) {
 			n := t.Tunnel()
 			if t.Case.Role == Client {
@@ -139,7 +139,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-007", Variant: "silent", Role: Server, Title: "on a tunnel without HELLO the server sends no extended frame",
+		ID: "HELLO-007", Variant: "silent", Role: Server, Bare: true, Title: "on a tunnel without HELLO the server sends no extended frame",
 		Run: session,
 	},
 	{
@@ -153,7 +153,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-009", Variant: "beside", Role: Both, Title: "a Core connection that crossed HELLO and an extended one, side by side",
+		ID: "HELLO-009", Variant: "beside", Role: Both, Bare: true, Title: "a Core connection that crossed HELLO and an extended one, side by side",
 		Run: func(t *T) {
 			core, n := crossed(t)
 			c := t.Open()
@@ -171,7 +171,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-009", Variant: "foreign", Role: Both, Title: "an extended frame that names a Core connection is a tunnel error",
+		ID: "HELLO-009", Variant: "foreign", Role: Both, Bare: true, Title: "an extended frame that names a Core connection is a tunnel error",
 		Run: func(t *T) {
 			core, n := crossed(t)
 			core.Works("the Core connection echoes")
@@ -180,7 +180,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-010", Role: Client, Title: "a client whose HELLO a Core server skips speaks Core",
+		ID: "HELLO-010", Role: Client, Bare: true, Title: "a client whose HELLO a Core server skips speaks Core",
 		Run: func(t *T) {
 			n := t.Accept()
 			n.ExpectHello()
@@ -196,7 +196,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-011", Role: Client, Title: "a KeepAlive comes right behind HELLO",
+		ID: "HELLO-011", Role: Client, Bare: true, Title: "a KeepAlive comes right behind HELLO",
 		Run: func(t *T) {
 			n := t.Accept()
 			n.ExpectHello()
@@ -206,7 +206,7 @@ var s23 = slices.Concat([]Case{
 		},
 	},
 	{
-		ID: "HELLO-012", Role: Both, Title: "a HELLO of 4,096 octets is taken, one octet more is a tunnel error at its header",
+		ID: "HELLO-012", Role: Both, Bare: true, Title: "a HELLO of 4,096 octets is taken, one octet more is a tunnel error at its header",
 		Run: func(t *T) {
 			hello(t, filled(t, wire.MaxTLVs), "")
 			t.Tunnel().Close()
@@ -270,7 +270,7 @@ func agreed() (out []Case) {
 	})...)
 	for _, tag := range optionTags {
 		out = append(out, Case{
-			ID: "HELLO-005", Variant: "unoffered-" + tag.String(), Role: Client, Title: "a server's HELLO with an option that was not offered is a tunnel error",
+			ID: "HELLO-005", Variant: "unoffered-" + tag.String(), Role: Client, Bare: true, Title: "a server's HELLO with an option that was not offered is a tunnel error",
 			Run: func(t *T) {
 				n := t.Accept()
 				f := n.ExpectHello()

@@ -68,7 +68,7 @@ func stuffed(f Frame) Frame {
 // s24 proves section 24.
 var s24 = slices.Concat(malformedTags(), []Case{
 	{
-		ID: "TLV-002", Variant: "hello", Role: Both, Title: "unknown tags in HELLO are ignored, in any number, order and place",
+		ID: "TLV-002", Variant: "hello", Role: Both, Bare: true, Title: "unknown tags in HELLO are ignored, in any number, order and place",
 		Run: func(t *T) {
 			own, _ := t.Hello(Greeting{Window: 1 << 20}).TLVs()
 			ignored(t, wire.Hello(slices.Concat(curious(), own, curious())...))
@@ -95,7 +95,7 @@ var s24 = slices.Concat(malformedTags(), []Case{
 		},
 	},
 	{
-		ID: "TLV-002", Variant: "full", Role: Both, Title: "a HELLO, and an OPEN, as full of unknown tags as they can be",
+		ID: "TLV-002", Variant: "full", Role: Both, Bare: true, Title: "a HELLO, and an OPEN, as full of unknown tags as they can be",
 		Run: func(t *T) {
 			n := ignored(t, stuffed(t.Hello(Greeting{Window: 1 << 20})))
 			if t.Case.Role == Client {
@@ -108,7 +108,7 @@ var s24 = slices.Concat(malformedTags(), []Case{
 		},
 	},
 	{
-		ID: "TLV-003", Variant: "hello", Role: Both, Title: "a HELLO with an unknown critical tag is a tunnel error",
+		ID: "TLV-003", Variant: "hello", Role: Both, Bare: true, Title: "a HELLO with an unknown critical tag is a tunnel error",
 		Run: func(t *T) {
 			hello(t, t.Hello(Greeting{Window: 1 << 20, Extra: []TLV{{Tag: 0x7FFF}}}), "")
 			t.Tunnel().Close()
@@ -158,7 +158,7 @@ var s24 = slices.Concat(malformedTags(), []Case{
 		},
 	},
 	{
-		ID: "TLV-005", Variant: "hello", Role: Server, Title: "texts in HELLO that the table does not allow are ignored",
+		ID: "TLV-005", Variant: "hello", Role: Server, Bare: true, Title: "texts in HELLO that the table does not allow are ignored",
 		Run: func(t *T) {
 			n := t.Dial()
 			n.Send(wire.Hello(wire.Text(wire.TagAgent, ""), wire.Text(wire.TagName, "Not A Label!"), wire.U32(wire.TagWindow, 1<<20)))
@@ -167,7 +167,7 @@ var s24 = slices.Concat(malformedTags(), []Case{
 		},
 	},
 	{
-		ID: "TLV-005", Variant: "hello", Role: Client, Title: "texts in HELLO that the table does not allow are ignored",
+		ID: "TLV-005", Variant: "hello", Role: Client, Bare: true, Title: "texts in HELLO that the table does not allow are ignored",
 		Run: func(t *T) {
 			n := t.Accept()
 			n.ExpectHello()
@@ -243,7 +243,7 @@ func malformedTags() (out []Case) {
 			role = Server
 		}
 		out = append(out, Case{
-			ID: "TLV-001", Variant: "hello-" + bad.variant, Role: role, Title: "a HELLO with malformed TLVs is a tunnel error",
+			ID: "TLV-001", Variant: "hello-" + bad.variant, Role: role, Bare: true, Title: "a HELLO with malformed TLVs is a tunnel error",
 			Run: func(t *T) {
 				hello(t, with(t.Hello(Greeting{Window: 1 << 20}), []byte{0x1A, 0x1A, 0, 1, 7}), "")
 				t.Tunnel().Close()

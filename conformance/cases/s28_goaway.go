@@ -128,8 +128,7 @@ var s28 = slices.Concat([]Case{
 			c := t.Working()
 			n.Send(wire.GoAway(wire.CodeDrain, ""))
 			next := t.Accept(Within(Answer), For("AWAY-005"))
-			next.ExpectHello()
-			next.Greet(Greeting{Window: 1 << 20})
+			next.Meet(Greeting{Window: 1 << 20})
 			c.Works("the connection goes on on the old one", For("AWAY-004"))
 			t.Open().Works("and the next one serves")
 		},
@@ -144,8 +143,7 @@ var s28 = slices.Concat([]Case{
 			c.ExpectFin("the connection ends", For("FIN-001"), Within(LocalEffect))
 			n.Send(wire.GoAway(wire.CodeDrain, ""))
 			next := t.Accept(Within(Answer), For("AWAY-006"))
-			next.ExpectHello()
-			next.Greet(Greeting{Window: 1 << 20})
+			next.Meet(Greeting{Window: 1 << 20})
 			t.Open().Works("the next tunnel serves")
 		},
 	},
@@ -263,8 +261,7 @@ var s28 = slices.Concat([]Case{
 			n.Send(wire.GoAway(wire.CodeDrain, ""))
 			if t.Try(func() { t.Accept(Within(Answer)) }) {
 				next := t.Tunnel()
-				next.ExpectHello()
-				next.Greet(Greeting{Window: 1 << 20})
+				next.Meet(Greeting{Window: 1 << 20})
 				next.Barrier()
 			}
 			c.Local.Finish()

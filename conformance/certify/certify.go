@@ -154,9 +154,15 @@ func (c *certification) batches(candidates []Candidate) []*batch {
 		}}
 		for _, k := range all {
 			if k.Role == one.Role && c.selects(k) && one.takes(k) {
+				if one.alwaysAsks() {
+					k = k.Asking()
+				}
 				k.Unscored = c.set.Excludes(k)
 				b.cases = append(b.cases, k)
 			}
+		}
+		if one.alwaysAsks() {
+			b.runner.With = engine.WithKey
 		}
 		if len(b.cases) > 0 {
 			out = append(out, b)

@@ -67,7 +67,7 @@ type Candidate struct {
 // Capabilities that the suite knows by their first word.
 const (
 	claimExt     = "ext"           // the Extended profile
-	claimAuth    = "auth"          // its option of that name
+	claimAuth    = "auth"          // its option of that name; always: it cannot be started without a key
 	claimTLS     = "tls"           // TLS under a tunnel
 	claimBind    = "bind"          // the option of that name
 	claimPorts   = "api-ports"     // FIRST-LAST, which ports the control API may map
@@ -76,15 +76,25 @@ const (
 	claimBinding = "binding"       // 1 or 2, the only one of TLS that it has
 )
 
+// always is the value of claimAuth of a subject that speaks with nobody but who has a key.
+const always = "always"
+
 // claims reports whether the candidate claims a capability.
 func (c Candidate) claims(name string) bool {
 	_, ok := c.Claims[name]
 	return ok
 }
 
-// speaks reports whether the candidate claims a profile. What no claim is needed for is Core, and a control API.
+// alwaysAsks reports whether the candidate cannot be started but with a key.
+func (c Candidate) alwaysAsks() bool { return c.Claims[claimAuth] == always }
+
+// speaks reports whether the candidate claims a profile. What no claim is needed for is Core, and a control API; both want a server that
+// can be started open.
 func (c Candidate) speaks(profile string) bool {
-	return profile == "core" || profile == "api" || c.claims(profile)
+	if profile == "core" || profile == "api" {
+		return !c.alwaysAsks()
+	}
+	return c.claims(profile)
 }
 
 // takes reports whether the case is about what the candidate claims, and shows it by nothing that it does not.
@@ -111,6 +121,12 @@ func claims(capabilities []string) (map[string]string, error) {
 		if _, auth := all[claimAuth]; !auth {
 			return nil, fmt.Errorf("%q needs %q: the suite shows by keys whose a port is", claimBind, claimAuth)
 		}
+	}
+	if how := all[claimAuth]; how != "" && how != always {
+		return nil, fmt.Errorf("%q must be \"auth\" or \"auth always\"", claimAuth+" "+how)
+	}
+	if _, tls := all[claimTLS]; tls && all[claimAuth] == always {
+		return nil, fmt.Errorf("%q does not go with %q: its class has Core's, which wants a subject that can be started without a key", claimTLS, claimAuth+" "+always)
 	}
 	if how, ok := all[claimDrain]; ok && how != "SIGTERM" {
 		return nil, fmt.Errorf("%q must be \"drain SIGTERM\"", claimDrain+" "+how)

@@ -1,6 +1,7 @@
 package certify
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -203,10 +204,19 @@ func TestClaims(t *testing.T) {
 	if err != nil || got["drain"] != "SIGTERM" || got["tunnel-memory"] != "67108864" || got["api-ports"] != "1-2" || got["binding"] != "1" || !(Candidate{Claims: got}).claims("ext") {
 		t.Errorf("claims = %v, %v", got, err)
 	}
+	if got, err := claims([]string{"ext", "auth always"}); err != nil || !(Candidate{Claims: got}).alwaysAsks() || (Candidate{Claims: map[string]string{"auth": ""}}).alwaysAsks() {
+		t.Errorf("claims of a subject that always asks = %v, %v", got, err)
+	}
+	if got, err := claims([]string{"ext", "auth always", "tls"}); err == nil {
+		t.Errorf("claims = %v; want an error, as there is no tls without core", got)
+	}
 	for _, bad := range []string{"drain SIGHUP", "drain", "binding 0", "binding 3", "binding", "tunnel-memory much", "tunnel-memory"} {
 		if got, err := claims([]string{bad}); err == nil {
 			t.Errorf("claims(%q) = %v; want an error", bad, got)
 		}
+	}
+	if got, err := claims([]string{"ext", "auth now and then"}); err == nil {
+		t.Errorf("claims = %v; want an error", got)
 	}
 	if got, err := claims([]string{"ext", "tunnel-memory 1", "tunnel-memory 2"}); err == nil {
 		t.Errorf("claims of two sizes = %v; want an error", got)
@@ -282,6 +292,43 @@ func TestACaseIsForThoseWhoClaimWhatItNeeds(t *testing.T) {
 	}
 	if got := []string{core.Profile(), ext.Profile(), key.Profile(), auth.Profile()}; !slices.Equal(got, []string{"tls", "tls", "tls", "auth"}) {
 		t.Errorf("the cases are of the profiles %q", got)
+	}
+}
+
+// A subject that always asks for a key meets the cases of ext and auth, all with a key and each in its own class, and none of Core.
+func TestASubjectThatAlwaysAsks(t *testing.T) {
+	o := Options{Set: "1.3", Segmentation: "off", Jobs: 1, Subject: SubjectFlags{File: "../../scenarios/subjects/reference-keys.yaml"}}
+	c, err := o.check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := subject.Load(o.Subject.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	able, err := claims(file.Capabilities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []engine.Role{engine.Server, engine.Client, engine.API} {
+		n := map[string]int{}
+		for _, b := range c.batches([]Candidate{{Role: role, Claims: able, Options: options(file, role)}}) {
+			if b.runner.With != engine.WithKey {
+				t.Errorf("%s: the subject is started %v without a key", role, b.runner.With)
+			}
+			for _, k := range b.cases {
+				if n[k.Profile()]++; k.With != engine.WithKey {
+					t.Errorf("%s meets it with %v; want a key", k.Name(), k.With)
+				}
+			}
+		}
+		want := []string{"auth", "ext"}
+		if role == engine.API {
+			want = nil
+		}
+		if got := slices.Sorted(maps.Keys(n)); !slices.Equal(got, want) || want != nil && (n["ext"] < 150 || n["auth"] < 60) {
+			t.Errorf("a %s meets cases of %v; want those of %q", role, n, want)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ func Cases(v spec.Vector) []engine.Case {
 		name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(v.ID, "dialogue_"), "ext_"), string(role)+"_")
 		c := engine.Case{
 			ID: subjectOf(v), Variant: "dialogue-" + strings.ReplaceAll(name, "_", "-"), Role: role, Title: v.Title,
-			Run: func(t *engine.T) { Play(t, v.Steps) },
+			Run: func(t *engine.T) { Play(t, v.Steps) }, Bare: bare(v.Steps, role),
 		}
 		for _, id := range v.Requirements {
 			if id != c.ID {
@@ -34,6 +34,26 @@ func Cases(v spec.Vector) []engine.Case {
 		out = append(out, c)
 	}
 	return out
+}
+
+// bare reports whether steps are about how an extended tunnel begins: something comes before both HELLOs have passed, or in the place of
+// one, or nothing behind them.
+func bare(steps []spec.Step, role engine.Role) bool {
+	hellos, spoke := 0, false
+	for _, s := range steps {
+		switch {
+		case !concerns(s, role):
+		case s.Event == "tunnel begins":
+			hellos, spoke = 0, false
+		case s.Frame != nil && s.Frame.Type == engine.TypeHello.String():
+			hellos++
+		case s.From != "" && hellos == 2:
+			spoke = true
+		case s.From != "", s.Expect == "tunnel is closed" && !spoke:
+			return true
+		}
+	}
+	return hellos != 2
 }
 
 // subjectOf is the requirement that a vector is about.

@@ -29,6 +29,30 @@ func TestGoldenDialoguesCanBePlayed(t *testing.T) {
 	}
 }
 
+// A dialogue is bare where it is about how an extended tunnel begins: with keys it begins otherwise.
+func TestBareDialogues(t *testing.T) {
+	hello := func(from string) spec.Step { return spec.Step{From: from, Frame: &spec.Decoded{Type: "HELLO"}} }
+	frame := func(from, name string) spec.Step { return spec.Step{From: from, Frame: &spec.Decoded{Type: name}} }
+	both := []spec.Step{hello("client"), hello("server")}
+	for what, c := range map[string]struct {
+		steps []spec.Step
+		want  bool
+	}{
+		"a tunnel that serves":                {append(both[:2:2], frame("server", "OPEN"), spec.Step{Expect: "tunnel is closed"}), false},
+		"no HELLO":                            {[]spec.Step{frame("server", "ConnectRequest")}, true},
+		"one HELLO":                           {both[:1:1], true},
+		"a frame between the HELLOs":          {[]spec.Step{hello("client"), frame("client", "KeepAlive"), hello("server"), frame("server", "OPEN")}, true},
+		"a tunnel error for the second HELLO": {append(both[:2:2], spec.Step{Expect: "tunnel is closed"}), true},
+		"a third HELLO":                       {append(both[:2:2], hello("server")), true},
+		"a second tunnel without":             {append(both[:2:2], spec.Step{Event: "tunnel begins"}, frame("client", "KeepAlive")), true},
+		"a second tunnel with both":           {append(append(both[:2:2], spec.Step{Event: "tunnel begins"}), both...), false},
+	} {
+		if got := bare(c.steps, engine.Server); got != c.want {
+			t.Errorf("%s: bare is %v; want %v", what, got, c.want)
+		}
+	}
+}
+
 // The words of the schema are those that can be played.
 func TestVocabularyIsThatOfTheSchema(t *testing.T) {
 	var schema struct {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/wire"
 	"github.com/adit-tunnel/adit/spec"
 )
 
@@ -119,6 +120,8 @@ func concerns(s spec.Step, role engine.Role) bool {
 func (p *Player) do(s spec.Step) {
 	switch {
 	case s.Tunnel > len(p.tunnels):
+	case p.t.Asks() && s.Frame != nil && s.Frame.Type == engine.TypeHello.String():
+		p.shake(s)
 	case s.From == string(p.subject()):
 		p.expect(s)
 	case s.From != "":
@@ -128,6 +131,16 @@ func (p *Player) do(s spec.Step) {
 	default:
 		p.see(s)
 	}
+}
+
+// shake is the HELLO of either side where the subject asks for a key: the suite's stands for both, and the proofs come with it.
+func (p *Player) shake(s spec.Step) {
+	if s.From == string(p.subject()) {
+		return
+	}
+	frames, _ := wire.Split(s.Octets.Bytes())
+	tlvs, _ := frames[0].TLVs()
+	p.tunnel(s).Shake(tlvs...)
 }
 
 // tunnel is the tunnel of a step.

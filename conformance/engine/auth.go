@@ -7,8 +7,8 @@ import (
 	"github.com/adit-tunnel/adit/spec"
 )
 
-// asks reports whether the subject asks for auth.
-func (t *T) asks() bool { return t.Case.With&WithKey != 0 }
+// Asks reports whether the subject asks for auth.
+func (t *T) Asks() bool { return t.Case.With&WithKey != 0 }
 
 // Key is the key by which the subject knows the suite.
 func (t *T) Key() wire.Key { return t.run.keys[0] }

@@ -89,10 +89,20 @@ type Case struct {
 
 	Uncut      bool // what it shows comes before any frame of the suite: it runs once, whatever cuts there are
 	OnExtended bool // the requirement is Core's, and this case shows it on an extended tunnel
+	Bare       bool // its handshake is that of section 23, or comes to nothing: the subject has to be one that asks for no key
+
+	asking bool // With has the key because the subject always asks
 
 	Unscored string // why it scores nothing: its result is shown, and changes no verdict
 
 	Req Requirement // filled in by the registry from the catalogue
+}
+
+// Asking is the case for a subject that always asks for a key.
+func (c Case) Asking() Case {
+	c.asking = c.With&WithKey == 0
+	c.With |= WithKey
+	return c
 }
 
 // NoLevel is the level of a requirement that the run's requirement set does not have.

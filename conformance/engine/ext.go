@@ -30,8 +30,14 @@ func (t *T) Extended() *Tunnel { return t.Greet(Greeting{Window: roomy}) }
 func (t *T) Greet(g Greeting) *Tunnel {
 	defer t.inSetup()()
 	n := t.fresh()
-	switch {
-	case t.asks():
+	n.Meet(g)
+	return n
+}
+
+// Meet is Greet for a tunnel on which nothing has passed.
+func (n *Tunnel) Meet(g Greeting) {
+	switch t := n.t; {
+	case t.Asks():
 		n.shakeBy(g, t.Key())
 	case t.Case.Role == Client:
 		n.ExpectHello()
@@ -40,7 +46,11 @@ func (t *T) Greet(g Greeting) *Tunnel {
 		n.Greet(g)
 		n.ExpectHello()
 	}
-	return n
+}
+
+// Shake passes both HELLOs, the suite's with these TLVs and auth, and the proofs.
+func (n *Tunnel) Shake(tlvs ...TLV) {
+	n.shake(func() Frame { return wire.Hello(append(slices.Clone(tlvs), n.t.Auth(n.t.Key()).TLV())...) }, n.t.Key())
 }
 
 // Greet says HELLO.
@@ -86,7 +96,7 @@ func (n *Tunnel) Up() bool {
 }
 
 // up is Up with mu held.
-func (n *Tunnel) up() bool { return n.greeted && n.hello != nil && (n.admitted || !n.t.asks()) }
+func (n *Tunnel) up() bool { return n.greeted && n.hello != nil && (n.admitted || !n.t.Asks()) }
 
 // Hello is the subject's HELLO; ok is false when none has come.
 func (n *Tunnel) Hello() (f Frame, ok bool) {
@@ -140,7 +150,7 @@ func (n *Tunnel) takeHello(f Frame) (seen bool) {
 			n.hello = &f
 			return extended
 		}
-	case f.Type == TypeKeepAlive && n.came == 2 && n.hello != nil && n.t.Case.Role == Client && !n.t.asks():
+	case f.Type == TypeKeepAlive && n.came == 2 && n.hello != nil && n.t.Case.Role == Client && !n.t.Asks():
 		n.hastened = true
 		if n.owesAnswer = extended && !n.greeted; !n.owesAnswer {
 			n.ownKeepAlive()
@@ -425,7 +435,7 @@ func (c Case) Profile() string {
 		return "bind"
 	case c.Req.Profile == "tls":
 		return "tls"
-	case c.With&WithKey != 0:
+	case c.With&WithKey != 0 && !c.asking:
 		return "auth"
 	case c.OnExtended:
 		return "ext"

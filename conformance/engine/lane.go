@@ -324,7 +324,7 @@ func (t *T) proveLife() {
 	}
 	defer t.inSetup()()
 	t.rec.note("suite", "no frame came from the subject so far: a fresh tunnel has to work")
-	if t.asks() {
+	if t.Asks() {
 		t.Extended().ExpectOpen("a fresh tunnel works: the subject does not just end, or ignore, everything")
 		return
 	}

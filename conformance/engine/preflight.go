@@ -56,7 +56,9 @@ func (r *Runner) preflight(ctx context.Context) (Running, error) {
 	if r.Role == Client {
 		return nil, r.preflightClient(ctx)
 	}
-	running, err := r.start(ctx, Setup{})
+	how := r.setup(Case{With: r.With}, Endpoints{})
+	how.Scenario = ""
+	running, err := r.start(ctx, how)
 	if err != nil {
 		return nil, r.unreachable(running, err)
 	}

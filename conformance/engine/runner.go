@@ -41,6 +41,8 @@ type Runner struct {
 
 	Options []string // by name, those of its subject file that say how the subject is started for a case (With)
 
+	With With // how the subject is started for every case, WithKey or nothing; cases are Case.Asking then
+
 	Alone bool // a server that runs elsewhere has no other client, whatever it looks like
 
 	Jobs  int  // instances at a time when the suite starts the subject at addresses of its own; 0: 4
@@ -85,6 +87,10 @@ func (r *Runner) Run(ctx context.Context, cases []Case, report func(Result)) err
 		}
 		if option := c.With.needs(); option != "" && !slices.Contains(r.Options, option) {
 			done(Result{Case: c, Verdict: NotApplicable, Reason: "the subject file does not say how the subject is started for it: option " + option})
+			continue
+		}
+		if c.Bare && r.With&WithKey != 0 {
+			done(Result{Case: c, Verdict: NotApplicable, Reason: "the subject always asks for a key, and this is about one that does not"})
 			continue
 		}
 		todo = append(todo, c)
@@ -194,7 +200,7 @@ func (r *Runner) dispatch(ctx context.Context, todo []Case, first Running, done 
 	for i := range jobs {
 		l := &lane{r: r}
 		if i == 0 {
-			l.alive = first
+			l.alive, l.with = first, r.With
 		}
 		wg.Go(func() { l.work(ctx, queues[0], results) })
 	}

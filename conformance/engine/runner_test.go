@@ -227,6 +227,30 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// A subject that always asks for a key is started with one from the beginning; what is about one that does not is not applicable to it.
+func TestASubjectThatAlwaysAsksForAKey(t *testing.T) {
+	s := &peerSubject{role: Server, owned: true}
+	r := &Runner{Subject: s, Role: Server, Jobs: 1, With: WithKey, Options: []string{"key"}}
+	cases := ofRole(Server, "FRAME-007", "DATA-001")
+	cases[0].Bare = true
+	cases[1].Run = func(t *T) { t.NotApplicable("asks: %v", t.Asks()) }
+	for i, c := range cases {
+		if cases[i] = c.Asking(); cases[i].Profile() != c.Profile() {
+			t.Errorf("%s is one of %s; want %s", c.Name(), cases[i].Profile(), c.Profile())
+		}
+	}
+	got, err := runCases(t, r, cases)
+	if res := got["FRAME-007"]; err != nil || res.Verdict != NotApplicable || !strings.Contains(res.Reason, "always asks") {
+		t.Errorf("FRAME-007: %s, %q, %v", res.Verdict, res.Reason, err)
+	}
+	if res := got["DATA-001"]; res.Reason != "asks: true" {
+		t.Errorf("DATA-001: %s, %q", res.Verdict, res.Reason)
+	}
+	if starts, keyed := s.starts.Load(), s.keyed.Load(); starts != 1 || keyed != 1 {
+		t.Errorf("started %d times, %d with keys; want once, with them", starts, keyed)
+	}
+}
+
 // The run goes on after a subject died, with a new one.
 func TestRunGoesOnAfterADeath(t *testing.T) {
 	for _, bug := range []string{"exits at an unknown type", "exits slowly at an unknown type"} {

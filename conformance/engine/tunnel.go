@@ -234,7 +234,7 @@ func (n *Tunnel) take(f Frame) {
 	}
 	n.heard++
 	if n.t.Case.Role == Client && !n.mute && !n.closed { // ALIVE-002: exactly one answer
-		if n.owesAnswer = n.t.asks() && !n.admitted; !n.owesAnswer { // AUTH-007
+		if n.owesAnswer = n.t.Asks() && !n.admitted; !n.owesAnswer { // AUTH-007
 			n.ownKeepAlive()
 		}
 	}
@@ -277,7 +277,7 @@ func (n *Tunnel) keepAlive() {
 		case <-every.C:
 		}
 		n.t.rec.mu.Lock()
-		if !n.mute && !n.closed && n.end == EndNone && (n.admitted || !n.t.asks()) {
+		if !n.mute && !n.closed && n.end == EndNone && (n.admitted || !n.t.Asks()) {
 			n.ownKeepAlive()
 		}
 		n.t.rec.mu.Unlock()
