@@ -66,7 +66,8 @@ type Client struct {
 	binding   uint8          // that the server has, and the next tunnel states (AUTH-027); 0: nothing was said of it. Run has it alone
 	sessions  sync.WaitGroup // Run of each
 
-	mu       sync.Mutex         // guards draining
+	mu       sync.Mutex // guards the following fields
+	stage    stage
 	draining []*session.Session // that may not say that they are done before the next tunnel is there (AWAY-013)
 }
 
@@ -141,6 +142,7 @@ func (c *Client) Run(ctx context.Context) {
 			wait = afterRefusal(dialled + lived)
 		}
 		if wait > 0 {
+			c.reach("waiting", nil, err)
 			c.log.Warn("waiting", "for", wait.Round(time.Millisecond), "error", err)
 			pause(ctx, wait)
 		}
@@ -150,6 +152,7 @@ func (c *Client) Run(ctx context.Context) {
 // tunnel makes one tunnel and serves it to its end. It returns how long the attempt took, how long the
 // tunnel lived (0: there was none), and why it ended.
 func (c *Client) tunnel(ctx, lingering context.Context) (dialled, lived time.Duration, err error) {
+	c.reach("connecting", nil, nil)
 	c.log.Info("connecting")
 	start := time.Now()
 	dialCtx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
@@ -179,8 +182,10 @@ func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start
 	defer silent.Stop()
 	cfg := c.cfg.Session
 	cfg.Role, cfg.Logger, cfg.Dial, cfg.Greet = session.Client, c.log, c.dialer.service, true
+	var s *session.Session
 	cfg.Proven = func() error {
 		silent.Stop()
+		c.reach("connected", s, nil)
 		c.leave()
 		args := []any{"took", time.Since(start).Round(time.Microsecond), "tls", c.cfg.TLS != nil}
 		if key := cfg.Key; key != nil {
@@ -199,7 +204,7 @@ func (c *Client) serve(ctx, lingering context.Context, socket sock.Socket, start
 		asks = &asker{publisher: c.publisher}
 		cfg.Publisher, cfg.Up = asks, asks.up
 	}
-	s := session.New(socket, cfg)
+	s = session.New(socket, cfg)
 	if asks != nil {
 		asks.session = s
 	}

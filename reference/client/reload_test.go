@@ -34,6 +34,11 @@ func TestOtherPublications(t *testing.T) {
 				t.Error(err)
 			}
 			synctest.Wait()
+			time.Sleep(time.Millisecond)
+			if s := c.Status(); s.State != "connected" || s.Profile != "extended" || s.Error != "" || time.Since(s.Since) > time.Second ||
+				fmt.Sprint(s.Published) != "[server.example:8081 leads to 127.0.0.1:82 server.example:8083 leads to 127.0.0.1:8083]" {
+				t.Errorf("status = %+v", s)
+			}
 			for service, want := range map[string]string{"8081": "127.0.0.1:82", "8083": "127.0.0.1:8083", "8080": ""} {
 				target, ok := c.publisher.target(service)
 				if ok != (want != "") || ok && target.String() != want {
@@ -41,6 +46,10 @@ func TestOtherPublications(t *testing.T) {
 				}
 			}
 			servers[0].Part(session.ErrEnded, wire.CodeGeneral, "")
+			time.Sleep(50 * time.Second) // the second has ended by itself, or not been there
+			if s := c.Status(); s.State != "connected" || len(s.Published) != 2 {
+				t.Errorf("status on the next tunnel = %+v", s)
+			}
 		}, refusing, refusing)
 		var asked []uint16
 		for _, s := range servers {

@@ -34,6 +34,8 @@ type Client struct {
 	CertKeyFile   string   `yaml:"cert_key_file" help:"PEM file of its private key"`
 	TargetHost    string   `yaml:"target_host" default:"127.0.0.1" help:"where requests that name no host lead"`
 
+	StatusSocket string `yaml:"status_socket" help:"path of a Unix socket at which this client says how it is (adit-client status), to its owner alone; empty: none"`
+
 	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"10s" range:"1ms 1m" help:"one attempt to reach the server"`
 	RedialDelay    time.Duration `yaml:"redial_delay" default:"500ms" help:"about the first wait between two attempts; doubled each time, varied at random by half"`
 	RedialMost     time.Duration `yaml:"redial_most" default:"30s" help:"longest wait between two attempts, which none exceeds"`

@@ -103,6 +103,7 @@ var clientKeys = map[string]key{
 	"plain":                     {"false", "", "", ""},
 	"tls_ends_before":           {"false", "", "", ""},
 	"target_host":               {"127.0.0.1", "", "", ""},
+	"status_socket":             {"", "", "", ""},
 	"connect_timeout":           {"10s", "1ms", "1m", ""},
 	"redial_delay":              {"500ms", "1ms", "40s", "-redial_most=40s"},
 	"redial_most":               {"30s", "500ms", "40s", ""},

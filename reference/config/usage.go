@@ -104,6 +104,7 @@ const clientUsage = `adit-client keeps a tunnel to a server, and connects its vi
                                                                    server that lead to these services
   adit-client --server example.org:9000                           without a key, to a server that was started with --open
   adit-client --server example.org:9000 --tls --ca server.crt     the same encrypted, to a server with that certificate
+  adit-client status --status_socket PATH                         asks a client that runs here with that path; --json first for scripts
   adit-client schema                                              prints the JSON Schema of the config file, for editors
 
 Flags take two dashes or one. Every key of the config file is a flag of the same name, and a variable of the environment:

@@ -28,6 +28,7 @@ var keys = []wiring.Key{
 	{"unix", []string{"10.0.0.3:23=/run/x"}, "", ""},
 	{"proxy_protocol", []string{"10.0.0.4:24=v1"}, "", ""},
 	{"publish", []string{"10080=web.lan:80"}, "Publish", "[port 10080]"},
+	{"status_socket", "/nowhere/s", "", ""},
 	{"target_host", "127.0.0.3", "TargetHost", "127.0.0.3"},
 	{"connect_timeout", "4s", "ConnectTimeout", "4s"},
 	{"redial_delay", "21s", "RetryFirst", "21s"},

@@ -24,6 +24,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "schema" {
 		os.Exit(cmd.Print("adit-client", config.WriteClientSchema))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "status" {
+		os.Exit(showStatus(os.Args[2:], os.Stdout, os.Stderr))
+	}
 	os.Exit(cmd.Main("adit-client", version, load, run))
 }
 
@@ -66,6 +69,15 @@ func run(ctx context.Context, c config.Client, log *logging.Log, reloads *cmd.Re
 		}
 		runs := client.New(cfg)
 		var following sync.WaitGroup
+		if c.StatusSocket != "" {
+			l, err := listenStatus(c.StatusSocket)
+			if err != nil {
+				return err
+			}
+			defer os.Remove(c.StatusSocket)
+			context.AfterFunc(ctx, func() { l.Close() })
+			following.Go(func() { serveStatus(l, runs.Status, logger) })
+		}
 		following.Go(func() {
 			reloads.Follow(ctx, logger, func(next config.Client) error {
 				c.Log.Now.Set(next.Log.Threshold())
