@@ -55,7 +55,7 @@ func borrowPipe() *sysPipe {
 		p = pipes.idle[n-1]
 		pipes.idle = pipes.idle[:n-1]
 	} else if pipes.lent < mostPipes {
-		p = newPipe()
+		p = newPipe(pipeSize)
 	}
 	if p != nil {
 		pipes.lent++
@@ -112,11 +112,11 @@ func (b *Buf) Split(pool *Pool, n int) *Buf {
 	return rest
 }
 
-// Copied returns the bytes of b, which is piped, in a buffer of pool with room for them. It releases b.
+// Copied returns the bytes of b, which is piped, in a buffer of pool, whose largest has to have room for them. It releases b.
 func (b *Buf) Copied(pool *Pool) (*Buf, error) {
 	defer b.Release()
 	c := pool.Get(b.Len())
-	for b.Len() > 0 && c.Room() > 0 {
+	for b.Len() > 0 {
 		n, err := b.pipe.read(c.space(b.Len()))
 		if err != nil {
 			c.Release()

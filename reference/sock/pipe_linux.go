@@ -15,13 +15,14 @@ const (
 	msgNoSignal    = 0x4000
 )
 
-func newPipe() *sysPipe {
+// newPipe makes a pipe that has room for size bytes, or none.
+func newPipe(size int) *sysPipe {
 	var fds [2]int
 	if syscall.Pipe2(fds[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC) != nil {
 		return nil
 	}
 	p := &sysPipe{r: fds[0], w: fds[1]}
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(p.w), fSetPipeSize, pipeSize); errno != 0 {
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(p.w), fSetPipeSize, uintptr(size)); errno != 0 {
 		p.close() // one of 64 KiB costs more than copying
 		return nil
 	}
@@ -116,13 +117,9 @@ func (s *system) sysWrite(fd uintptr) (int, error) {
 func sysSendMore(fd uintptr, v [][]byte) (int, error) {
 	var vecs [maxVecs]syscall.Iovec
 	n := fillVecs(&vecs, v)
-	flags := uintptr(msgNoSignal)
-	if len(v) <= maxVecs {
-		flags |= msgMore
-	}
 	header := syscall.Msghdr{Iov: &vecs[0], Iovlen: uint64(n)}
 	for {
-		got, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&header)), flags)
+		got, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&header)), msgNoSignal|msgMore)
 		switch errno {
 		case 0:
 			return int(got), nil

@@ -6,8 +6,13 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 )
 
 // spliced is a connected pair whose first end is a Splicer.
@@ -35,12 +40,31 @@ func spliced(t *testing.T) (*TCP, *net.TCPConn) {
 	return s, far
 }
 
-// noPipes fails the test if pipes are lent at its end, or more wait than may.
+// descriptors is how many pipes' descriptors the process has, but for those of pipes that wait for use.
+func descriptors(t *testing.T) (n int) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range all {
+		if to, _ := os.Readlink(fd); strings.HasPrefix(to, "pipe:") {
+			n++
+		}
+	}
+	return n - 2*len(pipes.idle)
+}
+
+// noPipes fails the test if pipes are lent at its end, more wait than may, or one was forgotten open.
 func noPipes(t *testing.T) {
 	t.Helper()
+	before := descriptors(t)
 	t.Cleanup(func() {
 		pipes.Lock()
 		defer pipes.Unlock()
+		if got := descriptors(t); got != before {
+			t.Errorf("%d descriptors of pipes are open that nobody has; want none", got-before)
+		}
 		if pipes.lent != 0 || len(pipes.idle) > idlePipes {
 			t.Errorf("%d pipes are lent and %d idle; want none and at most %d", pipes.lent, len(pipes.idle), idlePipes)
 		}
@@ -159,6 +183,84 @@ func TestAPipeWithBytesIsNotLentAgain(t *testing.T) {
 	}
 }
 
+// A pipe that was emptied is lent again, however it was emptied: making one costs more than copying what goes through it.
+func TestAnEmptyPipeIsLentAgain(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	out, sink := spliced(t)
+	pool := NewPool(0, 16)
+	var first *sysPipe
+	for i := range 4 {
+		source.Write([]byte{byte(i)})
+		b := spliceAll(t, in, 1)[0]
+		if i == 0 {
+			first = b.pipe
+		}
+		if b.pipe != first || first.left != 1 {
+			t.Fatalf("use %d is of another pipe, or %d bytes are left in it; want the first one, with 1", i, b.pipe.left)
+		}
+		if i%2 == 0 {
+			writeAll(t, out, b)
+			receive(t, sink, []byte{byte(i)})
+			continue
+		}
+		c, err := b.Copied(pool)
+		if err != nil || c.Len() != 1 || c.Bytes()[0] != byte(i) {
+			t.Fatalf("Copied = %v; want the byte", err)
+		}
+		c.Release()
+	}
+}
+
+// A pipe has the room that it was made for, or there is none.
+func TestAPipeHasRoom(t *testing.T) {
+	noPipes(t)
+	const fGetPipeSize = 1032
+	p := newPipe(pipeSize)
+	if p == nil {
+		t.Fatal("the system gives no pipe")
+	}
+	defer p.close()
+	if size, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(p.r), fGetPipeSize, 0); errno != 0 || size != pipeSize {
+		t.Errorf("the pipe has room for %d bytes, %v; want %d", size, errno, pipeSize)
+	}
+	if p := newPipe(1 << 31); p != nil { // more than any has
+		p.close()
+		t.Error("a pipe without the room that was asked for is one")
+	}
+}
+
+// What a pipe does not have is an error, and nothing stays lent.
+func TestAPipeThatLacksBytesFails(t *testing.T) {
+	noPipes(t)
+	out, _ := spliced(t)
+	for name, use := range map[string]func(b *Buf) error{
+		"Copied": func(b *Buf) error { _, err := b.Copied(NewPool(0, 16)); return err },
+		"SpliceWrite": func(b *Buf) error {
+			defer b.Release()
+			syscall.Close(b.pipe.r)
+			b.pipe.r = -1
+			n, err := out.SpliceWrite(b, true)
+			if n != 0 || b.Len() != 8 {
+				t.Errorf("SpliceWrite of nothing = %d, and %d bytes are left; want 0, 8", n, b.Len())
+			}
+			return err
+		},
+	} {
+		p := borrowPipe()
+		if p == nil {
+			t.Fatal("the system gives no pipe")
+		}
+		if err := use(piped(p, 8)); err == nil {
+			t.Errorf("%s of bytes that are not there succeeds", name)
+		}
+		pipes.Lock() // a pipe that failed serves nobody
+		pipes.idle = slices.DeleteFunc(pipes.idle, func(q *sysPipe) bool { return q == p })
+		pipes.Unlock()
+		p.close()
+	}
+}
+
 func TestASplicedStreamEnds(t *testing.T) {
 	noPipes(t)
 	in, source := spliced(t)
@@ -211,6 +313,20 @@ func TestPipesAreBounded(t *testing.T) {
 	}
 }
 
+// unsent is how many bytes the system has of s that it did not send.
+func unsent(t *testing.T, s *TCP) (n int32) {
+	t.Helper()
+	const siocOutQNSD = 0x894B
+	var errno syscall.Errno
+	err := s.raw.Control(func(fd uintptr) {
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, siocOutQNSD, uintptr(unsafe.Pointer(&n)))
+	})
+	if err != nil || errno != 0 {
+		t.Fatal(err, errno)
+	}
+	return n
+}
+
 // Nothing is sent of what more follows until that is there: the peer gets both in one piece.
 func TestWriteMoreWaitsForMore(t *testing.T) {
 	out, sink := spliced(t)
@@ -218,8 +334,14 @@ func TestWriteMoreWaitsForMore(t *testing.T) {
 	if n, err := out.WriteMore([][]byte{head[:4], {}, head[4:]}); n != len(head) || err != nil {
 		t.Fatalf("WriteMore = %d, %v; want %d", n, err, len(head))
 	}
+	if n := unsent(t, out); n != int32(len(head)) {
+		t.Errorf("of %d bytes that more follows %d wait; want all", len(head), n)
+	}
 	if n, err := out.WriteSome([][]byte{rest}); n != len(rest) || err != nil {
 		t.Fatalf("WriteSome = %d, %v; want %d", n, err, len(rest))
+	}
+	if n := unsent(t, out); n != 0 {
+		t.Errorf("%d bytes wait that nothing follows; want none", n)
 	}
 	got := make([]byte, 1000)
 	n, err := sink.Read(got)
