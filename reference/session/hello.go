@@ -112,6 +112,7 @@ func (s *Session) upLocked() error {
 		s.partLocked(ErrNoBind, wire.CodeUnsupported, "this client was told to publish, and the server lacks the option bind")
 		return ErrEnded
 	}
+	s.measureLocked()
 	if tell := s.cfg.Up; tell != nil {
 		s.tellLocked(tell)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -160,6 +161,7 @@ func TestHowTheTunnelIsRead(t *testing.T) {
 		tunnel := r.tunnel
 		r.wantRead("at first", all)
 		r.send(head(100))
+		r.wantRead("behind the head of a small frame", all)
 		r.pass(100)
 		r.wantRead("behind a small frame", all)
 		r.send(head(much))
@@ -183,9 +185,9 @@ func TestHowTheTunnelIsRead(t *testing.T) {
 		r.wantRead("when no large frame comes", all)
 		r.send(head(much))
 		r.pass(much)
-		r.send(head(much)[:wire.HeaderLen])
-		r.wantRead("behind a header whose frame's length is known", fmt.Sprintf("read %d", wire.IDLen+much+headRoom))
-		r.send(head(much)[wire.HeaderLen:])
+		r.send(head(much)[:wire.HeaderLen+1])
+		r.wantRead("behind a header whose frame's length is known", fmt.Sprintf("read %d", wire.IDLen-1+much+headRoom))
+		r.send(head(much)[wire.HeaderLen+1:])
 		r.wantRead("and the ID", fmt.Sprintf("splice %d", much))
 		tunnel.mu.Lock()
 		tunnel.noPipe = true
@@ -200,6 +202,18 @@ func TestHowTheTunnelIsRead(t *testing.T) {
 		r.wantRead("where the local socket does not splice", all)
 		r.pass(much - 100)
 		r.wantRead("and behind the frame", all)
+	})
+}
+
+func TestWhatNobodyTakesIsNotSpliced(t *testing.T) {
+	const much = 200 << 10
+	onScript(t, true, func(r *scripted) {
+		r.send(head(much))
+		r.wantRead("behind the head", fmt.Sprintf("splice %d", much))
+		sock.Reset(r.visitor.(*net.TCPConn))
+		r.want("its visitor is gone", closeFrame(1))
+		r.send(make([]byte, 100))
+		r.wantRead("then", fmt.Sprintf("read %d", much-100+headRoom))
 	})
 }
 

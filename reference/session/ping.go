@@ -313,7 +313,7 @@ func (s *Session) markLocked(now instant) {
 	}
 }
 
-// measureLocked asks for the round trip while Data flows, once a second.
+// measureLocked asks for the round trip: when the handshake has ended, and then while Data flows, once a second.
 func (s *Session) measureLocked() {
 	if s.phase != up || len(s.ping.marks) > 0 {
 		return

@@ -8,38 +8,55 @@ import (
 	"github.com/adit-tunnel/adit/spec/wire"
 )
 
-// While Data flows, and only then, the round trip is measured once a second.
-func TestTheRoundTripIsMeasuredWhileDataFlows(t *testing.T) {
+// asked reads a PING, and returns its mark.
+func (r *rig) asked(sentence string) wire.Mark {
+	r.t.Helper()
+	f, err := r.next()
+	if err != nil || wire.Type(f[1]) != wire.TypePing {
+		r.t.Fatalf("%s: %x, %v; want PING", sentence, f, err)
+	}
+	return wire.Mark(f[wire.HeaderLen:])
+}
+
+// measured lets next return PINGs from now on, and answers that of the handshake.
+func (r *rig) measured() {
+	r.t.Helper()
+	r.pings = true
+	r.send(wire.AppendPong(nil, r.asked("the tunnel is up")))
+	synctest.Wait()
+}
+
+// The round trip is measured when the tunnel is up, and then once a second while Data flows.
+func TestTheRoundTripIsMeasured(t *testing.T) {
 	for _, role := range []Role{Server, Client} {
 		onExtended(t, extended(role), func(r *rig) {
 			r.pings = true
-			local := r.extOpened()
-			r.wantIdle("no Data, no PING")
-			r.send(data(1, "x"))
-			mark, err := r.next()
-			if err != nil || wire.Type(mark[1]) != wire.TypePing {
-				t.Fatalf("behind Data: %x, %v; want PING", mark, err)
-			}
+			mark := r.asked("the tunnel is up")
 			r.sleep(70 * time.Millisecond)
 			r.send(wire.AppendPong(nil, wire.Mark([]byte("somebody"))))
 			synctest.Wait()
 			if st := r.s.Stats(); st.RTT != 0 {
 				t.Errorf("a PONG that nothing asked for gives a round trip of %v (PING-002)", st.RTT)
 			}
-			r.send(wire.AppendPong(nil, wire.Mark(mark[wire.HeaderLen:])))
+			r.send(wire.AppendPong(nil, mark))
 			synctest.Wait()
 			if st := r.s.Stats(); st.RTT != 70*time.Millisecond {
 				t.Errorf("RTT = %v; want 70 ms", st.RTT)
 			}
+			local := r.extOpened()
 			local.Write([]byte("x"))
 			r.want("not again within a second", data(1, "x"))
 			r.wantIdle("nothing else")
-			r.sleep(time.Second)
+			r.sleep(time.Minute)
+			r.wantIdle("no Data, no PING")
 			local.Write([]byte("y"))
-			if f, err := r.next(); err != nil || wire.Type(f[1]) != wire.TypePing {
-				t.Fatalf("and again later, before the Data: %x, %v; want PING", f, err)
-			}
+			mark = r.asked("again later, before the Data")
 			r.want("which it does not wait for", data(1, "y"))
+			r.sleep(time.Second)
+			r.send(data(1, "x"))
+			r.wantIdle("one PING at a time")
+			r.send(wire.AppendPong(nil, mark), data(1, "x"))
+			r.asked("behind Data that came")
 		})
 	}
 }
@@ -47,7 +64,7 @@ func TestTheRoundTripIsMeasuredWhileDataFlows(t *testing.T) {
 // The bound falls below what is on its way behind the last PING: without another nothing would say that it has come.
 func TestSomebodyAsksWhenTheBoundFalls(t *testing.T) {
 	onExtended(t, extended(Server), func(r *rig) {
-		r.pings = true
+		r.measured()
 		visitor := r.extOpened()
 		r.s.mu.Lock()
 		p := &r.s.ping

@@ -261,6 +261,28 @@ func TestAPipeThatLacksBytesFails(t *testing.T) {
 	}
 }
 
+// A call through a pipe says nothing of the next call.
+func TestASocketIsReadAndWrittenInAllWays(t *testing.T) {
+	noPipes(t)
+	s, far := spliced(t)
+	pool := NewPool(0, 16)
+	for range 2 {
+		far.Write([]byte("a"))
+		writeAll(t, s, spliceAll(t, s, 1)[0])
+		receive(t, far, []byte("a"))
+		far.Write([]byte("b"))
+		b, err := s.Read(pool, 16)
+		if err != nil || b.Piped() || string(b.Bytes()) != "b" {
+			t.Fatalf("Read behind SpliceRead = %v, or in a pipe; want the byte", err)
+		}
+		if n, err := s.TryWrite(b.Bytes()); n != 1 || err != nil {
+			t.Fatalf("TryWrite behind SpliceWrite = %d, %v; want 1", n, err)
+		}
+		receive(t, far, []byte("b"))
+		b.Release()
+	}
+}
+
 func TestASplicedStreamEnds(t *testing.T) {
 	noPipes(t)
 	in, source := spliced(t)
@@ -274,6 +296,23 @@ func TestASplicedStreamEnds(t *testing.T) {
 	if _, err := in.SpliceRead(10); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("SpliceRead of a reset = %v; want ECONNRESET", err)
 	}
+}
+
+// With waiting a write takes something, when there is room.
+func TestASplicedWriteWaits(t *testing.T) {
+	noPipes(t)
+	in, source := spliced(t)
+	out, sink := spliced(t)
+	total := fill(t, out)
+	source.Write(make([]byte, 1000))
+	b := spliceAll(t, in, 1000)[0]
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		io.CopyN(io.Discard, sink, int64(total))
+	}()
+	writeAll(t, out, b)
+	<-done
 }
 
 // Without waiting a write takes what fits, and then nothing.
