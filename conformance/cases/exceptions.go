@@ -42,9 +42,6 @@ var Exceptions = map[string]string{
 	"SEC-003":          "which address a name was resolved to, and how often, is not visible on the wire",
 }
 
-// Uncased reports whether a profile has no case yet. A set that has one of those stays a draft.
-func Uncased(profile string) bool { return profile == "bind" }
-
 // Excuse is the reason why a requirement has no case for a role ("" for
 // none at all). Keys of the table are an ID, or an ID and a role: "SEC-002/server".
 func Excuse(id string, role engine.Role) (how How, reason string, ok bool) {

@@ -137,8 +137,6 @@ func (s Set) Check() error {
 		switch r, ok := spec.Lookup(f.ID); {
 		case !ok:
 			errs = append(errs, fmt.Errorf("set %s: PROTOCOL.md has lost %s", s.Name, f.ID))
-		case Uncased(r.Profile) && !s.Draft:
-			errs = append(errs, fmt.Errorf("set %s: it is frozen with %s, and the profile %s has no cases yet", s.Name, f.ID, r.Profile))
 		case r.Level != f.Level:
 			errs = append(errs, fmt.Errorf("set %s: %s was a %s and is a %s; %s", s.Name, f.ID, f.Level, r.Level, anew))
 		case r.SHA256 != f.SHA256 && f.Level == "MUST":

@@ -175,7 +175,7 @@ func (c *certification) batches(candidates []Candidate) []*batch {
 func (c *certification) notClaimed(candidates []Candidate) (classes []string) {
 	var profiles []string // that the set has, and cases for them
 	for _, f := range c.set.Requirements {
-		if r, _ := cases.Lookup(f.ID); !slices.Contains(profiles, r.Profile) && !cases.Uncased(r.Profile) {
+		if r, _ := cases.Lookup(f.ID); !slices.Contains(profiles, r.Profile) {
 			profiles = append(profiles, r.Profile)
 		}
 	}

@@ -67,6 +67,17 @@ func (n *Tunnel) answered(sentence string, m Matcher, codes []wire.Code, opts []
 	return f
 }
 
+// ExpectMoved expects that the bind ID which a binding had ends, and then that a BIND for the same is answered with ok, on one tunnel.
+func (n *Tunnel) ExpectMoved(sentence string, old, id uint32, opts ...Option) {
+	m := UnbindFor(old)
+	m.want, m.like = m.want+", before the BOUND", append(m.like, boundFor(id).like...)
+	f := n.Expect(sentence, m, append([]Option{Within(BindTimeout)}, opts...)...)
+	if f.Type != TypeUnbind || f.Code() != wire.CodeReplaced {
+		n.t.failed(n.t.expect(sentence, Message, 0, opts), fmt.Sprintf("an UNBIND replaced for bind ID %d", old), f.String())
+	}
+	n.ExpectBound(sentence, id, []wire.Code{wire.CodeOK}, opts...)
+}
+
 // Given asks for a port, 0 for any, and returns the bind ID and the port that the server has given.
 func (n *Tunnel) Given(port uint16, service string, opts ...Option) (id uint32, given uint16) {
 	id = n.Bind(ForPort(port, service)...)

@@ -23,16 +23,22 @@ func PeerCommand(stdout io.Writer) *cobra.Command {
 
 func serverCommand() *cobra.Command {
 	var o peer.Options
-	var ports string
+	var ports, bind string
 	c := &cobra.Command{
 		Use: "server", Short: "the server's role", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := errors.Join(checkMutant(o.Mutant, "server"), checkOdd(o.Odd)); err != nil {
 				return err
 			}
-			if ports != "" {
-				if _, err := fmt.Sscanf(ports, "%d-%d", &o.Ports[0], &o.Ports[1]); err != nil || o.Ports[0] < 1 || o.Ports[1] > 65535 || o.Ports[1] < o.Ports[0] {
-					return fmt.Errorf("--ports %q: must be FIRST-LAST, like 10000-10100", ports)
+			for _, r := range []struct {
+				flag, text string
+				to         *[2]int
+			}{{"--ports", ports, &o.Ports}, {"--bind", bind, &o.Bind}} {
+				if r.text == "" {
+					continue
+				}
+				if _, err := fmt.Sscanf(r.text, "%d-%d", &r.to[0], &r.to[1]); err != nil || r.to[0] < 1 || r.to[1] > 65535 || r.to[1] < r.to[0] {
+					return fmt.Errorf("%s %q: must be FIRST-LAST, like 10000-10100", r.flag, r.text)
 				}
 			}
 			return peer.RunServer(c.Context(), o)
@@ -46,6 +52,7 @@ func serverCommand() *cobra.Command {
 	s.StringVar(&o.Store, "store", "", "JSON file of the control API's mappings (default: none)")
 	s.StringVar(&o.Keys, "keys", "", "file of keys, one of which a client has to prove (default: none is asked for)")
 	s.StringVar(&o.ClientCA, "client-ca", "", "PEM file of the authority whose certificates clients have to show (default: any client)")
+	s.StringVar(&bind, "bind", "", "FIRST-LAST: ports that clients with a key may ask for (default: none)")
 	s.StringVar(&ports, "ports", "", "FIRST-LAST: ports that the control API may map (default 10000-10100)")
 	commonFlags(s, &o)
 	for _, name := range []string{"tunnel", "visitor", "target"} {
@@ -67,6 +74,7 @@ func clientCommand() *cobra.Command {
 	}
 	s := c.Flags()
 	s.StringVar(&o.Server, "server", "", "HOST:PORT of the server")
+	s.StringArrayVar(&o.Publish, "publish", nil, "PORT=HOST:PORT: a port of the server to ask for, 0 for any, and where it leads; may be given several times")
 	s.StringVar(&o.Key, "key-file", "", "file of the key to prove (default: none)")
 	s.BoolVar(&o.TLS, "tls", false, "speak TLS, also without --ca and --pin")
 	s.StringVar(&o.CA, "ca", "", "speak TLS with a server for whose certificate the authority in this PEM file vouches")

@@ -14,6 +14,7 @@
 //
 //	mutants.go    the tables: mutants, liars, reasons
 //	command.go    the commands self-check and fault of adit-conform
+//	bindmutants.go  those of the option bind
 //	selfcheck.go  the whole check: baseline, mutants, liars
 //	trial.go      one run of adit-conform against one mutant, and its outcome
 //	odd.go        legal peers that make unusual choices, which have to be certified

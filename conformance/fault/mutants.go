@@ -32,7 +32,7 @@ func (m Mutant) ID() string { return m.Name + "/" + string(m.Role) }
 func Mutants() []Mutant {
 	var all []Mutant
 	for _, role := range []engine.Role{Server, Client, API} {
-		for _, e := range slices.Concat(coreMutants, extMutants, authMutants, tlsMutants, apiMutants) {
+		for _, e := range slices.Concat(coreMutants, extMutants, authMutants, tlsMutants, bindMutants, apiMutants) {
 			if e.role != role && !(e.role == engine.Both && role != API) {
 				continue
 			}

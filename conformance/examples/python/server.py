@@ -163,10 +163,10 @@ class ServerTunnel(ExtendedTunnel):
 
     # --- visitors ---------------------------------------------------------------------------------
 
-    def visitor(self, sock, service=None):
+    def visitor(self, sock, remote, service=None):
         """One visitor, one request (OPEN-001), or one OPEN (HELLO-008)."""
         if self.phase == UP:
-            return self.open(sock, service)
+            return self.open(sock, remote, service)
         while self.next_id in self.conns or self.next_id == self.reader.begun():     # ID-001, ID-002
             self.next_id = (self.next_id + 1) & 0xFFFFFFFF
         c = Conn(self.next_id, REQUESTED, sock)
@@ -177,11 +177,11 @@ class ServerTunnel(ExtendedTunnel):
         self.set_timer(c, CONNECT_TIMEOUT, self.fail)     # OPEN-022
         self.watch(c)
 
-    def open(self, sock, service):
+    def open(self, sock, remote, service):
         c = self.add_ext(self.highest + 1, sock)          # XID-001
         host, port = self.target
         where = [frames.tlv(frames.SERVICE, service)] if service else [frames.tlv(frames.HOST, host), frames.port_tag(port)]
-        self.send_of(c, frames.open_(c.id, *where, frames.address(frames.ORIGIN, sock.getpeername()), frames.address(frames.LOCAL, sock.getsockname())))
+        self.send_of(c, frames.open_(c.id, *where, frames.address(frames.ORIGIN, remote), frames.address(frames.LOCAL, sock.getsockname())))
         self.set_timer(c, CONNECT_TIMEOUT, self.waited)
         self.watch(c)                                     # XOPEN-014
         if c.id == 0xFFFFFFFF:                            # XID-006
@@ -292,8 +292,12 @@ class Server:
 def welcome(sock, tunnel, service=None):
     if not tunnel:
         return engine.reset(sock)                         # OPEN-026, AWAY-008, BIND-008
-    engine.prepare(sock)
-    tunnel.guard(tunnel.visitor, sock, service)
+    try:
+        engine.prepare(sock)
+        remote = sock.getpeername()
+    except OSError:                                       # gone already
+        return engine.reset(sock)
+    tunnel.guard(tunnel.visitor, sock, remote, service)
 
 
 def port_range(text):

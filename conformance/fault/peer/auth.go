@@ -231,7 +231,7 @@ func (t *tunnel) introduced(f frame) error {
 	case t.role == Client:
 		where, least, most = inServerHello, 34, 34
 	}
-	k, refused, err := t.readTLVs(f.payload, where)
+	k, refused, err := t.readTLVs(f.payload, where.with(t.optionBind()))
 	if err != nil {
 		return err
 	}
@@ -349,6 +349,7 @@ func (t *tunnel) proven(proof []byte) error {
 	case t.role == Client && t.phase == proving && len(proof) == 0:
 		t.phase = up
 		t.followed()
+		t.raised()
 		t.changed.Broadcast()
 		return nil
 	}

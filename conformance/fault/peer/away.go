@@ -20,6 +20,7 @@ type away struct {
 	over        bool // everything on it ends, for whatever reason
 	parting     bool // the last frame, a GOAWAY, is in line
 	silent      bool // the peer's last GOAWAY has come
+	done        bool // and was done
 }
 
 // live counts the connections that are alive on the wire, with those whose last frame has not been sent. mu is held.
@@ -38,6 +39,9 @@ func (t *tunnel) heard(no code) error {
 	switch {
 	case no != codeDrain && t.bug("AWAY-010"):
 		return nil
+	case no != codeDrain && t.role == Server && no == codeDone:
+		t.away.done = true
+		fallthrough
 	case no != codeDrain: // the peer ends the tunnel right behind it (AWAY-010)
 		t.away.silent = true
 		t.dropLine()

@@ -31,6 +31,10 @@ func RunClient(ctx context.Context, o Options) error {
 			return fmt.Errorf("--key-file: %w", err)
 		}
 	}
+	published, err := newPublisher(o.Publish)
+	if err != nil {
+		return err
+	}
 	var lingering sync.WaitGroup
 	defer lingering.Wait()
 	encrypted, err := o.tlsConfig(Client)
@@ -38,6 +42,7 @@ func RunClient(ctx context.Context, o Options) error {
 		return err
 	}
 	var d net.Dialer
+	var old *tunnel        // the last that was drained
 	var before *tunnel     // drains, and has not been followed yet
 	var followed time.Time // when a drained tunnel was last followed at once
 	for n := 0; ctx.Err() == nil; n++ {
@@ -66,6 +71,7 @@ func RunClient(ctx context.Context, o Options) error {
 				t.ear.silence = 0
 			}
 			t.past, t.before, before = past, before, nil
+			t.published = published
 			if t.auth = key; o.Key != "" {
 				t.ask(nil)
 			}
@@ -79,6 +85,9 @@ func RunClient(ctx context.Context, o Options) error {
 			})
 			select {
 			case <-ended:
+				if o.bug("GROUP-002") && old != nil {
+					old.hangUp()
+				}
 				key.prefers = t.prefers // AUTH-027
 				if t.unwanted {         // the server said so to the HELLO
 					wait = unwantedWait
@@ -86,7 +95,7 @@ func RunClient(ctx context.Context, o Options) error {
 			case <-t.drained: // AWAY-005, AWAY-006
 				if o.Mutant == "AWAY-006" {
 					wait = 20 * time.Second
-				} else if before = t; time.Since(followed) > time.Minute {
+				} else if before, old = t, t; time.Since(followed) > time.Minute {
 					followed, wait = time.Now(), 0
 				}
 			}

@@ -23,6 +23,8 @@
 //	tlv.go      TLVs, and what an OPEN asks for
 //	hello.go    the handshake of the Extended profile
 //	auth.go     the option auth: keys, proofs, seats
+//	bind.go     the option bind of a server: who holds which port and name
+//	publish.go  that of a client: what it asks for
 //	extended.go what a frame does on a tunnel with HELLOs
 //	xconn.go    one extended connection: states, halves, credit, memory
 //	xlocal.go   its local socket: dial, both copies

@@ -17,6 +17,7 @@ const (
 	codeTooMany        code = 0x0007
 	codeUnsupported    code = 0x0008
 	codeUnknownService code = 0x0009
+	codeInUse          code = 0x000A
 	codeReset          code = 0x0010
 	codeCancelled      code = 0x0011
 	codeIdle           code = 0x0012
@@ -25,6 +26,8 @@ const (
 	codeDone           code = 0x0021
 	codeProtocol       code = 0x0022
 	codeFlowControl    code = 0x0023
+	codeDead           code = 0x0024
+	codeReplaced       code = 0x0025
 )
 
 // coded is a payload of begin, a code and its text.
@@ -49,7 +52,17 @@ func (t *tunnel) extended(f frame) (done bool, err error) {
 			return true, t.astray()
 		}
 		return true, t.optional(f)
-	case typeDatagram, typeBind, typeBound, typeUnbind, typeAck:
+	case typeBind, typeBound, typeUnbind:
+		switch {
+		case !t.hasBind:
+			return true, t.optional(f)
+		case fromServer:
+			return true, t.answered(f)
+		}
+		t.mu.Unlock()
+		defer t.mu.Lock()
+		return true, t.server.optionFrame(t, f)
+	case typeDatagram, typeAck:
 		return true, t.optional(f)
 	case typeOpen:
 		if !fromServer {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -90,6 +91,12 @@ func (f frame) sized() bool {
 		return n == 8
 	case typeAuth:
 		return n == 0 || n == 32
+	case typeBind:
+		return n >= 4 && n <= 4096
+	case typeBound:
+		return n >= 6 && n <= 4096
+	case typeUnbind:
+		return n == 6
 	}
 	return true
 }
@@ -181,6 +188,7 @@ func (t *tunnel) readFrame() (frame, error) {
 type ear struct {
 	sock    net.Conn
 	silence time.Duration // 0: any
+	heard   atomic.Int64  // when octets last came, in nanoseconds since 1970
 	begun   time.Time     // first octet of the frame that is being read; zero: none
 	got     int           // octets of it
 }
@@ -213,6 +221,9 @@ func (e *ear) Read(p []byte) (int, error) {
 		}
 		_ = e.sock.SetReadDeadline(deadline)
 		n, err := e.sock.Read(p)
+		if n > 0 {
+			e.heard.Store(time.Now().UnixNano())
+		}
 		e.got += n
 		switch late := errors.Is(err, os.ErrDeadlineExceeded); {
 		case e.dripping():

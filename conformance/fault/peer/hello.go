@@ -47,7 +47,7 @@ func (t *tunnel) helloFrame() frame {
 	if t.asks {
 		l.add(tagAuth, t.authTag()...)
 	}
-	if t.odd("terse") { // window and max-connections by their absence
+	if t.odd("terse") && t.published == nil && !t.hasBind { // window and max-connections by their absence
 		return frame{typeHello, l.bytes()}
 	}
 	l.add(tagAgent, []byte("adit-fault")...)
@@ -58,6 +58,9 @@ func (t *tunnel) helloFrame() frame {
 	if t.role == Client {
 		l.add(tagInstance, instance...)
 		l.number(tagMaxConnections, uint32(t.maxConns))
+	}
+	if t.role == Client && t.published != nil || t.role == Server && t.hasBind {
+		l.add(tagBind)
 	}
 	t.season(&l)
 	return frame{typeHello, l.bytes()}
@@ -116,7 +119,7 @@ func (t *tunnel) hello(f frame) error {
 	case t.role == Client:
 		where = inServerHello
 	}
-	k, refused, err := t.readTLVs(f.payload, where)
+	k, refused, err := t.readTLVs(f.payload, where.with(t.optionBind()))
 	if err != nil {
 		return err
 	}
@@ -125,7 +128,7 @@ func (t *tunnel) hello(f frame) error {
 		return broken("TLV-005", "an agent of %d octets", len(agent))
 	}
 	for _, option := range options {
-		if k[option] != nil && !t.bug("HELLO-005") && !(option == tagAuth && t.asks) {
+		if k[option] != nil && !t.bug("HELLO-005") && !(option == tagAuth && t.asks) && !(option == tagBind && t.published != nil) {
 			return broken("HELLO-005", "tag 0x%04x, which was not offered", option)
 		}
 	}
@@ -144,6 +147,7 @@ func (t *tunnel) hello(f frame) error {
 		return t.answer(t.helloFrame()) // HELLO-002
 	}
 	t.followed()
+	t.raised()
 	return nil
 }
 
@@ -151,6 +155,8 @@ func (t *tunnel) hello(f frame) error {
 func (t *tunnel) heed(k tags) {
 	t.credit0 = uint64(k.number(tagWindow, windowUsual))
 	t.peerMax = int(k.number(tagMaxConnections, 16384))
+	t.instance, t.label = string(k[tagInstance]), string(k[tagName])
+	t.hasBind = k[tagBind] != nil && t.optionBind()
 }
 
 // forgetCore is HELLO-009's mutant: the connections from before the HELLO are at an end.
@@ -179,3 +185,6 @@ func (t *tunnel) turnedAway(f frame) error {
 	t.unwanted = code == codeDenied || code == codeUnsupported
 	return fmt.Errorf("the server ends the tunnel: code 0x%04x", uint16(code))
 }
+
+// optionBind reports whether this side has the option bind.
+func (t *tunnel) optionBind() bool { return t.server != nil || t.published != nil }

@@ -30,10 +30,11 @@ type Options struct {
 	ClientCA      string // a server's: PEM file of the authority whose certificates clients have to show; empty: any client
 
 	// Of a client.
-	Server string
-	TLS    bool   // it speaks TLS, as it does with CA or Pin
-	CA     string // PEM file of the authority of its server's certificate
-	Pin    string // SHA-256 of its server's SubjectPublicKeyInfo, in hexadecimal digits
+	Server  string
+	Publish []string // PORT=HOST:PORT
+	TLS     bool     // it speaks TLS, as it does with CA or Pin
+	CA      string   // PEM file of the authority of its server's certificate
+	Pin     string   // SHA-256 of its server's SubjectPublicKeyInfo, in hexadecimal digits
 
 	// Of a server.
 	Tunnel  string // listens there for tunnels
@@ -42,6 +43,7 @@ type Options struct {
 	API     string // control API; empty: none
 	Store   string // JSON file of its mappings
 	Ports   [2]int // that it may map; zero: 10000 to 10100
+	Bind    [2]int // that clients with a key may ask for; zero: none
 }
 
 // A server has any number of tunnels; the newest serves.
@@ -59,6 +61,8 @@ type server struct {
 	keys    *ring // nil: it asks for none
 	stopped bool
 	served  bool // a tunnel on which a frame came was lost
+	groups  []*group
+	held    []*holding
 }
 
 // RunServer serves until ctx ends.
@@ -109,6 +113,11 @@ func RunServer(ctx context.Context, o Options) error {
 func (s *server) stop() {
 	s.mu.Lock()
 	s.stopped = true
+	for _, h := range s.held {
+		if h.l != nil {
+			_ = h.l.Close()
+		}
+	}
 	tunnels := slices.Concat(s.tunnels, s.gone)
 	s.mu.Unlock()
 	for _, t := range tunnels {
@@ -155,6 +164,9 @@ func (s *server) begin(sock transport) {
 	t.errs, t.past = s.tunnelError, s.past
 	if s.keys != nil {
 		t.ask(s.keys)
+		if s.o.Bind[0] > 0 {
+			t.server = s
+		}
 	}
 	s.mu.Lock()
 	if s.stopped || s.keys != nil && !s.seat(t) || t.bug("LOSS-004") && s.hasServed() {
@@ -179,6 +191,7 @@ func (s *server) serve(t *tunnel) {
 		t.wg.Go(t.nag)
 	}
 	t.run()
+	s.quit(t)
 	is := func(other *tunnel) bool { return other == t }
 	s.mu.Lock()
 	s.tunnels = slices.DeleteFunc(slices.Clone(s.tunnels), is)
@@ -292,7 +305,13 @@ func (s *server) request(t *tunnel, sock *net.TCPConn, target string) bool {
 		patience = 2 * time.Second
 	}
 	if (t.phase == up || hasty) && !t.bug("HELLO-008") {
-		s.ask(t, sock, host, uint16(port), patience)
+		var to list
+		to.add(tagHost, []byte(host)...)
+		if t.bug("XOPEN-001") {
+			port ^= 1
+		}
+		to.add(tagPort, byte(port>>8), byte(port))
+		s.ask(t, sock, to, patience)
 		return true
 	}
 	c := &conn{id: s.freeID(t), local: sock, state: requested}

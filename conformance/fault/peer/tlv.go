@@ -2,6 +2,7 @@ package peer
 
 import (
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -20,8 +21,9 @@ const (
 	tagService        = 0x0023
 	tagOrigin         = 0x0024
 	tagLocal          = 0x0025
+	tagText           = 0x0026
 
-	tagAuth   = 0x0010 // and up to resume: the options, of which this peer has auth alone
+	tagAuth   = 0x0010 // and up to resume: the options, of which this peer has auth and bind
 	tagUDP    = 0x0011
 	tagBind   = 0x0012
 	tagResume = 0x0013
@@ -37,10 +39,22 @@ var (
 	inServerHello = place{tagAgent: nil, tagWindow: {4}, tagAuth: nil, tagUDP: nil, tagBind: nil, tagResume: nil}
 	inOpen        = place{tagNetwork: {1}, tagHost: nil, tagPort: {2}, tagService: nil, tagOrigin: {6, 18}, tagLocal: {6, 18}}
 	inOpened      = place{}
+	inBind        = place{tagNetwork: {1}, tagPort: {2}, tagService: nil}
+	inBound       = place{tagPort: {2}, tagText: nil}
 )
 
 // options are the tags by which a server agrees to what the client offered: this one offers nothing (HELLO-005).
 var options = []uint16{tagAuth, tagUDP, tagBind, tagResume}
+
+// with is the place where the option bind is known, to a side that has it.
+func (p place) with(bind bool) place {
+	if !bind {
+		return p
+	}
+	p = maps.Clone(p)
+	p[tagBind] = []int{0}
+	return p
+}
 
 // tags are the known TLVs of a payload.
 type tags map[uint16][]byte
@@ -136,7 +150,7 @@ type wanted struct {
 }
 
 // wants reads an OPEN. A code other than ok refuses it (XOPEN-005); why is the reason.
-func wants(k tags, refused uint16) (w wanted, no code, why string) {
+func wants(k tags, refused uint16, p *publisher) (w wanted, no code, why string) {
 	_, hasPort := k[tagPort]
 	service, hasService := k[tagService]
 	host, hasHost := k[tagHost]
@@ -158,8 +172,11 @@ func wants(k tags, refused uint16) (w wanted, no code, why string) {
 		return w, codeGeneral, "host without port"
 	case hasService && !validLabel(service):
 		return w, codeGeneral, "a service whose name is no label" // TLV-005
+	case hasService && p.service(string(service)) != nil:
+		x := p.service(string(service))
+		return wanted{x.host, x.target}, codeOK, ""
 	case hasService:
-		return w, codeUnknownService, "this client has no services"
+		return w, codeUnknownService, "this client has no such service"
 	case w.port == 0:
 		return w, codeGeneral, "port 0"
 	case !validHost(w.host): // TLV-005, OPEN-009

@@ -91,6 +91,15 @@ type tunnel struct {
 	unwanted bool          // the server answered HELLO with denied or unsupported, or is none of this client's
 	auth                   // auth.go
 
+	// Of the option bind; bind.go and publish.go.
+	server          *server    // a server's, which gives ports; nil: it does not
+	published       *publisher // a client's; nil: nothing is published
+	hasBind         bool       // both sides have the option
+	bindUsed        int64      // the highest bind ID; -1: none
+	asking          map[uint32]*asked
+	instance, label string // of the peer's HELLO
+	group           *group // server.mu guards it
+
 	// What some mutants remember.
 	peerClosed, used map[uint32]bool
 	sentAt           time.Time
@@ -118,6 +127,7 @@ func newTunnel(role Role, o Options, sock transport, silence time.Duration) *tun
 		role: role, mutant: o.Mutant, choice: o.Odd, sock: sock, ear: &ear{sock: sock, silence: silence},
 		conns: map[uint32]*conn{}, locals: map[*conn]bool{}, past: &past{ids: map[uint32]bool{}},
 		peerClosed: map[uint32]bool{}, used: map[uint32]bool{},
+		bindUsed: -1, asking: map[uint32]*asked{},
 		extends: o.Extended, highest: -1, xconns: map[uint32]*xconn{}, xlocals: map[*xconn]bool{}, drained: make(chan struct{}),
 		window0: windowUsual, grant: creditUsual, maxConns: maxConnections, memory: cmp.Or(o.Memory, memoryUsual),
 	}
@@ -215,9 +225,13 @@ func (t *tunnel) reader() error {
 				t.changed.Wait()
 			}
 		}
+		was := t.phase
 		err = t.handle(f)
-		lost := t.lost
+		lost, joins := t.lost, t.server != nil && was != up && t.phase == up
 		t.mu.Unlock()
+		if joins && err == nil {
+			t.server.join(t)
+		}
 		if err != nil {
 			return err
 		}

@@ -12,9 +12,9 @@ import (
 // lookAgain is how often a side that reads nothing looks whether its local peer has reset (RESET-005).
 const lookAgain = time.Second
 
-// ask is a visitor of a tunnel that is up: an OPEN, or, when the client takes no more, its end at once (XOPEN-011).
+// ask is a visitor of a tunnel that is up: an OPEN to what l says, or, when the client takes no more, its end at once (XOPEN-011).
 // Both mutexes are held.
-func (s *server) ask(t *tunnel, sock *net.TCPConn, host string, port uint16, patience time.Duration) {
+func (s *server) ask(t *tunnel, sock *net.TCPConn, l list, patience time.Duration) {
 	id := max(t.highest+1, int64(s.next)) // XID-001
 	switch {
 	case t.odd("ids"):
@@ -30,13 +30,7 @@ func (s *server) ask(t *tunnel, sock *net.TCPConn, host string, port uint16, pat
 	if t.bug("XID-001") {
 		s.next = 1<<24 - uint32(id) + 1
 	}
-	if t.bug("XOPEN-001") {
-		port ^= 1
-	}
 	c := t.newXconn(uint32(id), sock)
-	var l list
-	l.add(tagHost, []byte(host)...)
-	l.add(tagPort, byte(port>>8), byte(port))
 	if !t.odd("terse") { // XOPEN-002
 		l.address(tagOrigin, sock.RemoteAddr())
 		l.address(tagLocal, sock.LocalAddr())
@@ -73,7 +67,13 @@ func (t *tunnel) open(f frame) error {
 		}
 		return broken("XID-002", "OPEN for ID %d behind %d", f.id(), t.highest)
 	}
-	w, no, why := wants(k, refused)
+	w, no, why := wants(k, refused, t.published)
+	if k[tagService] != nil && t.bug("BIND-010") && no == codeOK && t.asks && len(t.asking) > 0 && !t.given() {
+		no = codeUnknownService
+	}
+	if no == codeUnknownService && t.bug("BIND-010-code") {
+		no = codeGeneral
+	}
 	if no == codeOK && len(t.conns)+len(t.xlocals) >= t.maxConns { // XOPEN-012, XOPEN-013
 		no, why = codeTooMany, "too many connections"
 		if t.bug("XOPEN-012") {
