@@ -18,18 +18,20 @@ const (
 	Read Role = "read"
 	// Operate is to change things, too.
 	Operate Role = "operate"
+	// Visit is nothing of the API's: it opens what asks visitors who they are.
+	Visit Role = "visit"
 )
 
 // ParseRole reads the name of a role.
 func ParseRole(text string) (Role, error) {
-	if r := Role(text); r == Read || r == Operate {
+	if r := Role(text); r == Read || r == Operate || r == Visit {
 		return r, nil
 	}
-	return "", fmt.Errorf("%q is no role; there are read, which looks, and operate, which changes things too", text)
+	return "", fmt.Errorf("%q is no role; there are read, which looks, operate, which changes things too, and visit, for visitors of the web and of the proxy", text)
 }
 
 // May reports whether the role is good for what another is needed for.
-func (r Role) May(need Role) bool { return r == need || r == Operate }
+func (r Role) May(need Role) bool { return r == need || r == Operate && need == Read }
 
 // Who is whoever has shown a credential.
 type Who struct {

@@ -8,5 +8,6 @@
 //
 //	access.go  Role, Who, Guard: which answer a credential gets
 //	key.go     API keys: how they look, and the file of their digests
+//	shown.go   the credential in a header of a request
 //	token.go   JSON Web Tokens: how one is made, and checked by a secret or a public key
 package access

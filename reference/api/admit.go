@@ -20,7 +20,7 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request, need access.Role
 	case h.Access == nil:
 		return access.Who{}, forbidden("without authentication the API is called by an address or as localhost, and not by another name, which a page of another site could have led here; do so, or set security.api.enable_auth")
 	}
-	given, shown := credential(r)
+	given, shown := access.Shown(r.Header.Get("Authorization"))
 	if !shown {
 		return access.Who{}, h.unauthorized(w, "this needs an API key"+howTo)
 	}
@@ -39,7 +39,7 @@ func (h *handler) stillGood(r *http.Request) bool {
 	if h.Access == nil {
 		return true
 	}
-	given, _ := credential(r)
+	given, _ := access.Shown(r.Header.Get("Authorization"))
 	_, err := h.Access.Check(given, h.Logger)
 	return err == nil
 }
@@ -47,19 +47,6 @@ func (h *handler) stillGood(r *http.Request) bool {
 func (h *handler) unauthorized(w http.ResponseWriter, message string) error {
 	w.Header()["Www-Authenticate"] = []string{`Basic realm="adit", charset="UTF-8"`, `Bearer realm="adit"`}
 	return &refusal{status: http.StatusUnauthorized, message: message}
-}
-
-// credential is the key or token that a request shows. With Basic it is the password, or the name where that is empty.
-func credential(r *http.Request) (text string, shown bool) {
-	if user, password, basic := r.BasicAuth(); basic {
-		if password == "" {
-			password = user
-		}
-		return password, password != ""
-	}
-	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	text = strings.TrimSpace(text)
-	return text, strings.EqualFold(scheme, "Bearer") && text != ""
 }
 
 // namesNoSite reports whether a Host header is an address or localhost. A page of evil.example, whose name leads to this

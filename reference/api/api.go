@@ -40,7 +40,7 @@ type Config struct {
 // Mappings is what the API needs of a [mapping.Manager].
 type Mappings interface {
 	Create(ctx context.Context, q mapping.Request) (mapping.Mapping, error)
-	Remove(ctx context.Context, port int) error
+	Remove(ctx context.Context, place string) error
 	List() []mapping.Status
 }
 
@@ -87,23 +87,23 @@ type action struct {
 // endpoints are all paths, as http.ServeMux reads them.
 func (h *handler) endpoints() map[string]endpoint {
 	return map[string]endpoint{
-		"/api/mapping/create":     {http.MethodPost: {access.Operate, h.create}},
-		"/api/mapping/remove":     {http.MethodPost: {access.Operate, h.remove}},
-		"/api/mapping/list":       {http.MethodGet: {access.Read, h.list}},
-		"/api/stats":              {http.MethodGet: {access.Read, h.stats}},
-		"/health":                 {http.MethodGet: {"", h.health}},
-		"/ready":                  {http.MethodGet: {"", h.ready}},
-		"/metrics":                {http.MethodGet: {access.Read, h.metrics()}},
-		"/api/v1/mappings":        {http.MethodGet: {access.Read, h.v1List}, http.MethodPost: {access.Operate, h.v1Create}},
-		"/api/v1/mappings/{port}": {http.MethodGet: {access.Read, h.v1Show}, http.MethodDelete: {access.Operate, h.v1Remove}},
-		"/api/v1/clients":         {http.MethodGet: {access.Read, h.v1Clients}},
-		"/api/v1/connections":     {http.MethodGet: {access.Read, h.v1Visits}},
-		"/api/v1/keys":            {http.MethodGet: {access.Read, h.v1Keys}, http.MethodPost: {access.Operate, h.v1AddKey}},
-		"/api/v1/keys/{name}":     {http.MethodDelete: {access.Operate, h.v1RemoveKey}},
-		"/api/v1/statistics":      {http.MethodGet: {access.Read, h.stats}},
-		"/api/v1/events":          {http.MethodGet: {access.Read, h.stream}},
-		"/api/v1/openapi.yaml":    {http.MethodGet: {"", h.v1OpenAPI}},
-		"/{$}":                    {http.MethodGet: {access.Read, h.page}},
+		"/api/mapping/create":      {http.MethodPost: {access.Operate, h.create}},
+		"/api/mapping/remove":      {http.MethodPost: {access.Operate, h.remove}},
+		"/api/mapping/list":        {http.MethodGet: {access.Read, h.list}},
+		"/api/stats":               {http.MethodGet: {access.Read, h.stats}},
+		"/health":                  {http.MethodGet: {"", h.health}},
+		"/ready":                   {http.MethodGet: {"", h.ready}},
+		"/metrics":                 {http.MethodGet: {access.Read, h.metrics()}},
+		"/api/v1/mappings":         {http.MethodGet: {access.Read, h.v1List}, http.MethodPost: {access.Operate, h.v1Create}},
+		"/api/v1/mappings/{place}": {http.MethodGet: {access.Read, h.v1Show}, http.MethodDelete: {access.Operate, h.v1Remove}},
+		"/api/v1/clients":          {http.MethodGet: {access.Read, h.v1Clients}},
+		"/api/v1/connections":      {http.MethodGet: {access.Read, h.v1Visits}},
+		"/api/v1/keys":             {http.MethodGet: {access.Read, h.v1Keys}, http.MethodPost: {access.Operate, h.v1AddKey}},
+		"/api/v1/keys/{name}":      {http.MethodDelete: {access.Operate, h.v1RemoveKey}},
+		"/api/v1/statistics":       {http.MethodGet: {access.Read, h.stats}},
+		"/api/v1/events":           {http.MethodGet: {access.Read, h.stream}},
+		"/api/v1/openapi.yaml":     {http.MethodGet: {"", h.v1OpenAPI}},
+		"/{$}":                     {http.MethodGet: {access.Read, h.page}},
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // fake is the mappings of a server, and remembers what it was asked for.
 type fake struct {
 	created []mapping.Request
-	removed []int
+	removed []string
 	rows    []mapping.Status
 	err     error
 }
@@ -33,8 +33,8 @@ func (f *fake) Create(_ context.Context, q mapping.Request) (mapping.Mapping, er
 	return mapping.Mapping{ID: 1, Port: q.Port, TargetHost: q.TargetHost, TargetPort: q.Port}, nil
 }
 
-func (f *fake) Remove(_ context.Context, port int) error {
-	f.removed = append(f.removed, port)
+func (f *fake) Remove(_ context.Context, place string) error {
+	f.removed = append(f.removed, place)
 	return f.err
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/mapping"
@@ -28,18 +30,31 @@ func (h *handler) makeMapping(w http.ResponseWriter, r *http.Request) (mapping.M
 		err = &mapping.Error{Kind: e.Kind, Field: "target_ip", Reason: e.Reason} // as it was spelled
 	}
 	if err == nil {
-		h.Events.Send("mapping.created", func() any { return map[string]any{"port": m.Port, "target": m.Target(), "use_tunnel": m.UseTunnel} })
+		h.Events.Send("mapping.created", func() any { return placed(m.Place(), map[string]any{"target": m.Target(), "use_tunnel": m.UseTunnel}) })
 	}
 	return m, err
 }
 
-// removeMapping ends the mapping of a port.
-func (h *handler) removeMapping(r *http.Request, port int) error {
-	err := h.Mappings.Remove(r.Context(), port)
+// removeMapping ends the mapping of a place.
+func (h *handler) removeMapping(r *http.Request, place string) error {
+	err := h.Mappings.Remove(r.Context(), place)
 	if err == nil {
-		h.Events.Send("mapping.removed", func() any { return map[string]any{"port": port} })
+		h.Events.Send("mapping.removed", func() any { return placed(place, map[string]any{}) })
 	}
 	return err
+}
+
+// placed adds a place to data: as its port, or as its host and path.
+func placed(place string, data map[string]any) map[string]any {
+	if port, err := strconv.Atoi(place); err == nil {
+		data["port"] = port
+		return data
+	}
+	host, path, _ := strings.Cut(place, "/")
+	if data["host"] = host; path != "" {
+		data["path"] = "/" + path
+	}
+	return data
 }
 
 func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
@@ -48,25 +63,28 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// API-001.
-	data := map[string]any{"port": m.Port, "target_ip": m.TargetHost, "target_port": m.TargetPort, "use_tunnel": m.UseTunnel}
+	data := placed(m.Place(), map[string]any{"target_ip": m.TargetHost, "target_port": m.TargetPort, "use_tunnel": m.UseTunnel})
 	for name, text := range map[string]string{"client": m.Client, "service": m.Service, "key": m.Key, "name": m.Name} {
 		if text != "" {
 			data[name] = text
 		}
 	}
-	return ok(w, fmt.Sprintf("port %d is mapped", m.Port), data)
+	return ok(w, mapped(m), data)
 }
 
 func (h *handler) remove(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
-		Port int `json:"port"`
+		Port int    `json:"port"`
+		Host string `json:"host"`
+		Path string `json:"path"`
 	}
 	err := h.body(w, r, &body)
-	if err == nil && (body.Port < 1 || body.Port > 65535) {
+	if err == nil && body.Host == "" && (body.Port < 1 || body.Port > 65535) {
 		err = badRequest("port", "port must be 1 to 65535, not %d", body.Port)
 	}
+	place := mapping.Request{Port: body.Port, Options: mapping.Options{Host: body.Host, Path: body.Path}}.Place()
 	if err == nil {
-		err = h.removeMapping(r, body.Port)
+		err = h.removeMapping(r, place)
 	}
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func (c collector) Collect(all chan<- prometheus.Metric) {
 	gauge(buildInfo, 1, c.Version)
 	now := 0
 	for _, s := range c.Mappings.List() {
-		port := strconv.Itoa(s.Port)
+		port := s.Place()
 		gauge(served, one(s.Err == nil), port)
 		gauge(active, float64(s.Active), port)
 		count(visitors, s.Total, port)

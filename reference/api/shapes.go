@@ -65,7 +65,8 @@ type stats struct {
 
 // usage is the traffic of one mapping.
 type usage struct {
-	Port      int    `json:"port"`
+	Port      int    `json:"port,omitempty"`
+	Host      string `json:"host,omitempty"` // in the place of the port, with the path
 	Target    string `json:"target"`
 	UseTunnel bool   `json:"use_tunnel"`
 	Temporary bool   `json:"temporary,omitempty"`
@@ -74,7 +75,7 @@ type usage struct {
 }
 
 func usageOf(s mapping.Status) usage {
-	return usage{Port: s.Port, Target: s.Target(), UseTunnel: s.UseTunnel, Temporary: s.ID == 0, traffic: traffic(s.Traffic), Error: ErrorText(s.Err)}
+	return usage{Port: s.Port, Host: webPlace(s.Mapping), Target: s.Target(), UseTunnel: s.UseTunnel, Temporary: s.ID == 0, traffic: traffic(s.Traffic), Error: ErrorText(s.Err)}
 }
 
 // traffic is a mapping.Traffic.
@@ -170,4 +171,12 @@ func ErrorText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// webPlace is the place of a mapping of the web; "" for a port's.
+func webPlace(m mapping.Mapping) string {
+	if m.Host == "" {
+		return ""
+	}
+	return m.Place()
 }

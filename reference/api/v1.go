@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/keys"
@@ -29,7 +31,8 @@ type Keys interface {
 // Visit is one visitor of a mapped port.
 type Visit struct {
 	ID      string    `json:"id"` // in the log
-	Port    int       `json:"port"`
+	Port    int       `json:"port,omitempty"`
+	Host    string    `json:"host,omitempty"` // in the place of the port, with the path
 	Target  string    `json:"target"`
 	Visitor string    `json:"visitor"`
 	Client  string    `json:"client,omitempty"` // ID of the tunnel that serves it
@@ -40,7 +43,7 @@ type Visit struct {
 
 // mappingShape is a mapping, and what its visitors did.
 type mappingShape struct {
-	Port       int       `json:"port"`
+	Port       int       `json:"port,omitempty"` // 0: it has a host
 	TargetHost string    `json:"target_host"`
 	TargetPort int       `json:"target_port"`
 	UseTunnel  bool      `json:"use_tunnel"`
@@ -81,41 +84,57 @@ func (h *handler) v1Create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", fmt.Sprintf("/api/v1/mappings/%d", m.Port))
-	answer(w, http.StatusCreated, envelope{true, fmt.Sprintf("port %d is mapped", m.Port), mappingShapeOf(mapping.Status{Mapping: m})})
+	w.Header().Set("Location", "/api/v1/mappings/"+url.PathEscape(m.Place()))
+	answer(w, http.StatusCreated, envelope{true, mapped(m), mappingShapeOf(mapping.Status{Mapping: m})})
 	return nil
 }
 
+// mapped says what was made.
+func mapped(m mapping.Mapping) string { return called(m.Place()) + " is mapped" }
+
 func (h *handler) v1Show(w http.ResponseWriter, r *http.Request) error {
-	port, err := portOf(r)
+	place, err := placeOf(r)
 	if err != nil {
 		return err
 	}
 	for _, s := range h.Mappings.List() {
-		if s.Port == port {
-			return ok(w, fmt.Sprintf("the mapping of port %d", port), mappingShapeOf(s))
+		if s.Place() == place {
+			return ok(w, "the mapping of "+called(place), mappingShapeOf(s))
 		}
 	}
-	return mapping.Missing(port)
+	return mapping.Missing(place)
 }
 
 func (h *handler) v1Remove(w http.ResponseWriter, r *http.Request) error {
-	port, err := portOf(r)
+	place, err := placeOf(r)
 	if err == nil {
-		err = h.removeMapping(r, port)
+		err = h.removeMapping(r, place)
 	}
 	if err != nil {
 		return err
 	}
-	return ok(w, fmt.Sprintf("the mapping of port %d is removed", port), map[string]any{"port": port})
+	return ok(w, "the mapping of "+called(place)+" is removed", placed(place, map[string]any{}))
 }
 
-func portOf(r *http.Request) (int, error) {
-	port, err := strconv.Atoi(r.PathValue("port"))
-	if err != nil || port < 1 || port > 65535 {
-		return 0, badRequest("port", "port must be 1 to 65535, not %q", r.PathValue("port"))
+// placeOf is the place that a path names: a port, or a host and what follows it, with %2F for its slashes.
+func placeOf(r *http.Request) (string, error) {
+	place := r.PathValue("place")
+	port, err := strconv.Atoi(place)
+	if host, _, _ := strings.Cut(place, "/"); host == "*" || mapping.ValidHost(strings.TrimPrefix(host, "*.")) {
+		return place, nil
 	}
-	return port, nil
+	if err != nil || port < 1 || port > 65535 {
+		return "", badRequest("port", "port must be 1 to 65535, not %q", place)
+	}
+	return strconv.Itoa(port), nil
+}
+
+// called is a place in a sentence.
+func called(place string) string {
+	if _, err := strconv.Atoi(place); err == nil {
+		return "port " + place
+	}
+	return place
 }
 
 func (h *handler) v1Clients(w http.ResponseWriter, _ *http.Request) error {

@@ -116,11 +116,11 @@ func TestOpenAPIHolds(t *testing.T) {
 	}{
 		{"GET", "/api/v1/mappings", "", nil, nil, 200, `{"mappings":[` + one + "," + two + `]}`},
 		{"POST", "/api/v1/mappings", `{"port":10003,"target_host":"h"}`, nil, nil, 201, `"data":{"port":10003,"target_host":"h","target_port":10003,"use_tunnel":false,"stored":true,`},
-		{"POST", "/api/v1/mappings", `{"port":10003}`, nil, mapping.Exists(10003), 409, `{"field":"port"}`},
+		{"POST", "/api/v1/mappings", `{"port":10003}`, nil, mapping.Exists("10003"), 409, `{"field":"port"}`},
 		{"GET", "/api/v1/mappings/10002", "", nil, nil, 200, `"data":` + two},
 		{"GET", "/api/v1/mappings/10003", "", nil, nil, 404, `{"field":"port"}`},
 		{"DELETE", "/api/v1/mappings/10001", "", nil, nil, 200, `"data":{"port":10001}`},
-		{"DELETE", "/api/v1/mappings/10001", "", nil, mapping.Missing(10001), 404, `{"field":"port"}`},
+		{"DELETE", "/api/v1/mappings/10001", "", nil, mapping.Missing("10001"), 404, `{"field":"port"}`},
 		{"GET", "/api/v1/clients", "", nil, nil, 200, `"clients":[{"id":"t1",`},
 		{"GET", "/api/v1/connections", "", nil, nil, 200, `"data":{"connections":[{"id":"0000000000000001","port":1,"target":"h:1","visitor":"v:1","since":"2024-01-01T12:00:00Z","octets_in":0,"octets_out":0},{"id":"00000000000000ff","port":2,"target":"h:2","visitor":"v:2","client":"t1",`},
 		{"GET", "/api/v1/keys", "", &ring{ids: []string{"home", "work"}}, nil, 200, `{"keys":[{"name":"home","clients":1},{"name":"work","clients":0}]}`},
@@ -198,7 +198,7 @@ func TestOpenAPIRefuses(t *testing.T) {
 	for _, c := range []struct{ method, path, body, field string }{
 		{"GET", "/api/v1/mappings/0", "", "port"},
 		{"DELETE", "/api/v1/mappings/65536", "", "port"},
-		{"DELETE", "/api/v1/mappings/ssh", "", "port"},
+		{"DELETE", "/api/v1/mappings/-1", "", "port"},
 		{"POST", "/api/v1/mappings", `{"prot":1}`, "prot"},
 		{"POST", "/api/v1/keys", `{"name":"a","secret":"b"}`, "secret"},
 		{"GET", "/api/v1/events?kinds=client,all", "", "kinds"},

@@ -5,6 +5,7 @@
 //
 //	server.go  keys of adit-server, those of the source document at their documented places, map among them
 //	client.go  keys of adit-client
+//	web.go     keys of the server that are about the web
 //	log.go     keys of the log, and the logger they ask for
 //	fields.go  a struct as a list of keys: names, defaults and bounds by tags
 //	load.go    flags over environment over file over defaults

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/adit-tunnel/adit/reference/access"
+	"github.com/adit-tunnel/adit/reference/files"
 	"github.com/adit-tunnel/adit/reference/keys"
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/trust"
@@ -87,6 +90,7 @@ type Server struct {
 			Blacklist []int `yaml:"blacklist" live:"yes" range:"1 65535" help:"ports that cannot be mapped"`
 		} `yaml:"port_range"`
 	} `yaml:"security"`
+	Web      Web      `yaml:"web"`
 	Log      Log      `yaml:"log"`
 	Shutdown Shutdown `yaml:"shutdown"`
 
@@ -98,6 +102,12 @@ type Server struct {
 	TLS *trust.Server `yaml:"-"`
 	// Access is what security.api names, read; nil without enable_auth.
 	Access *access.Guard `yaml:"-"`
+	// VisitorKeys are the keys of visitors of the web, in the file of API keys; nil: there are none.
+	VisitorKeys *access.Guard `yaml:"-"`
+	// WebPair is what web.cert_file and key_file name, read; nil without.
+	WebPair *files.Watched[*tls.Certificate] `yaml:"-"`
+	// WebAuthorities is what web.acme.ca names, read; nil: the system's.
+	WebAuthorities *x509.CertPool `yaml:"-"`
 	// Ring is what keys names, read; nil without.
 	Ring *keys.Ring `yaml:"-"`
 }
@@ -122,15 +132,18 @@ type Shutdown struct {
 }
 
 // ParseMap reads one element of map: PORT, PORT=PORT or PORT=HOST:PORT, or the same with FROM-TO in the place of each PORT,
-// or an object.
+// or HOST=PORT or HOST/PATH=HOST:PORT for the web, or an object.
 func ParseMap(text string) ([]mapping.Request, error) {
 	if strings.HasPrefix(text, "{") {
 		var q mapping.Request
 		err := mapping.Decode([]byte(text), &q)
-		if err == nil && (q.Port < 1 || q.Port > 65535) {
+		if err == nil && q.Host == "" && (q.Port < 1 || q.Port > 65535) {
 			err = fmt.Errorf("port must be 1 to 65535, not %d", q.Port)
 		}
 		return []mapping.Request{q}, err
+	}
+	if host, target, ok := strings.Cut(text, "="); ok && strings.Trim(host, "0123456789-") != "" {
+		return parseWebMap(host, target)
 	}
 	bad := func(why string) ([]mapping.Request, error) {
 		return nil, fmt.Errorf("%q: %s; give PORT or PORT=PORT or PORT=HOST:PORT, like 10022=127.0.0.1:22 or 10000-10010=20000-20010", text, why)
@@ -192,6 +205,8 @@ func (c *Server) Rules() mapping.Rules {
 	return mapping.Rules{
 		TunnelEnabled: c.Tunnel.Enabled,
 		Keys:          c.Ring != nil,
+		Web:           c.Web.Listen != "" || c.Web.ListenTLS != "",
+		WebKeys:       c.VisitorKeys != nil,
 		ShortRequests: c.Tunnel.ConnectRequest == "short",
 		TargetOffset:  c.Offset(),
 		PortFrom:      c.PortRange.From,
@@ -297,7 +312,7 @@ func (c *Server) checkAPI(k *checker) {
 		return
 	}
 	for _, key := range []string{section + "keys_file", section + "jwt_key_file"} {
-		if k.given(key) {
+		if k.given(key) && !(c.asksVisitors() && key == section+"keys_file") {
 			k.fail(key, "without "+section+"enable_auth the API asks for no key, and this has no effect; set that to true, or remove this")
 		}
 	}
@@ -337,7 +352,8 @@ func (c *Server) check(k *checker) {
 	}
 	c.checkTLS(k)
 	c.checkOpen(k)
-	seen, rules := map[int]bool{}, c.Rules()
+	c.checkWeb(k)
+	seen, rules := map[string]bool{}, c.Rules()
 	for _, text := range c.Map {
 		all, err := ParseMap(text)
 		if err != nil {
@@ -345,11 +361,15 @@ func (c *Server) check(k *checker) {
 			continue
 		}
 		for _, m := range all {
-			if seen[m.Port] {
+			if seen[m.Place()] && m.Host != "" {
+				k.fail("map", "%s is mapped twice; give each host and path one target", m.Place())
+			} else if seen[m.Place()] {
 				k.fail("map", "port %d is mapped twice; give each port one target", m.Port)
 			}
-			seen[m.Port] = true
-			if _, err := rules.Plan(m); err != nil {
+			seen[m.Place()] = true
+			if _, err := rules.Plan(m); err != nil && m.Host != "" {
+				k.fail("map", "%s: %v", m.Place(), err)
+			} else if err != nil {
 				k.fail("map", "port %d: %v", m.Port, err)
 			}
 		}

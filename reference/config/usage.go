@@ -26,7 +26,7 @@ the environment, that over the file. Lists are separated by commas, or the flag 
 
   --config FILE         YAML or JSON file with the keys below
   --check               look at flags, environment and file, print ok or what is wrong, and end
-  --map PORT[=[HOST:]PORT]  make a mapping that lives as long as the process; it need not be in port_range, and
+  --map PORT[=[HOST:]PORT]  or HOST[/PATH]=[HOST:]PORT: make a mapping that lives as long as the process; it need not be in port_range, and
                         without a HOST it leads to the client's own machine
   --debug               log.level debug
   --completion SHELL    print what makes bash, zsh or fish complete flags

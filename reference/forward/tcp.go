@@ -32,14 +32,7 @@ type Options struct {
 // goes, as o says. It owns visitor from the call on. A visitor that cannot be served, because the dials fail or too
 // many are open, is reset with no byte sent. The end of ctx ends the dial, or resets both sockets.
 func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, targets *Pool, counts *sock.Counts, o Options) error {
-	defer t.active.Add(-1)
-	if n := t.active.Add(1); o.Max > 0 && n > o.Max {
-		visitor.Reset()
-		return ErrBusy
-	}
-	dialCtx, cancel := context.WithTimeout(ctx, cmp.Or(o.DialTimeout, 10*time.Second))
-	service, done, err := targets.Dial(dialCtx, o.From)
-	cancel()
+	service, done, err := t.Dial(ctx, targets, o)
 	if err != nil {
 		visitor.Reset()
 		return err
@@ -53,6 +46,22 @@ func (t *TCP) Forward(ctx context.Context, visitor *sock.TCP, targets *Pool, cou
 		}
 	}
 	return Relay(ctx, visitor, service, counts, o.Limits)
+}
+
+// Dial connects to one of targets for a visitor, unless too many are there. Done is to be called when the visitor is gone.
+func (t *TCP) Dial(ctx context.Context, targets *Pool, o Options) (service *sock.TCP, done func(), err error) {
+	if n := t.active.Add(1); o.Max > 0 && n > o.Max {
+		t.active.Add(-1)
+		return nil, nil, ErrBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(o.DialTimeout, 10*time.Second))
+	defer cancel()
+	service, left, err := targets.Dial(ctx, o.From)
+	if err != nil {
+		t.active.Add(-1)
+		return nil, nil, err
+	}
+	return service, func() { left(); t.active.Add(-1) }, nil
 }
 
 // Active is the number of visitors being served or dialled for.

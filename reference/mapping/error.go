@@ -1,6 +1,9 @@
 package mapping
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Kind is the sort of a refusal.
 type Kind int
@@ -32,14 +35,22 @@ func (e *Error) Error() string {
 	return e.Field + " " + e.Reason
 }
 
-// Exists refuses a second mapping of a port (API-005).
-func Exists(port int) *Error {
-	return refuse(Conflict, "port", "%d has a mapping; remove that first, or use another port", port)
+// Exists refuses a second mapping of a place (API-005).
+func Exists(place string) *Error {
+	return refuse(Conflict, fieldOf(place), "%s has a mapping; remove that first, or use another", place)
 }
 
-// Missing refuses a port that has no mapping (API-008).
-func Missing(port int) *Error {
-	return refuse(NotFound, "port", "%d has no mapping; the list of mappings shows those there are", port)
+// Missing refuses a place that has no mapping (API-008).
+func Missing(place string) *Error {
+	return refuse(NotFound, fieldOf(place), "%s has no mapping; the list of mappings shows those there are", place)
+}
+
+// fieldOf is the field that says a place.
+func fieldOf(place string) string {
+	if _, err := strconv.Atoi(place); err != nil {
+		return "host"
+	}
+	return "port"
 }
 
 func refuse(kind Kind, field, format string, args ...any) *Error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 
 var errClosed = &Error{Kind: Unavailable, Reason: "the server is stopping"}
 
-// Manager makes and removes mappings, at most one change of a port at a time. Its methods may be called at
+// Manager makes and removes mappings, at most one change of a place at a time. Its methods may be called at
 // the same time from any number of goroutines.
 type Manager struct {
 	store  Store
@@ -29,8 +30,8 @@ type Manager struct {
 
 	mu      sync.Mutex // guards the following fields
 	rules   Rules
-	ports   map[int]*served // nil: a change of this port is under way
-	changes sync.WaitGroup  // those under way; none begins once closed
+	places  map[string]*served // nil: a change of this place is under way
+	changes sync.WaitGroup     // those under way; none begins once closed
 	closed  bool
 }
 
@@ -47,15 +48,17 @@ type served struct {
 
 // NewManager returns a manager without mappings.
 func NewManager(rules Rules, store Store, listen ListenFunc, log *slog.Logger) *Manager {
-	return &Manager{rules: rules, store: store, listen: listen, log: log, ports: make(map[int]*served)}
+	return &Manager{rules: rules, store: store, listen: listen, log: log, places: make(map[string]*served)}
 }
 
 // Create makes a mapping: bound, stored and served when it returns, or nothing of it left (API-004).
 func (g *Manager) Create(ctx context.Context, q Request) (Mapping, error) {
 	// The port first: what is omitted is derived from it.
 	rules := g.rulesNow()
-	if err := rules.Allows(q.Port); err != nil {
-		return Mapping{}, err
+	if q.Host == "" {
+		if err := rules.Allows(q.Port); err != nil {
+			return Mapping{}, err
+		}
 	}
 	m, err := rules.plan(q)
 	if err != nil {
@@ -78,19 +81,19 @@ func (g *Manager) Add(q Request) error {
 }
 
 func (g *Manager) create(m Mapping, keep func(Mapping) (Mapping, error)) (Mapping, error) {
-	if err := g.claim(m.Port); err != nil {
+	if err := g.claim(m.Place()); err != nil {
 		return Mapping{}, err
 	}
 	m.CreatedAt = now()
 	l, err := g.bind(m) // API-002: success only when the port is bound
 	if err != nil {
-		g.settle(m.Port, nil)
+		g.settle(m.Place(), nil)
 		return Mapping{}, err
 	}
 	kept, err := keep(m) // API-003: and only when the mapping is stored
 	if err != nil {
 		l.Close()
-		g.settle(m.Port, nil)
+		g.settle(m.Place(), nil)
 		return Mapping{}, err
 	}
 	s := g.serve(kept, l, nil)
@@ -108,7 +111,7 @@ func (g *Manager) Restore(ctx context.Context) error {
 		return err
 	}
 	for _, m := range all {
-		if err := g.claim(m.Port); err != nil {
+		if err := g.claim(m.Place()); err != nil {
 			return fmt.Errorf("stored mapping: %w", err)
 		}
 		l, err := g.bind(m)
@@ -119,22 +122,22 @@ func (g *Manager) Restore(ctx context.Context) error {
 	return nil
 }
 
-// Remove ends the mapping of port: deleted from the store and closed to new visitors when it returns
+// Remove ends the mapping of a place: deleted from the store and closed to new visitors when it returns
 // (API-007). Visitors that came before go on.
-func (g *Manager) Remove(ctx context.Context, port int) error {
-	s, err := g.take(port)
+func (g *Manager) Remove(ctx context.Context, place string) error {
+	s, err := g.take(place)
 	if err != nil {
 		return err
 	}
 	if s.ID != 0 {
-		err := g.store.Remove(context.WithoutCancel(ctx), port)
+		err := g.store.Remove(context.WithoutCancel(ctx), place)
 		if e, ok := errors.AsType[*Error](err); err != nil && !(ok && e.Kind == NotFound) {
-			g.settle(port, s)
+			g.settle(place, s)
 			return err
 		}
 	}
 	g.halt(s)
-	g.settle(port, nil)
+	g.settle(place, nil)
 	s.log.Info("mapping removed")
 	return nil
 }
@@ -143,7 +146,7 @@ func (g *Manager) Remove(ctx context.Context, port int) error {
 func (g *Manager) Has(port int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, has := g.ports[port]
+	_, has := g.places[strconv.Itoa(port)]
 	return has
 }
 
@@ -152,7 +155,7 @@ func (g *Manager) List() []Status {
 	var all []Status
 	var listeners []Listener
 	g.mu.Lock()
-	for _, s := range g.ports {
+	for _, s := range g.places {
 		if s != nil {
 			all = append(all, Status{Mapping: s.Mapping, Err: s.err})
 			listeners = append(listeners, s.listener)
@@ -164,7 +167,9 @@ func (g *Manager) List() []Status {
 			all[i].Traffic = l.Traffic()
 		}
 	}
-	slices.SortFunc(all, func(a, b Status) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Port, b.Port)) })
+	slices.SortFunc(all, func(a, b Status) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Place(), b.Place()))
+	})
 	return all
 }
 
@@ -174,50 +179,50 @@ func (g *Manager) Close() {
 	g.closed = true
 	g.mu.Unlock()
 	g.changes.Wait()
-	for _, s := range g.ports { // nobody changes it any more
+	for _, s := range g.places { // nobody changes it any more
 		g.halt(s)
 	}
 }
 
-// claim reserves a port for a change.
-func (g *Manager) claim(port int) error {
+// claim reserves a place for a change.
+func (g *Manager) claim(place string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return errClosed
 	}
-	if _, has := g.ports[port]; has {
-		return Exists(port)
+	if _, has := g.places[place]; has {
+		return Exists(place)
 	}
-	g.ports[port] = nil
+	g.places[place] = nil
 	g.changes.Add(1)
 	return nil
 }
 
-// take reserves a port that has a mapping for a change of that.
-func (g *Manager) take(port int) (*served, error) {
+// take reserves a place that has a mapping for a change of that.
+func (g *Manager) take(place string) (*served, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.ports[port]
+	s := g.places[place]
 	switch {
 	case g.closed:
 		return nil, errClosed
 	case s == nil:
-		return nil, Missing(port)
+		return nil, Missing(place)
 	}
-	g.ports[port] = nil
+	g.places[place] = nil
 	g.changes.Add(1)
 	return s, nil
 }
 
-// settle ends a change of port that leaves it with s, or without a mapping.
-func (g *Manager) settle(port int, s *served) {
+// settle ends a change of a place that leaves it with s, or without a mapping.
+func (g *Manager) settle(place string, s *served) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s == nil {
-		delete(g.ports, port)
+		delete(g.places, place)
 	} else {
-		g.ports[port] = s
+		g.places[place] = s
 	}
 	g.changes.Done()
 }
@@ -235,11 +240,11 @@ func (g *Manager) bind(m Mapping) (Listener, error) {
 func (g *Manager) serve(m Mapping, l Listener, err error) *served {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &served{
-		Mapping: m, log: g.log.With("port", m.Port), stop: stop, done: make(chan struct{}),
+		Mapping: m, log: g.log.With(m.Attr()), stop: stop, done: make(chan struct{}),
 		listener: l, err: err,
 	}
 	go g.run(ctx, s, l)
-	g.settle(m.Port, s)
+	g.settle(m.Place(), s)
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,13 +33,13 @@ func (s *shelf) Create(_ context.Context, m Mapping) (Mapping, error) {
 	return m, nil
 }
 
-func (s *shelf) Remove(_ context.Context, port int) error {
+func (s *shelf) Remove(_ context.Context, place string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := len(s.rows)
-	s.rows = slices.DeleteFunc(s.rows, func(m Mapping) bool { return m.Port == port })
+	s.rows = slices.DeleteFunc(s.rows, func(m Mapping) bool { return m.Place() == place })
 	if s.broken == nil && len(s.rows) == before {
-		return Missing(port)
+		return Missing(place)
 	}
 	return s.broken
 }
@@ -71,7 +72,7 @@ func (p *ports) listen(m Mapping) (Listener, error) {
 	time.Sleep(binding)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken[number] || slices.Contains(p.open, number) {
+	if p.taken[number] || number != 0 && slices.Contains(p.open, number) {
 		return nil, refuse(Conflict, "port", "%d: another program has it", number)
 	}
 	p.open = append(p.open, number)
@@ -177,17 +178,17 @@ func TestCreateListRemove(t *testing.T) {
 			if _, err := r.Create(t.Context(), Request{Port: port}); err != nil {
 				t.Errorf("Create at the edge of the range: %v", err)
 			}
-			if err := r.Remove(t.Context(), port); err != nil {
+			if err := r.Remove(t.Context(), strconv.Itoa(port)); err != nil {
 				t.Error(err)
 			}
 		}
-		wantKind(t, "Remove of a port without mapping", r.Remove(t.Context(), 1999), NotFound, "port")
+		wantKind(t, "Remove of a port without mapping", r.Remove(t.Context(), "1999"), NotFound, "port")
 		for _, port := range []int{1022, 1} {
-			if err := r.Remove(t.Context(), port); err != nil {
+			if err := r.Remove(t.Context(), strconv.Itoa(port)); err != nil {
 				t.Errorf("Remove(%d) = %v", port, err)
 			}
 		}
-		wantKind(t, "a second Remove", r.Remove(t.Context(), 1022), NotFound, "port")
+		wantKind(t, "a second Remove", r.Remove(t.Context(), "1022"), NotFound, "port")
 		r.wantListed(t, "after two Removes", 1011)
 		if len(r.store.rows) != 1 || !slices.Equal(r.ports.open, []int{1011}) {
 			t.Errorf("after two Removes the store has %v, ports %v are open; want 1011 alone", r.store.rows, r.ports.open)
@@ -213,7 +214,7 @@ func TestRemoveWaitsForThePort(t *testing.T) {
 				wantKind(t, "Create during a Remove", err, Conflict, "port")
 				r.wantListed(t, "during a Remove")
 			}()
-			if err := r.Remove(t.Context(), 1022); err != nil || time.Since(start) != c.want {
+			if err := r.Remove(t.Context(), "1022"); err != nil || time.Since(start) != c.want {
 				t.Errorf("Remove of a port that takes %v to close and %v to serve = %v after %v; want %v", c.closing, c.lasting, err, time.Since(start), c.want)
 			}
 			if _, err := r.Create(t.Context(), Request{Port: 1022}); err != nil {
@@ -240,7 +241,7 @@ func TestFailedChangesLeaveAllAsItWas(t *testing.T) {
 		if _, err := r.Create(t.Context(), Request{Port: 1023}); !errors.Is(err, r.store.broken) {
 			t.Errorf("Create = %v; want the store's error", err)
 		}
-		if err := r.Remove(t.Context(), 1022); !errors.Is(err, r.store.broken) {
+		if err := r.Remove(t.Context(), "1022"); !errors.Is(err, r.store.broken) {
 			t.Errorf("Remove = %v; want the store's error", err)
 		}
 		r.wantListed(t, "after failures", 1022)
@@ -274,7 +275,7 @@ func TestRestore(t *testing.T) {
 		if s := r.List()[1]; s.Err != nil || s.Total != 1002 {
 			t.Errorf("status once its port is free = %+v; want it served", s)
 		}
-		if err := r.Remove(t.Context(), 1666); err != nil {
+		if err := r.Remove(t.Context(), "1666"); err != nil {
 			t.Errorf("Remove of a mapping that waits = %v", err)
 		}
 		r.wantListed(t, "without the one that waited", 1001, 1002, 1003)
@@ -301,7 +302,7 @@ func TestNothingChangesAfterClose(t *testing.T) {
 		_, err := r.Create(t.Context(), Request{Port: 1023})
 		wantKind(t, "Create", err, Unavailable, "")
 		wantKind(t, "Add", r.Add(Request{Port: 1023, TargetPort: new(1)}), Unavailable, "")
-		wantKind(t, "Remove", r.Remove(t.Context(), 1022), Unavailable, "")
+		wantKind(t, "Remove", r.Remove(t.Context(), "1022"), Unavailable, "")
 		if len(r.store.rows) != 1 {
 			t.Errorf("stored: %v; want the mapping still", r.store.rows)
 		}
@@ -321,7 +322,7 @@ func TestAPortBoundTooLateIsGivenBack(t *testing.T) {
 		r.ports.binding = time.Hour
 		r.ports.mu.Unlock()
 		time.Sleep(time.Minute) // it is being bound
-		if err := r.Remove(t.Context(), 1002); err != nil {
+		if err := r.Remove(t.Context(), "1002"); err != nil {
 			t.Errorf("Remove = %v", err)
 		}
 		if len(r.ports.open) > 0 {

@@ -2,16 +2,17 @@ package mapping
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
 	"time"
 )
 
-// A Mapping is a public port and what it leads to.
+// A Mapping is a public port, or a host name of the web, and what it leads to.
 type Mapping struct {
 	ID         int64  // given by the store and never used again; 0: not stored
-	Port       int    // the server's port
+	Port       int    // the server's port; 0: visitors come by Host and Path
 	TargetHost string // "": the client's choice (short requests)
 	TargetPort int
 	UseTunnel  bool   // through a client; otherwise the server connects itself
@@ -21,6 +22,25 @@ type Mapping struct {
 	Name       string // what their client has to call itself; "": anything
 	CreatedAt  time.Time
 	Options
+}
+
+// Place is what visitors come by, of which each has one mapping: a port like 10080, or a host with a path behind it like
+// app.example.org/api.
+func (m Mapping) Place() string { return placeOf(m.Port, m.Options) }
+
+func placeOf(port int, o Options) string {
+	if o.Host != "" {
+		return o.Host + o.Path
+	}
+	return strconv.Itoa(port)
+}
+
+// Attr is the place in a line of the log.
+func (m Mapping) Attr() slog.Attr {
+	if m.Host != "" {
+		return slog.String("host", m.Place())
+	}
+	return slog.Int("port", m.Port)
 }
 
 // Target is where the mapping leads, host:port, or the name of a service.
@@ -48,7 +68,7 @@ func (m Mapping) AllTargets() []string { return append([]string{m.Target()}, m.T
 
 // A Request asks for a mapping. What is left out is filled in by the [Rules]. [Decode] reads it from JSON.
 type Request struct {
-	Port       int    `json:"port"`
+	Port       int    `json:"port,omitempty"`        // 0: left out, where there is a host
 	TargetHost string `json:"target_host,omitempty"` // "": left out
 	TargetPort *int   `json:"target_port,omitempty"` // nil: left out
 	UseTunnel  *bool  `json:"use_tunnel,omitempty"`  // nil: left out
@@ -58,6 +78,9 @@ type Request struct {
 	Name       string `json:"name,omitempty"`
 	Options
 }
+
+// Place is the place that it asks for, as [Mapping.Place] says it.
+func (q Request) Place() string { return placeOf(q.Port, q.Options) }
 
 // Status is a mapping as it is served now.
 type Status struct {
@@ -89,10 +112,10 @@ type TargetState struct {
 // Store keeps mappings beyond the end of the process. Its methods may be called at the same time.
 type Store interface {
 	// Create stores m and returns it with its ID. When it returns, the mapping is safe (API-003). The error
-	// is [Exists] when the port has a mapping.
+	// is [Exists] when the place has a mapping.
 	Create(ctx context.Context, m Mapping) (Mapping, error)
-	// Remove deletes the mapping of port, for good when it returns. The error is [Missing] when there is none.
-	Remove(ctx context.Context, port int) error
+	// Remove deletes the mapping of a place, for good when it returns. The error is [Missing] when there is none.
+	Remove(ctx context.Context, place string) error
 	// List returns all mappings in the order of their making.
 	List(ctx context.Context) ([]Mapping, error)
 }

@@ -18,6 +18,9 @@ import (
 // Options are what may be said of a mapping beside where it leads, in the API, the file and the store alike. The zero value
 // of each says nothing.
 type Options struct {
+	Host           string   `json:"host,omitempty"`            // in the place of a port: the name that visitors of the web ask for, or *.DOMAIN, or *
+	Path           string   `json:"path,omitempty"`            // beside host: what the path has to begin with; "": anything
+	Users          []string `json:"users,omitempty"`           // beside host: names of keys of role visit, one of which is asked for; none: nothing is
 	Network        string   `json:"network,omitempty"`         // tcp, udp or tcp+udp; "": tcp
 	Allow          []string `json:"allow,omitempty"`           // addresses or CIDRs of visitors that may come; none: any
 	Deny           []string `json:"deny,omitempty"`            // those that may not, allowed or not
@@ -47,7 +50,7 @@ const leastRate, mostRate = 1 << 10, 1 << 40
 // check refuses options that cannot be, or that do not go with the rest of the mapping.
 func (m Mapping) check() error {
 	if err := cmp.Or(
-		checkPrefixes("allow", m.Allow), checkPrefixes("deny", m.Deny),
+		m.checkWeb(), checkPrefixes("allow", m.Allow), checkPrefixes("deny", m.Deny),
 		checkSeats("max_connections", m.MaxConnections), checkSeats("max_per_address", m.MaxPerAddress),
 		checkRate("rate_up", m.RateUp), checkRate("rate_down", m.RateDown),
 	); err != nil {

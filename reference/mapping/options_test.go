@@ -11,7 +11,7 @@ import (
 
 // all is a request that sets every field.
 const all = `{"port":10022,"target_host":"h","target_port":22,"use_tunnel":true,"client":"10.0.0.1","service":"ssh","key":"home","name":"n","allow":["192.0.2.0/24"],"deny":["192.0.2.7"],` +
-	`"max_connections":3,"max_per_address":2,"idle_timeout":"10m","rate_up":"512KiB","rate_down":1048576,"proxy_protocol":"v2","network":"tcp","targets":["b:1"],"balance":"source_hash","health_check":"5s"}`
+	`"max_connections":3,"max_per_address":2,"idle_timeout":"10m","rate_up":"512KiB","rate_down":1048576,"proxy_protocol":"v2","network":"tcp","targets":["b:1"],"balance":"source_hash","health_check":"5s","host":"a.example.org","path":"/api","users":["ann"]}`
 
 func TestDecodeReadsEveryField(t *testing.T) {
 	var got Request
@@ -22,6 +22,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 		Allow: []string{"192.0.2.0/24"}, Deny: []string{"192.0.2.7"}, MaxConnections: 3, MaxPerAddress: 2,
 		IdleTimeout: Duration(10 * time.Minute), RateUp: 512 << 10, RateDown: 1 << 20, ProxyProtocol: "v2", Network: "tcp",
 		Targets: []string{"b:1"}, Balance: "source_hash", HealthCheck: Duration(5 * time.Second),
+		Host: "a.example.org", Path: "/api", Users: []string{"ann"},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Decode = %+v; want %+v", got, want)

@@ -20,10 +20,10 @@ func (g *Manager) rulesNow() Rules {
 func (g *Manager) Reload(rules Rules, all []Request) error {
 	g.mu.Lock()
 	g.rules = rules
-	ended := map[int]bool{}
-	for port, s := range g.ports {
+	ended := map[string]bool{}
+	for place, s := range g.places {
 		if s != nil && s.ID == 0 {
-			ended[port] = true
+			ended[place] = true
 		}
 	}
 	g.mu.Unlock()
@@ -36,10 +36,10 @@ func (g *Manager) Reload(rules Rules, all []Request) error {
 			continue
 		}
 		wanted = append(wanted, m)
-		delete(ended, m.Port)
+		delete(ended, m.Place())
 	}
-	for _, port := range slices.Sorted(maps.Keys(ended)) {
-		errs = append(errs, g.Remove(context.Background(), port))
+	for _, place := range slices.Sorted(maps.Keys(ended)) {
+		errs = append(errs, g.Remove(context.Background(), place))
 	}
 	for _, m := range wanted {
 		errs = append(errs, g.become(m))
@@ -47,9 +47,9 @@ func (g *Manager) Reload(rules Rules, all []Request) error {
 	return errors.Join(errs...)
 }
 
-// become makes m the mapping of its port, unless that has a stored one.
+// become makes m the mapping of its place, unless that has a stored one.
 func (g *Manager) become(m Mapping) error {
-	s, err := g.take(m.Port)
+	s, err := g.take(m.Place())
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind == NotFound {
 		return g.serveLater(m)
 	}
@@ -59,10 +59,10 @@ func (g *Manager) become(m Mapping) error {
 	m.CreatedAt = s.CreatedAt
 	switch {
 	case s.ID != 0:
-		g.settle(m.Port, s)
-		return Exists(m.Port)
+		g.settle(m.Place(), s)
+		return Exists(m.Place())
 	case reflect.DeepEqual(m, s.Mapping):
-		g.settle(m.Port, s)
+		g.settle(m.Place(), s)
 		return nil
 	}
 	g.mu.Lock()
@@ -72,18 +72,18 @@ func (g *Manager) become(m Mapping) error {
 		g.mu.Lock()
 		s.Mapping = m
 		g.mu.Unlock()
-		g.settle(m.Port, s)
+		g.settle(m.Place(), s)
 		s.log.Info("mapping changed", "target", m.Target(), "use_tunnel", m.UseTunnel)
 		return nil
 	}
 	g.halt(s)
-	g.settle(m.Port, nil)
+	g.settle(m.Place(), nil)
 	return g.serveLater(m)
 }
 
 // serveLater serves m, as soon as its port can be bound.
 func (g *Manager) serveLater(m Mapping) error {
-	if err := g.claim(m.Port); err != nil {
+	if err := g.claim(m.Place()); err != nil {
 		return err
 	}
 	m.CreatedAt = now()

@@ -3,12 +3,13 @@ package mapping
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
 
 // listenerOf is that of a port.
-func (r *rig) listenerOf(number int) *port { return r.Manager.ports[number].listener.(*port) }
+func (r *rig) listenerOf(number int) *port { return r.Manager.places[strconv.Itoa(number)].listener.(*port) }
 
 func TestReloadChangesWhatIsNotTheSame(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

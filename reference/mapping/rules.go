@@ -12,6 +12,8 @@ import (
 type Rules struct {
 	TunnelEnabled     bool  // mappings may use the tunnel, and do unless they say otherwise
 	Keys              bool  // clients have keys, which mappings may name
+	Web               bool  // mappings may have a host
+	WebKeys           bool  // and users
 	ShortRequests     bool  // an omitted target host is the client's choice, not its 127.0.0.1
 	TargetOffset      int   // an omitted target port is the mapped port less this
 	PortFrom, PortEnd int   // ports that Create may map; they do not bind the operator's own Add, which is -map
@@ -47,8 +49,10 @@ func (r *Rules) notBlacklisted(port int) error {
 
 // Plan is plan for a mapping of the operator's own, which port_range does not bind.
 func (r *Rules) Plan(q Request) (Mapping, error) {
-	if err := r.usable(q.Port); err != nil {
-		return Mapping{}, err
+	if q.Host == "" {
+		if err := r.usable(q.Port); err != nil {
+			return Mapping{}, err
+		}
 	}
 	return r.plan(q)
 }
@@ -59,6 +63,9 @@ func (r *Rules) plan(q Request) (Mapping, error) {
 	m := Mapping{Port: q.Port, UseTunnel: r.TunnelEnabled, Client: q.Client, Service: q.Service, Key: q.Key, Name: q.Name, Options: q.Options}
 	if q.UseTunnel != nil {
 		m.UseTunnel = *q.UseTunnel
+	}
+	if err := r.planWeb(&m); err != nil {
+		return m, err
 	}
 	if m.UseTunnel && !r.TunnelEnabled {
 		return m, refuse(Invalid, "use_tunnel", "needs the tunnel, which is off; set tunnel.enabled, or use_tunnel to false")
@@ -132,6 +139,8 @@ func (r *Rules) targetPort(q Request, tunnel bool) (int, error) {
 	case q.TargetPort != nil:
 		port = *q.TargetPort
 		why = fmt.Sprintf(", not %d", port)
+	case q.Host != "":
+		port = 80
 	case tunnel:
 		port -= r.TargetOffset
 		why = fmt.Sprintf(": it was omitted, and port %d less tunnel.target_offset %d is %d; give target_port", q.Port, r.TargetOffset, port)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func TestAMappingOfUDP(t *testing.T) {
 	port := s.mappings.List()[0].Port
 	_, err := s.mappings.Create(t.Context(), mapping.Request{Port: port, TargetPort: new(1)})
 	wantRefused(t, "a mapping of the same port", err, mapping.Conflict, "port")
-	if err := s.mappings.Remove(t.Context(), port); err != nil {
+	if err := s.mappings.Remove(t.Context(), strconv.Itoa(port)); err != nil {
 		t.Fatal(err)
 	}
 	c, err := net.ListenPacket("udp", addr)

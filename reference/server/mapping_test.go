@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,16 +92,16 @@ func TestLifeOfAMapping(t *testing.T) {
 	wantEcho(t, "after the second Create", local(port))
 	_, err = s.mappings.Create(t.Context(), mapping.Request{Port: 65001})
 	wantRefused(t, "Create outside of port_range", err, mapping.Invalid, "port") // API-006
-	wantRefused(t, "Remove of another port", s.mappings.Remove(t.Context(), 65001), mapping.NotFound, "port")
+	wantRefused(t, "Remove of another port", s.mappings.Remove(t.Context(), strconv.Itoa(65001)), mapping.NotFound, "port")
 
 	c := dial(t, local(port))
 	wantEchoOn(t, "a visitor before Remove", c)
-	if err := s.mappings.Remove(t.Context(), port); err != nil {
+	if err := s.mappings.Remove(t.Context(), strconv.Itoa(port)); err != nil {
 		t.Fatal(err)
 	}
 	wantClosed(t, "after Remove", local(port))
 	wantEchoOn(t, "that visitor after Remove", c)
-	wantRefused(t, "a second Remove", s.mappings.Remove(t.Context(), port), mapping.NotFound, "port") // API-008
+	wantRefused(t, "a second Remove", s.mappings.Remove(t.Context(), strconv.Itoa(port)), mapping.NotFound, "port") // API-008
 	if ports := s.ports(); len(ports) != 0 {
 		t.Errorf("List after Remove has ports %v", ports)
 	}
@@ -120,7 +121,7 @@ func TestARemovedPortIsFreeAtOnce(t *testing.T) {
 		if err := s.mappings.Add(mapping.Request{Port: port, TargetPort: new(22)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.mappings.Remove(t.Context(), port); err != nil {
+		if err := s.mappings.Remove(t.Context(), strconv.Itoa(port)); err != nil {
 			t.Fatal(err)
 		}
 		l, err := net.Listen("tcp", local(port))
@@ -159,7 +160,7 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 	if ports := s.ports(); len(ports) != 1 {
 		t.Errorf("List = %v; want the first mapping alone", ports)
 	}
-	if err := s.mappings.Remove(t.Context(), s.ports()[0]); err == nil || len(s.ports()) != 1 {
+	if err := s.mappings.Remove(t.Context(), strconv.Itoa(s.ports()[0])); err == nil || len(s.ports()) != 1 {
 		t.Errorf("Remove = %v, listed %v; want a failure and the mapping as it was", err, s.ports())
 	}
 }
@@ -232,7 +233,7 @@ func TestAMappingThatWaitsCanBeRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := run(t, cfg)
-	if err := s.mappings.Remove(t.Context(), port); err != nil {
+	if err := s.mappings.Remove(t.Context(), strconv.Itoa(port)); err != nil {
 		t.Errorf("Remove = %v", err)
 	}
 	if stored, err := cfg.Store.List(t.Context()); err != nil || len(stored) != 0 || len(s.ports()) != 0 {
@@ -269,7 +270,7 @@ func TestMapsOfTheCommandLine(t *testing.T) {
 	if stored, err := cfg.Store.List(t.Context()); err != nil || len(stored) != 0 {
 		t.Errorf("stored %v, %v; want nothing", stored, err)
 	}
-	if err := s.mappings.Remove(t.Context(), free); err != nil {
+	if err := s.mappings.Remove(t.Context(), strconv.Itoa(free)); err != nil {
 		t.Errorf("Remove = %v", err)
 	}
 }

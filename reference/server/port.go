@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
@@ -19,6 +20,7 @@ type port struct {
 	server   *Server
 	listener *net.TCPListener // nil: no visitors come by TCP
 	datagram *net.UDPConn     // nil: none come by UDP
+	web      chan struct{}    // visitors come by a host, until it is closed; nil: they do not
 	binding  *binding         // that it is the port of; nil: a mapping's
 	terms    atomic.Pointer[terms]
 	serving  chan struct{}  // closed once Serve has begun
@@ -45,6 +47,9 @@ type terms struct {
 
 // listenPort binds the port of a mapping.
 func (s *Server) listenPort(m mapping.Mapping) (mapping.Listener, error) {
+	if m.Host != "" {
+		return s.listenWeb(m)
+	}
 	if who := s.groups.holder(m.Port); who != "" {
 		return nil, &mapping.Error{Kind: mapping.Conflict, Field: "port", Reason: fmt.Sprintf("%d is one that a client has asked for (%s); use another, or end that client", m.Port, who)}
 	}
@@ -76,7 +81,7 @@ func (p *port) newTerms(m mapping.Mapping) *terms {
 	if !m.UseTunnel {
 		t.pool = forward.NewPool(forward.PoolConfig{
 			Targets: m.AllTargets(), Balance: m.Balance, Check: time.Duration(m.HealthCheck),
-			Changed: func(target string, up bool, err error) { p.targetChanged(m.Port, target, up, err) },
+			Changed: func(target string, up bool, err error) { p.targetChanged(m.Attr(), target, up, err) },
 		})
 	}
 	return t
@@ -100,7 +105,11 @@ func (p *port) Serve() {
 		p.running.Go(p.serveDatagrams)
 	}
 	if p.listener != nil {
-		p.server.acceptLoop(p.listener, p.server.log.With("port", t.mapping.Port), p.acceptVisitor)
+		p.server.acceptLoop(p.listener, p.server.log.With(t.mapping.Attr()), p.acceptVisitor)
+		p.end()
+	}
+	if p.web != nil {
+		p.serveWeb(t.mapping)
 		p.end()
 	}
 	p.running.Wait()
@@ -112,7 +121,7 @@ func (p *port) Serve() {
 func (p *port) Change(m mapping.Mapping) bool {
 	<-p.serving
 	old := p.terms.Load()
-	if m.UDP() || old.mapping.UDP() {
+	if p.web != nil || m.UDP() || old.mapping.UDP() {
 		return false
 	}
 	t := p.newTerms(m)
@@ -134,14 +143,17 @@ func (p *port) Close() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.web != nil && !p.closed {
+		close(p.web)
+	}
 	p.closed = true
 	p.end() // also of a port that never served
 	p.forgetLocked()
 }
 
 // targetChanged logs what checks found.
-func (p *port) targetChanged(number int, target string, up bool, err error) {
-	log := p.server.log.With("port", number, "target", target)
+func (p *port) targetChanged(place slog.Attr, target string, up bool, err error) {
+	log := p.server.log.With(place, "target", target)
 	if up {
 		log.Info("target up again")
 	} else {

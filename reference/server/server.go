@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/mapping"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/trust"
+	"github.com/adit-tunnel/adit/reference/web"
 	"github.com/adit-tunnel/adit/spec"
 )
 
@@ -56,6 +56,12 @@ type Config struct {
 	VisitorProxies        []netip.Prefix // balancers whose PROXY header names the visitor's address
 	MaxVisitors           int            // visitors at once of all mappings; 0: no bound
 	MaxVisitorsPerAddress int            // the same of one address
+
+	Web              web.Config // of mappings that have a host; the server sets its Logger
+	WebListen        string     // host:port of visitors without TLS; "": nowhere
+	WebListenTLS     string     // of those with it, for which there have to be certificates
+	MaxWeb           int        // their connections at once; 0: no bound
+	MaxWebPerAddress int        // the same of one address, but for trusted balancers
 
 	DialTimeout  time.Duration // of direct mappings; 0: 10 s
 	MaxDirect    int           // visitors at once of all direct mappings; 0: no bound
@@ -92,10 +98,14 @@ type Server struct {
 	groups   *groups
 	mappings *mapping.Manager
 	direct   forward.TCP
-	visitors crowd // of all mappings
+	visitors crowd       // of all mappings
+	web      *web.Server // nil: there is none
+	webCrowd crowd
 
 	tunnelListener *net.TCPListener // nil: the tunnel is off
 	tls            *tls.Config      // nil: tunnels are not encrypted
+	webListener    *net.TCPListener // nil: nobody comes without TLS
+	webTLS         *net.TCPListener // nil: nobody comes with it
 	apiListener    *net.TCPListener
 	api            *http.Server
 	profiles       net.Listener // nil: there are none
@@ -135,6 +145,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.registry.auth = cfg.Keys != nil
 	s.current.Store(&s.cfg)
 	s.visitors.bound(cfg.MaxVisitors, cfg.MaxVisitorsPerAddress)
+	s.beginWeb()
 	s.relaying, s.cutRelays = context.WithCancel(context.Background())
 	s.learning, s.endLearn = context.WithCancel(s.relaying)
 	var err error
@@ -187,31 +198,28 @@ func (s *Server) bind() (err error) {
 		return fmt.Errorf("api.listen_host %s: without authentication the API listens on this machine alone; set security.api.enable_auth, or listen on 127.0.0.1", s.cfg.APIHost)
 	}
 	if s.cfg.Profiling != "" {
-		host, port, err := net.SplitHostPort(s.cfg.Profiling)
-		n, nerr := strconv.Atoi(port)
-		if err = cmp.Or(err, nerr); err == nil {
-			var l *net.TCPListener
-			if l, err = listen(host, n); err == nil {
-				s.profiles = l
-			}
-		}
+		l, err := s.listenAt(s.cfg.Profiling)
 		if err != nil {
 			return fmt.Errorf("api.profiling %w", err)
 		}
+		s.profiles = l
+	}
+	if err := s.bindWeb(); err != nil {
+		return err
 	}
 	if err := s.mappings.Restore(context.Background()); err != nil {
 		return err
 	}
 	for _, r := range s.cfg.Maps {
 		if err := s.mappings.Add(r); err != nil {
-			return fmt.Errorf("map %d: %w", r.Port, err)
+			return fmt.Errorf("map %s: %w", r.Place(), err)
 		}
 	}
 	return nil
 }
 
 func (s *Server) unbind() {
-	for _, l := range []*net.TCPListener{s.tunnelListener, s.apiListener} {
+	for _, l := range []*net.TCPListener{s.tunnelListener, s.apiListener, s.webListener, s.webTLS} {
 		if l != nil {
 			l.Close()
 		}
@@ -242,6 +250,7 @@ func (s *Server) Run(ctx context.Context) {
 	if s.profiles != nil {
 		s.answering.Go(func() { _ = s.profiling.Serve(s.profiles) }) // its end is Close
 	}
+	s.runWeb()
 	if s.cfg.Keys != nil {
 		s.watching.Go(s.watchKeys)
 	}
@@ -273,6 +282,7 @@ func (s *Server) logReady() {
 	if n := len(s.handed); n > 0 {
 		args = append(args, "handed_over", n)
 	}
+	args = append(args, s.webAt()...)
 	s.warnOfStrangers()
 	s.warnOfAPI()
 	s.log.Info("ready", args...)
@@ -303,6 +313,10 @@ func (s *Server) drain() {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.now().DrainTimeout, session.ErrDrainTimeout)
 	defer cancel()
 	s.draining.Store(true)
+	var closing sync.WaitGroup
+	if s.web != nil {
+		closing.Go(func() { s.web.Close(ctx) })
+	}
 	s.mappings.Close()
 	s.endLearn()
 	s.groups.close()
@@ -312,7 +326,6 @@ func (s *Server) drain() {
 	}
 	s.log.Info("stopping: no new visitors", "within", s.now().DrainTimeout)
 	defer context.AfterFunc(ctx, s.cutRelays)()
-	var closing sync.WaitGroup
 	for _, t := range s.registry.all() {
 		closing.Go(func() { s.closeTunnel(ctx, t) })
 	}

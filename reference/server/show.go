@@ -31,6 +31,9 @@ func (v *visit) show() api.Visit {
 		ID: fmt.Sprintf("%016x", v.id), Port: v.terms.mapping.Port, Target: v.terms.mapping.Target(), Visitor: v.from.String(), Since: v.start,
 		In: v.counts.ToService.Load(), Out: v.counts.ToVisitor.Load(),
 	}
+	if v.port.web != nil {
+		shown.Host = v.terms.mapping.Place()
+	}
 	if t := v.tunnel.Load(); t != nil {
 		shown.Client = t.id
 	}

@@ -41,6 +41,7 @@ type visit struct {
 	inside bool                   // the door let it in
 	tunnel atomic.Pointer[tunnel] // that serves it; nil: none
 	counts sock.Counts
+	why    error  // what ended it; read by who sees its socket reset
 	leave  func() // gives up its place among those of an owner; nil: it has none
 }
 
@@ -50,7 +51,7 @@ func (v *visit) say(level slog.Level, msg string, attrs ...slog.Attr) {
 	if !log.Enabled(ctx, level) {
 		return
 	}
-	who := []slog.Attr{slog.String("conn", fmt.Sprintf("%016x", v.id)), slog.Int("port", v.terms.mapping.Port), slog.Any("visitor", v.from)}
+	who := []slog.Attr{slog.String("conn", fmt.Sprintf("%016x", v.id)), v.terms.mapping.Attr(), slog.Any("visitor", v.from)}
 	log.LogAttrs(ctx, level, msg, append(who, attrs...)...)
 }
 
@@ -126,7 +127,7 @@ func (p *port) begin(v *visit) {
 
 // tunnelVisit hands a visitor to the tunnel that serves its mapping, whose session ends the visit. An error
 // leaves that to the caller.
-func (s *Server) tunnelVisit(v *visit, socket *sock.TCP) error {
+func (s *Server) tunnelVisit(v *visit, socket sock.Socket) error {
 	m := v.terms.mapping
 	visitor := session.Visitor{
 		Target: session.Target{Host: m.TargetHost, Port: uint16(m.TargetPort)},
@@ -186,10 +187,10 @@ func (s *Server) forwardVisit(v *visit, socket *sock.TCP) {
 
 // bounded is a visitor's socket within the rates of its mapping. In Core one that takes its bytes slowly stops all others of
 // the tunnel, until it is ended for that (FLOW-003): there what goes to visitors has no bound.
-func (v *visit) bounded(socket *sock.TCP, t *tunnel) sock.Socket {
+func (v *visit) bounded(socket sock.Socket, t *tunnel) sock.Socket {
 	up, down := v.terms.door.up, v.terms.door.down
 	if down != nil && t.session.Stats().Protocol != session.ExtendedOnly {
-		t.log.Warn("rate_down not kept: the client speaks Core, where a bound for one visitor would stop the others", "port", v.terms.mapping.Port)
+		t.log.Warn("rate_down not kept: the client speaks Core, where a bound for one visitor would stop the others", v.terms.mapping.Attr())
 		down = nil
 	}
 	return sock.Limit(socket, up, down)
@@ -198,6 +199,7 @@ func (v *visit) bounded(socket *sock.TCP, t *tunnel) sock.Socket {
 // end ends the account of a visit. It is called once.
 func (v *visit) end(err error) {
 	failure := failureOf(err)
+	v.why = err
 	if v.inside {
 		v.terms.door.leave(v.from.Addr())
 	}

@@ -32,6 +32,26 @@ var schema = []string{
 	`ALTER TABLE mappings ADD COLUMN service TEXT NOT NULL DEFAULT '';
 	ALTER TABLE mappings ADD COLUMN key TEXT NOT NULL DEFAULT '';
 	ALTER TABLE mappings ADD COLUMN name TEXT NOT NULL DEFAULT ''`,
+	// A mapping may have a host in the place of a port. IDs go on from the highest that was ever given.
+	`CREATE TABLE placed (
+		id          INTEGER PRIMARY KEY AUTOINCREMENT,
+		place       TEXT    NOT NULL UNIQUE,
+		port        INTEGER NOT NULL,
+		target_host TEXT    NOT NULL,
+		target_port INTEGER NOT NULL,
+		use_tunnel  INTEGER NOT NULL,
+		client      TEXT    NOT NULL,
+		created_at  INTEGER NOT NULL,
+		options     TEXT    NOT NULL,
+		service     TEXT    NOT NULL,
+		key         TEXT    NOT NULL,
+		name        TEXT    NOT NULL
+	) STRICT;
+	INSERT INTO placed SELECT id, CAST(port AS TEXT), port, target_host, target_port, use_tunnel, client, created_at, options, service, key, name FROM mappings;
+	DELETE FROM sqlite_sequence WHERE name = 'placed';
+	INSERT INTO sqlite_sequence SELECT 'placed', seq FROM sqlite_sequence WHERE name = 'mappings';
+	DROP TABLE mappings;
+	ALTER TABLE placed RENAME TO mappings`,
 }
 
 // A Store is a [mapping.Store] in an open database. It may be used by many goroutines.
@@ -102,17 +122,17 @@ func (s *Store) migrate() error {
 }
 
 // Create stores m, its CreatedAt to the second, and returns it with its ID. When it returns, the mapping is
-// on disk. The error is [mapping.Exists] when the port has a mapping.
+// on disk. The error is [mapping.Exists] when the place has a mapping.
 func (s *Store) Create(ctx context.Context, m mapping.Mapping) (mapping.Mapping, error) {
 	options, err := json.Marshal(m.Options)
 	if err != nil {
 		panic("store: internal error: options that are no JSON: " + err.Error())
 	}
 	r, err := s.db.ExecContext(ctx,
-		"INSERT INTO mappings (port, target_host, target_port, use_tunnel, client, created_at, options, service, key, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix(), string(options), m.Service, m.Key, m.Name)
+		"INSERT INTO mappings (place, port, target_host, target_port, use_tunnel, client, created_at, options, service, key, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		m.Place(), m.Port, m.TargetHost, m.TargetPort, m.UseTunnel, m.Client, m.CreatedAt.Unix(), string(options), m.Service, m.Key, m.Name)
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
-		return mapping.Mapping{}, mapping.Exists(m.Port)
+		return mapping.Mapping{}, mapping.Exists(m.Place())
 	}
 	if err != nil {
 		return mapping.Mapping{}, explain(s.path, err)
@@ -123,10 +143,10 @@ func (s *Store) Create(ctx context.Context, m mapping.Mapping) (mapping.Mapping,
 	return m, nil
 }
 
-// Remove deletes the mapping of port, for good when it returns. The error is [mapping.Missing] when there is
+// Remove deletes the mapping of a place, for good when it returns. The error is [mapping.Missing] when there is
 // none.
-func (s *Store) Remove(ctx context.Context, port int) error {
-	r, err := s.db.ExecContext(ctx, "DELETE FROM mappings WHERE port = ?", port)
+func (s *Store) Remove(ctx context.Context, place string) error {
+	r, err := s.db.ExecContext(ctx, "DELETE FROM mappings WHERE place = ?", place)
 	if err != nil {
 		return explain(s.path, err)
 	}
@@ -135,7 +155,7 @@ func (s *Store) Remove(ctx context.Context, port int) error {
 	case err != nil:
 		return explain(s.path, err)
 	case n == 0:
-		return mapping.Missing(port)
+		return mapping.Missing(place)
 	}
 	return nil
 }
@@ -156,7 +176,7 @@ func (s *Store) List(ctx context.Context) ([]mapping.Mapping, error) {
 			return nil, explain(s.path, err)
 		}
 		if err := mapping.Decode(options, &m.Options); err != nil {
-			return nil, explain(s.path, fmt.Errorf("the options of the mapping of port %d: %w", m.Port, err))
+			return nil, explain(s.path, fmt.Errorf("the options of the mapping of %s: %w", m.Place(), err))
 		}
 		m.CreatedAt = time.Unix(created, 0)
 		all = append(all, m)

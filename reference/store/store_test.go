@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -57,10 +58,10 @@ func TestLifeOfAMapping(t *testing.T) {
 	if err != nil || len(all) != 1 || !reflect.DeepEqual(all[0], made) {
 		t.Fatalf("List() after reopening = %+v, %v; want %+v", all, err, made)
 	}
-	if err := s.Remove(t.Context(), 10022); err != nil {
+	if err := s.Remove(t.Context(), "10022"); err != nil {
 		t.Error(err)
 	}
-	if err := s.Remove(t.Context(), 10022); !isKind(err, mapping.NotFound) {
+	if err := s.Remove(t.Context(), "10022"); !isKind(err, mapping.NotFound) {
 		t.Errorf("a second Remove = %v; want not found", err)
 	}
 	again, err := s.Create(t.Context(), mapping.Mapping{Port: 10022, TargetHost: "::1", TargetPort: 1})
@@ -94,7 +95,7 @@ func TestBrokenOptionsAreExplained(t *testing.T) {
 	}
 	_ = s.Close()
 	execute(t, path, `UPDATE mappings SET options = '{"rate":1}'`)
-	if _, err := open(t, path).List(t.Context()); err == nil || !strings.Contains(err.Error(), path+": the options of the mapping of port 10022: rate is not a field") {
+	if _, err := open(t, path).List(t.Context()); err == nil || !strings.Contains(err.Error(), path+": the options of the mapping of 10022: rate is not a field") {
 		t.Errorf("List() = %v; want the file, the port and the field", err)
 	}
 }
@@ -117,7 +118,7 @@ func TestRemoveLeavesTheOtherMappings(t *testing.T) {
 			want = append(want, m)
 		}
 	}
-	if err := s.Remove(t.Context(), 2); err != nil {
+	if err := s.Remove(t.Context(), "2"); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := s.List(t.Context()); err != nil || !reflect.DeepEqual(all, want) {
@@ -197,7 +198,7 @@ func victim(path string) {
 				port := 1000*(g+1) + rand.IntN(20)
 				if there[port] {
 					say("remove", port)
-					err = s.Remove(context.Background(), port)
+					err = s.Remove(context.Background(), strconv.Itoa(port))
 				} else {
 					say("create", port)
 					_, err = s.Create(context.Background(), row(port))

@@ -68,6 +68,18 @@ var settings = []wiring.Key{
 	{"security.api.enable_auth", true, "", ""},
 	{"security.api.allowed_ips", []string{"10.13.0.0/16"}, "APIAllowed", "[10.13.0.0/16]"},
 	{"security.port_range.blacklist", []int{11014}, "Rules.Blacklist", "[11014]"},
+	{"web.listen", "127.0.0.1:11021", "WebListen", "127.0.0.1:11021"},
+	{"web.listen_tls", "127.0.0.1:11022", "WebListenTLS", "127.0.0.1:11022"},
+	{"web.acme.enabled", false, "", ""},
+	{"web.acme.email", "", "", ""},
+	{"web.acme.directory", "https://a.example/", "", ""},
+	{"web.acme.ca", "", "", ""},
+	{"web.acme.cache", "/nowhere/acme", "", ""},
+	{"web.redirect", true, "Web.Redirect", "true"},
+	{"web.trusted_proxies", []string{"10.0.0.23"}, "Web.Trusted", "[10.0.0.23/32]"},
+	{"web.max_connections", 11024, "MaxWeb", "11024"},
+	{"web.max_per_address", 11025, "MaxWebPerAddress", "11025"},
+	{"web.response_timeout", "26s", "Web.ResponseTimeout", "26s"},
 	{"log.level", "warn", "", ""},
 	{"log.format", "json", "", ""},
 	{"shutdown.grace", "20s", "DrainTimeout", "20s"},
@@ -75,7 +87,7 @@ var settings = []wiring.Key{
 
 // others are the fields that no key reaches: given by run, set by the server, or the client's.
 var others = []string{
-	"Store", "Sockets", "Maps", "Keys", "Rules.Keys", "Access", "Version", "Session.Binder", "Session.Publisher", "Session.Up", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.StateBinding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
+	"Rules.Web", "Rules.WebKeys", "Web.Certificates", "Web.HeaderTimeout", "Web.Access", "Web.Logger", "Store", "Sockets", "Maps", "Keys", "Rules.Keys", "Access", "Version", "Session.Binder", "Session.Publisher", "Session.Up", "Logger", "TLS", "Session.Key", "Session.Keys", "Session.AuthOptional", "Session.Binding", "Session.StateBinding", "Session.Role", "Session.Logger", "Session.Proven", "Session.Greet", "Session.ShortRequests", "Session.FirstID",
 	"Session.Agent", "Session.Name", "Session.Instance", "Session.Grease", "Session.Draining", "Session.Linger", "Session.Together",
 	"Session.Dial", "Session.DialTimeout", "Session.KeepAliveInterval",
 }
@@ -93,6 +105,7 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 	}
 	all := append(slices.Clone(settings),
 		wiring.Key{Name: "security.api.keys_file", Value: apiKeys}, wiring.Key{Name: "security.api.jwt_key_file", Value: ""},
+		wiring.Key{Name: "web.cert_file", Value: cert}, wiring.Key{Name: "web.key_file", Value: key},
 		wiring.Key{Name: "security.tunnel.enable_tls", Value: true}, wiring.Key{Name: "security.tunnel.cert_file", Value: cert},
 		wiring.Key{Name: "security.tunnel.key_file", Value: key}, wiring.Key{Name: "security.tunnel.client_ca", Value: cert})
 	if err := wiring.Check(dir, all, others, func(args ...string) (any, any, error) {
@@ -120,6 +133,9 @@ func TestEveryKeyReachesTheServer(t *testing.T) {
 	}
 	if who, err := made.Access.Check(apiKey, made.Logger); err != nil || who.Name != "laptop" {
 		t.Errorf("security.api.keys_file does not reach the server: %v", err)
+	}
+	if made.Web.Certificates == nil || made.Web.Access == nil || !made.Rules.Web || !made.Rules.WebKeys {
+		t.Errorf("web becomes %+v, %+v", made.Web, made.Rules)
 	}
 	if len(made.Maps) != 1 || made.Maps[0].Port != 11020 || *made.Maps[0].TargetPort != 22 {
 		t.Errorf("-map becomes %+v", made.Maps)

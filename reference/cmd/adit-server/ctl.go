@@ -94,7 +94,7 @@ func (c *control) command() *cobra.Command {
 
 	var direct bool
 	var client string
-	mapPort := &cobra.Command{Use: "map PORT[=[HOST:]PORT]", Short: "map a port, or FROM-TO of them, as --map does, and store that", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	mapPort := &cobra.Command{Use: "map PORT[=[HOST:]PORT]", Short: "map a port, or FROM-TO of them, or HOST[/PATH] of the web, as --map does, and store that", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		all, err := config.ParseMap(args[0])
 		for _, q := range all {
 			if q.Client = cmp.Or(q.Client, client); direct {
@@ -120,11 +120,11 @@ func (c *control) command() *cobra.Command {
 	}}
 	events.Flags().StringSliceVar(&kinds, "kinds", nil, "groups of events: client, mapping, visitor, key (default: all)")
 	root.AddCommand(
-		show("mappings", "mapped ports, and what their visitors did", "/api/v1/mappings", "mappings", "port", "target_host", "target_port", "use_tunnel", "client", "stored", "active", "total", "failed", "octets_in", "octets_out", "error"),
+		show("mappings", "mapped ports, and what their visitors did", "/api/v1/mappings", "mappings", "port", "host", "path", "target_host", "target_port", "use_tunnel", "client", "stored", "active", "total", "failed", "octets_in", "octets_out", "error"),
 		mapPort,
-		do("unmap PORT", "end a mapping; visitors that came before go on", http.MethodDelete, "/api/v1/mappings", nil),
+		do("unmap PORT|HOST[/PATH]", "end a mapping; visitors that came before go on", http.MethodDelete, "/api/v1/mappings", nil),
 		show("clients", "clients that are connected", "/api/v1/clients", "clients", "id", "key", "name", "remote", "since", "profile", "tls", "rtt_ms", "active", "total", "failed", "octets_in", "octets_out"),
-		show("connections", "visitors that are connected, the oldest first", "/api/v1/connections", "connections", "id", "port", "target", "visitor", "client", "since", "octets_in", "octets_out"),
+		show("connections", "visitors that are connected, the oldest first", "/api/v1/connections", "connections", "id", "port", "host", "target", "visitor", "client", "since", "octets_in", "octets_out"),
 		keys, events,
 		&cobra.Command{Use: "monitor", Short: "what the server itself takes up: goroutines, processor time, memory, descriptors", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 			data, err := c.ask(cmd.Context(), http.MethodGet, "/api/v1/statistics", nil)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,13 +24,13 @@ func (s *shown) Create(_ context.Context, q mapping.Request) (mapping.Mapping, e
 	text, _ := json.Marshal(q)
 	s.asked = append(s.asked, "create "+string(text))
 	if q.Port == 1 {
-		return mapping.Mapping{}, mapping.Exists(1)
+		return mapping.Mapping{}, mapping.Exists("1")
 	}
-	return mapping.Mapping{ID: 1, Port: q.Port}, nil
+	return mapping.Mapping{ID: 1, Port: q.Port, Options: q.Options}, nil
 }
 
-func (s *shown) Remove(_ context.Context, port int) error {
-	s.asked = append(s.asked, fmt.Sprint("remove ", port))
+func (s *shown) Remove(_ context.Context, place string) error {
+	s.asked = append(s.asked, "remove "+place)
 	return nil
 }
 
@@ -91,7 +90,7 @@ func TestCtl(t *testing.T) {
 		notes string // a part of it
 		asked string
 	}{
-		{"mappings", key, 0, "PORT   TARGET_HOST  TARGET_PORT  USE_TUNNEL  CLIENT  STORED  ACTIVE  TOTAL  FAILED  OCTETS_IN    OCTETS_OUT  ERROR\n10022  -            22           true        -       true    0       7      0       12345678901  0           -\n", "", ""},
+		{"mappings", key, 0, "PORT   HOST  PATH  TARGET_HOST  TARGET_PORT  USE_TUNNEL  CLIENT  STORED  ACTIVE  TOTAL  FAILED  OCTETS_IN    OCTETS_OUT  ERROR\n10022  -     -     -            22           true        -       true    0       7      0       12345678901  0           -\n", "", ""},
 		{"mappings --json", key, 0, `{"mappings":[{"port":10022,...`, "", ""},
 		{"monitor", key, 0, "GOROUTINES  CPU_SECONDS...", "", ""},
 		{"monitor --json", key, 0, `{"since":"...`, "", ""},
@@ -102,9 +101,11 @@ func TestCtl(t *testing.T) {
 		{"map ssh", key, 2, "", "give PORT or PORT=PORT", ""},
 		{"map", key, 2, "", "accepts 1 arg(s), received 0; --help lists", ""},
 		{"unmap 10022", key, 0, "the mapping of port 10022 is removed\n", "", "remove 10022"},
+		{"map App.example.org/api=3000", key, 0, "App.example.org/api is mapped\n", "", `create {"target_port":3000,"host":"App.example.org","path":"/api"}`},
+		{"unmap app.example.org/api", key, 0, "the mapping of app.example.org/api is removed\n", "", "remove app.example.org/api"},
 		{"unmap 1/2", key, 1, "", `not "1/2"`, ""},
 		{"clients", key, 0, "ID  KEY   NAME    REMOTE  SINCE                PROFILE  TLS    RTT_MS  ACTIVE  TOTAL  FAILED  OCTETS_IN  OCTETS_OUT\nt1  home  a?[2Jb  r:1     2024-01-01 12:00:00  core     false  -       0       0      0       0          0\n", "", ""},
-		{"connections", key, 0, "ID  PORT  TARGET  VISITOR  CLIENT  SINCE                OCTETS_IN  OCTETS_OUT\n...", "1 more are not shown", ""},
+		{"connections", key, 0, "ID  PORT  HOST  TARGET  VISITOR  CLIENT  SINCE                OCTETS_IN  OCTETS_OUT\n...", "1 more are not shown", ""},
 		{"keys", key, 0, "NAME  CLIENTS\nhome  1\n", "", ""},
 		{"keys add new", key, 0, "adit1:new:secret\n", "not shown again", "add new"},
 		{"keys remove home", key, 0, "the key of home is removed, and its tunnels are ended\n", "", "take home"},

@@ -17,6 +17,7 @@ import (
 	"github.com/adit-tunnel/adit/reference/server"
 	"github.com/adit-tunnel/adit/reference/session"
 	"github.com/adit-tunnel/adit/reference/store"
+	"github.com/adit-tunnel/adit/reference/web"
 )
 
 // version is set by the linker.
@@ -91,13 +92,24 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 		VisitorProxies:        mapping.Prefixes(c.Visitors.TrustedProxies),
 		MaxVisitors:           c.Visitors.MaxConnections,
 		MaxVisitorsPerAddress: c.Visitors.MaxPerAddress,
-		DialTimeout:           c.Direct.DialTimeout,
-		MaxDirect:             c.Direct.MaxConnections,
-		DrainTimeout:          c.Shutdown.Grace,
-		Store:                 db,
-		Maps:                  c.Maps,
-		Version:               version,
-		Logger:                logger,
+		WebListen:             c.Web.Listen,
+		WebListenTLS:          c.Web.ListenTLS,
+		MaxWeb:                c.Web.MaxConnections,
+		MaxWebPerAddress:      c.Web.MaxPerAddress,
+		Web: web.Config{
+			Certificates:    certificates(c),
+			Redirect:        c.Web.Redirect && c.Web.ListenTLS != "",
+			Trusted:         mapping.Prefixes(c.Web.TrustedProxies),
+			ResponseTimeout: c.Web.ResponseTimeout,
+			Access:          c.VisitorKeys,
+		},
+		DialTimeout:  c.Direct.DialTimeout,
+		MaxDirect:    c.Direct.MaxConnections,
+		DrainTimeout: c.Shutdown.Grace,
+		Store:        db,
+		Maps:         c.Maps,
+		Version:      version,
+		Logger:       logger,
 		Session: session.Config{
 			Protocol:       session.ProtocolOf(c.Protocol),
 			Agent:          "adit/" + version,
@@ -119,4 +131,15 @@ func serverConfig(c config.Server, db mapping.Store, logger *slog.Logger) server
 			MaxConnections: c.Tunnel.MaxConnections,
 		},
 	}
+}
+
+// certificates are what visitors of the web are shown; nil: none come with TLS.
+func certificates(c config.Server) *web.Certificates {
+	switch a := c.Web.ACME; {
+	case a.Enabled:
+		return web.ByACME(a.Directory, a.Email, a.Cache, c.WebAuthorities)
+	case c.WebPair != nil:
+		return web.OfFiles(c.WebPair)
+	}
+	return nil
 }
