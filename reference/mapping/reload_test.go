@@ -9,7 +9,9 @@ import (
 )
 
 // listenerOf is that of a port.
-func (r *rig) listenerOf(number int) *port { return r.Manager.places[strconv.Itoa(number)].listener.(*port) }
+func (r *rig) listenerOf(number int) *port {
+	return r.Manager.places[strconv.Itoa(number)].listener.(*port)
+}
 
 func TestReloadChangesWhatIsNotTheSame(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
