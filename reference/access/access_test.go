@@ -7,6 +7,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -362,4 +364,49 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("%q: %v, %v", text, who, err)
 		}
 	})
+}
+
+// The API compares with every key, whether one is right or none, and wherever it stands: how long it takes does not say.
+func TestTheSameWorkForEveryAPIKey(t *testing.T) {
+	defer func(before func(a, b []byte) int) { same = before }(same)
+	compared := 0
+	same = func(a, b []byte) int { compared++; return subtle.ConstantTimeCompare(a, b) }
+	var all []key
+	for _, name := range []string{"first", "second", "last"} {
+		all = append(all, key{who: Who{Name: name}, digest: sha256.Sum256([]byte(name))})
+	}
+	for text, want := range map[string]string{"first": "first", "last": "last", "nobody": "", "": "", "firs": ""} {
+		compared = 0
+		if who, ok := find(all, text); who.Name != want || ok != (want != "") || compared != len(all) {
+			t.Errorf("%q is of %q, %v, after %d comparisons; want %q after %d", text, who.Name, ok, compared, want, len(all))
+		}
+	}
+}
+
+// BenchmarkFind is the time of a request's key by turns for one that is right and for one that is none: the medians differ by less than the noise.
+func BenchmarkFind(b *testing.B) {
+	all := make([]key, 100)
+	for i := range all {
+		all[i] = key{who: Who{Name: fmt.Sprint(i)}, digest: sha256.Sum256([]byte(fmt.Sprint("key ", i)))}
+	}
+	var took [2][]time.Duration
+	for n := 0; b.Loop(); n++ {
+		begun := time.Now()
+		if _, ok := find(all, []string{"key 50", "no key"}[n%2]); ok != (n%2 == 0) {
+			b.Fatal(n, ok)
+		}
+		took[n%2] = append(took[n%2], time.Since(begun))
+	}
+	var median, noise [2]time.Duration
+	for i, times := range took {
+		if len(times) < 1000 {
+			return // says nothing
+		}
+		slices.Sort(times)
+		median[i], noise[i] = times[len(times)/2], times[len(times)*3/4]-times[len(times)/4]
+		b.ReportMetric(float64(median[i]), []string{"right-ns", "wrong-ns"}[i])
+	}
+	if apart := (median[0] - median[1]).Abs(); apart > max(noise[0], noise[1]) {
+		b.Errorf("the medians differ by %v; the noise is %v", apart, noise)
+	}
 }

@@ -25,11 +25,14 @@ type key struct {
 	digest [sha256.Size]byte // of the key as text
 }
 
+// same is replaced by a test that counts.
+var same = subtle.ConstantTimeCompare
+
 // find looks at all keys, and at each in the same time.
 func find(all []key, text string) (who Who, ok bool) {
 	digest := sha256.Sum256([]byte(text))
 	for _, k := range all {
-		if subtle.ConstantTimeCompare(digest[:], k.digest[:]) == 1 {
+		if same(digest[:], k.digest[:]) == 1 {
 			who, ok = k.who, true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -44,6 +45,18 @@ func TestReadPrivate(t *testing.T) {
 	}
 	if _, err := ReadPrivate(path+"x", ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// Whoever may not read a file is told whom it is for, whoever runs this.
+func TestAFileOfSomebodyElse(t *testing.T) {
+	defer func(before func(string) (*os.File, error)) { open = before }(open)
+	for err, remedy := range map[error]bool{syscall.EACCES: true, syscall.EPERM: true, syscall.EMFILE: false} {
+		open = func(name string) (*os.File, error) { return nil, &fs.PathError{Op: "open", Path: name, Err: err} }
+		_, got := ReadPrivate("the/file", "")
+		if !errors.Is(got, err) || !strings.Contains(got.Error(), "the/file") || strings.Contains(got.Error(), "for its owner alone: run this program as that user, or give it the file (chown)") != remedy {
+			t.Errorf("%v: %v; want a remedy: %v", err, got, remedy)
+		}
 	}
 }
 

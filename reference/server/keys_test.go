@@ -357,3 +357,30 @@ func TestSilentPeersKeepNoClientOut(t *testing.T) {
 		})
 	}
 }
+
+// AUTH-016: a stranger who was denied keeps his seat until his transport is closed; a client's tunnel that is lost leaves at once.
+func TestADeniedStrangerKeepsHisSeat(t *testing.T) {
+	const enough = 500 * time.Millisecond // in which the server has not closed it by itself (AWAY-009)
+	for try := range 20 {
+		k := runKeyed(t)
+		began := time.Now()
+		c := k.stranger(t, "127.0.0.1")
+		c.Write(wire.AppendHello(nil, wire.Hello{}, true))
+		if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, wire.AppendGoAway(nil, wire.CodeDenied, "")) {
+			t.Fatalf("a stranger reads %x, %v; want GOAWAY denied", got, err)
+		}
+		eventually(t, "the attempt is counted", func() bool { n := k.refused.all(); return len(n) > 0 })
+		seats := len(k.registry.all())
+		if took := time.Since(began); took > enough {
+			t.Logf("try %d took %v", try, took)
+			continue
+		}
+		if seats != 1 {
+			t.Errorf("%d seats are taken behind GOAWAY; want 1", seats)
+		}
+		c.Close()
+		eventually(t, "the seat is free", func() bool { return len(k.registry.all()) == 0 })
+		return
+	}
+	t.Skip("the machine is too busy to look in time")
+}

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -380,5 +382,41 @@ func TestNoMoreTunnelsOverTLSThanAllowed(t *testing.T) {
 	eventually(t, "the client's line", func() bool { return second.has("msg=waiting", "too-many", "tunnel.max_tunnels") })
 	if !log.has("tunnel refused", "tunnel.max_tunnels") || len(s.registry.clients()) != 1 { // the client may be in its next handshake
 		t.Errorf("%d tunnels are there; want one, and a line", len(s.registry.clients()))
+	}
+}
+
+// Section 32: without a key whoever shows a certificate is known by its public key, and a tunnel on which none was asked for is nobody's.
+func TestTheOwnerByCertificate(t *testing.T) {
+	for name, asked := range map[string]bool{"asked for": true, "not asked for": false} {
+		t.Run(name, func(t *testing.T) {
+			var id identity
+			cfg := config(t)
+			cfg.Session.Protocol = session.Auto
+			id = encrypted(t, &cfg, asked)
+			r := run(t, cfg)
+			var owners []owner
+			for i, who := range []string{"a", "b"} {
+				known := id.trusted(t, who)
+				r.begin(t, "127.0.0.1", func(c *client.Config) { c.TLS, c.Session.Protocol = known, session.Auto })
+				eventually(t, "a client", func() bool { return len(r.registry.clients()) == i+1 })
+				for _, one := range r.registry.clients() {
+					if own := one.ownerOf(); !slices.Contains(owners, own) || !asked {
+						owners = append(owners, own)
+						break
+					}
+				}
+				pair, err := tls.LoadX509KeyPair(filepath.Join(id.dir, who+".crt"), filepath.Join(id.dir, who+".key"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := owner{}
+				if asked {
+					want.certificate = trust.PinOf(pair.Leaf).String()
+				}
+				if len(owners) != i+1 || owners[i] != want {
+					t.Errorf("the owners are %v; want %v behind %d", owners, want, i)
+				}
+			}
+		})
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -640,6 +642,73 @@ func TestAKeyThatIsTakenAwayBeforeTheProof(t *testing.T) {
 			h.send(h.right())
 			h.wantDenied("the key is " + what)
 		})
+	}
+}
+
+// AUTH-006, AUTH-008: whatever a key ID is, the server looks keys up and compares as often for it; the times of that are in BenchmarkDenied.
+func TestTheSameWorkForEveryKeyID(t *testing.T) {
+	work := map[string]int{}
+	for _, id := range []string{"home", "unknown", "no key", "\xff", strings.Repeat("x", wire.MaxKeyID)} {
+		cfg := withAuth(Server)
+		find := cfg.Keys
+		var lookups atomic.Int32
+		cfg.Keys = func(id string) (wire.Secret, bool) { lookups.Add(1); return find(id) }
+		inMemory(t, cfg, func(r *rig) {
+			h := r.handshake()
+			h.key = wire.Key{ID: id, Secret: other.Secret}
+			h.greet()
+			h.take("a proof", wire.TypeAuth)
+			h.send(h.right())
+			h.wantDenied("a proof by another secret")
+		})
+		work[id] = int(lookups.Load())
+	}
+	for id, n := range work {
+		if n != work["home"] || n != 2 {
+			t.Errorf("the key %q is looked up %d times, and one that there is %d times; want 2", id, n, work["home"])
+		}
+	}
+}
+
+// BenchmarkDenied is what a server does for a stranger from his HELLO to his denial, by turns in the name of a key that there is and of one
+// that there is not: the medians differ by less than the noise, half of all times being in a range that is wider.
+func BenchmarkDenied(b *testing.B) {
+	cfg := withAuth(Server)
+	proof := make([]byte, wire.ProofLen)
+	hellos, peers := [2][]byte{}, [2]wire.Hello{}
+	for i, id := range []string{testKey.ID, "nobody"} {
+		hellos[i] = wire.AppendHello(nil, wire.Hello{Auth: &wire.Auth{Scheme: wire.SchemeHMAC, KeyID: id}}, true)
+		var err error
+		if peers[i], err = wire.ParseHello(hellos[i][wire.HeaderLen:], true, wire.TagAuth); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var took [2][]time.Duration
+	for n := 0; b.Loop(); n++ {
+		which := n % 2
+		near, far := sock.Pipe(1 << 10)
+		s := New(near, cfg)
+		begun := time.Now()
+		s.mu.Lock()
+		errHello, errProof := s.onClientHelloLocked(peers[which], hellos[which]), s.onAuthLocked(wire.Header{}, proof)
+		s.unlock()
+		took[which] = append(took[which], time.Since(begun))
+		if errHello != nil || !errors.Is(errProof, ErrEnded) {
+			b.Fatal(errHello, errProof)
+		}
+		far.Close()
+	}
+	var median, noise [2]time.Duration
+	for i, all := range took {
+		if len(all) < 1000 {
+			return // says nothing
+		}
+		slices.Sort(all)
+		median[i], noise[i] = all[len(all)/2], all[len(all)*3/4]-all[len(all)/4]
+		b.ReportMetric(float64(median[i]), []string{"known-ns", "unknown-ns"}[i])
+	}
+	if apart := (median[0] - median[1]).Abs(); apart > max(noise[0], noise[1]) {
+		b.Errorf("the medians differ by %v; the noise is %v", apart, noise)
 	}
 }
 
