@@ -81,3 +81,12 @@ func TestALongBodyEndsItsConnection(t *testing.T) {
 		t.Errorf("a body of 100 KiB: %s, and the connection ends: %v; want 413 and its end", w.Status, w.Close)
 	}
 }
+
+// A key has as many clients as have proven it.
+func TestClientsOfAKey(t *testing.T) {
+	cfg := api.Config{Keys: &ring{ids: []string{"home", "work"}}, Tunnels: func() []api.Tunnel { return []api.Tunnel{{Key: "home"}, {}, {Key: "home"}} }}
+	_, got, _ := serve(&fake{}, cfg, "192.0.2.1:5000", httptest.NewRequest("GET", "/api/v1/keys", nil))
+	if want := `"keys":[{"name":"home","clients":2},{"name":"work","clients":0}]`; !strings.Contains(got, want) {
+		t.Errorf("keys = %s; want %s", got, want)
+	}
+}

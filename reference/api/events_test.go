@@ -80,7 +80,7 @@ func next(t *testing.T, lines <-chan string) string {
 
 func TestEvents(t *testing.T) {
 	events := api.NewEvents()
-	url := running(t, api.Config{Events: events})
+	url := running(t, api.Config{Events: events, Keys: &ring{}})
 	all, some := listen(t, url+"/api/v1/events", ""), listen(t, url+"/api/v1/events?kinds=mapping,key", "")
 	post := func(path, body string) {
 		w, err := http.Post(url+path, "application/json", strings.NewReader(body))
@@ -92,10 +92,22 @@ func TestEvents(t *testing.T) {
 	events.Send("client.connected", func() any { return api.Client{ID: "t1", Remote: "r", Key: "k", Name: "n"} })
 	post("/api/mapping/create", `{"port":10001,"target_host":"h"}`)
 	post("/api/mapping/remove", `{"port":10001}`)
+	post("/api/v1/keys", `{"name":"laptop"}`)
+	r, err := http.NewRequestWithContext(t.Context(), "DELETE", url+"/api/v1/keys/laptop", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := http.DefaultClient.Do(r)
+	if err != nil || w.StatusCode != 200 {
+		t.Fatalf("DELETE of a key = %v, %v", w, err)
+	}
+	w.Body.Close()
 	for _, want := range []string{
 		"id: 1", "event: client.connected", `"data":{"id":"t1","remote":"r","key":"k","name":"n"}}`,
 		"id: 2", "event: mapping.created", `"data":{"port":10001,"target":"h:10001","use_tunnel":false}}`,
 		"id: 3", "event: mapping.removed", `"data":{"port":10001}}`,
+		"id: 4", "event: key.added", `"data":{"name":"laptop"}}`,
+		"id: 5", "event: key.removed", `"data":{"name":"laptop"}}`,
 	} {
 		if got := next(t, all); !strings.HasSuffix(got, want) || strings.HasPrefix(want, `"`) && !strings.HasPrefix(got, `data: {"time":"20`) {
 			t.Errorf("the stream has %q; want %q", got, want)

@@ -32,8 +32,8 @@ func scraped(t *testing.T, enabled bool, tunnels []api.Tunnel) string {
 }
 
 var someTunnels = []api.Tunnel{
-	{Profile: "extended", TLS: true, Key: "k", Name: "n", RTT: 1.5, Held: 7, OverBudget: 1},
-	{Profile: "extended", TLS: true, Key: "k", Name: "n", RTT: 250, Held: 8, OverBudget: 2},
+	{Profile: "extended", TLS: true, Key: "k", Name: "n", RTT: 250, Held: 7, OverBudget: 1},
+	{Profile: "extended", TLS: true, Key: "k", Name: "n", RTT: 1.5, Held: 8, OverBudget: 2},
 	{Profile: "core", Name: "\xff"}, // which no client can be trusted not to say
 }
 
