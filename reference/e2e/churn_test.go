@@ -150,14 +150,14 @@ func (c *churn) watch(t *testing.T, stay []*home, stop chan struct{}) []*course 
 	const mib, none = 1 << 20, 1
 	names := []string{"process_resident_memory_bytes", "go_memstats_next_gc_bytes", "process_open_fds", "go_goroutines"}
 	all := []*course{
-		{of: "server", what: "memory, MiB", unit: mib, most: 4},
-		{of: "server", what: "heap that the collector aims at, MiB", unit: mib, most: 1},
+		{of: "server", what: "memory, MiB", unit: mib, most: 6},
+		{of: "server", what: "heap that the collector aims at, MiB", unit: mib, most: 2},
 		{of: "server", what: "descriptors", unit: none, most: 4},
 		{of: "server", what: "goroutines", unit: none, most: 8},
 	}
 	for i := range stay {
 		name := fmt.Sprintf("client %d", i)
-		all = append(all, &course{of: name, what: "memory, MiB", unit: mib, most: 3}, &course{of: name, what: "descriptors", unit: none, most: 2})
+		all = append(all, &course{of: name, what: "memory, MiB", unit: mib, most: 4}, &course{of: name, what: "descriptors", unit: none, most: 2})
 	}
 	tick := time.NewTicker(*churnFor / 300)
 	defer tick.Stop()

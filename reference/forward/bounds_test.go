@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// What README promises in numbers.
+// What README promises in numbers, and what one visitor can hold.
 func TestTimesAndCounts(t *testing.T) {
-	if defaultUDPIdle != time.Minute || failsToDown != 2 {
-		t.Errorf("a visitor of UDP is forgotten after %v, a target down after %d checks; want 1m, 2", defaultUDPIdle, failsToDown)
+	if defaultUDPIdle != time.Minute || mostPending != 16 || failsToDown != 2 {
+		t.Errorf("a visitor of UDP is forgotten after %v, %d of its datagrams wait, a target is down after %d checks; want 1m, 16, 2", defaultUDPIdle, mostPending, failsToDown)
 	}
 	// Three visitors in a row that cannot reach a target, and nobody tries it for 10 s.
 	synctest.Test(t, func(t *testing.T) {

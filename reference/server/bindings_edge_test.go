@@ -152,6 +152,25 @@ func TestIDsAreOfTheirTunnel(t *testing.T) {
 	wantEcho(t, "the other's of the same ID", local(two))
 }
 
+// TestWithoutAnInstance: tunnels of one key that do not say that they are one client's are none's; and one that is lost while it
+// joins leaves nothing.
+func TestWithoutAnInstance(t *testing.T) {
+	k := runKeyed(t)
+	a, b := k.ask(t, who{key: &k.home}), k.ask(t, who{key: &k.home})
+	port := a.gets(t, "a port", "ssh", 0, wire.CodeOK)
+	b.gets(t, "its port", "ssh", port, wire.CodeInUse, "lives")
+	lost := k.ofClient(t, b)
+	b.cut()
+	await(t, "the loss", lost.session.Lost())
+	k.groups.leave(lost)
+	k.groups.join(lost)
+	k.groups.mu.Lock()
+	defer k.groups.mu.Unlock()
+	if len(k.groups.all) != 1 {
+		t.Errorf("%d groups are there; want that of the tunnel that lives", len(k.groups.all))
+	}
+}
+
 // TestWhatIsCounted: bindings that move, are given up and end leave room for others.
 func TestWhatIsCounted(t *testing.T) {
 	k := runKeyed(t)

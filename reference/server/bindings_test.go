@@ -62,8 +62,15 @@ func (g *freezer) Read(pool *sock.Pool, size int) (*sock.Buf, error) {
 type who struct {
 	key      *keys.Key
 	name     string
-	instance byte
+	instance byte // 0: it has none
 	from     string
+}
+
+func (w who) instanceBytes() []byte {
+	if w.instance == 0 {
+		return nil
+	}
+	return append(make([]byte, 15), w.instance)
 }
 
 // ask begins a tunnel and waits until it is up.
@@ -92,7 +99,7 @@ func (r *running) begins(t *testing.T, w who) (*asker, chan struct{}) {
 	}
 	up := make(chan struct{})
 	a.Session = session.New(a.frozen, session.Config{
-		Role: session.Client, Protocol: session.ExtendedOnly, Key: w.key, Name: w.name, Instance: append(make([]byte, 15), w.instance), Grease: -1,
+		Role: session.Client, Protocol: session.ExtendedOnly, Key: w.key, Name: w.name, Instance: w.instanceBytes(), Grease: -1,
 		Logger: testLogger(t).With("client", w.instance), Publisher: a, Up: func() { close(up) },
 		Dial: func(ctx context.Context, target session.Target) (sock.Socket, error) {
 			a.mu.Lock()
