@@ -33,7 +33,7 @@
 //     a subject that drops everything earns nothing.
 //   - Ending the tunnel passes only where the text says tunnel error: use ExpectClosed there alone.
 //   - A case of the profile ext begins with T.Extended or T.Greet, and does not assume a window: Conn.Send waits for
-//     credit. That nothing more comes for an ID that is gone is Tunnel.Quiet. A requirement of Core that such a case shows has OnExtended.
+//     credit. An OPEN beyond what the client takes ends it as not applicable: one on purpose is for Tunnel.Overbook. That nothing more comes for an ID that is gone is Tunnel.Quiet. A requirement of Core that such a case shows has OnExtended.
 //   - A case With WithKey meets a subject that asks for a key: T.Extended and T.Greet prove it. T.Key, T.Offering and
 //     Tunnel.Proof are for one that goes wrong in between; a client that finds a proof wrong stays away for 30 s, so the twin comes first.
 //   - A case With WithKey and WithPublish meets a subject that has the option bind: a server gives the ports T.BindPort, a client asks for two.

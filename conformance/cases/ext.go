@@ -21,6 +21,11 @@ func breaks(t *T, n *Tunnel, sentence string, opts ...Option) {
 // it is is a SHOULD.
 func turnedDown(t *T, n *Tunnel, sentence string, open Frame, codes ...wire.Code) {
 	n.Send(open)
+	refusedWith(t, n, sentence, open, codes...)
+}
+
+// refusedWith expects RESET with one of these codes for an OPEN that was sent, the tunnel as it was.
+func refusedWith(t *T, n *Tunnel, sentence string, open Frame, codes ...wire.Code) {
 	f := n.Expect(sentence, ResetFor(open.ID()), Within(DialEnds))
 	t.Check(len(codes) == 0 || slices.Contains(codes, f.Code()), "XOPEN-015", "the code names the reason: %s", f)
 	n.Quiet("nothing more for that ID", open.ID())

@@ -75,7 +75,7 @@ var extOpening = slices.Concat([]Case{
 			for range 1000 {
 				opens = append(opens, n.OpenFor(svc))
 			}
-			n.Send(opens...)
+			n.Overbook(opens...)
 			for _, open := range opens {
 				n.Expect("an OPEN whose service refuses gets RESET, whatever it has to wait for", ResetFor(open.ID()), Within(DialEnds))
 			}
@@ -323,14 +323,18 @@ var extOpening = slices.Concat([]Case{
 			const few = 300 // more would need more files than a run may have
 			most := f.TagNumber(wire.TagMaxConnections, wire.DefaultMaxConnections)
 			if most > few {
-				t.NotApplicable("the client takes %d connections, more than a case opens", most)
+				t.NotApplicable("the client takes %d connections at a time, and this case opens %d at most", most, few)
 			}
-			first := t.Working()
-			for range most - 1 {
-				t.Open()
+			var all []*Conn
+			for range most {
+				all = append(all, t.Open())
 			}
-			turnedDown(t, n, "one more is refused", n.OpenFor(t.Service()), wire.CodeTooMany)
-			first.Works("the others go on")
+			open := n.OpenFor(t.Service())
+			n.Overbook(open)
+			refusedWith(t, n, "one more is refused", open, wire.CodeTooMany)
+			for _, c := range all {
+				c.Works("the others go on")
+			}
 		},
 	},
 	{

@@ -213,6 +213,14 @@ func (b *bench) take(e Event) bool {
 	return len(b.found) > before
 }
 
+// alive is how many connections a tunnel has, and how many the client takes; ok is false where nothing says so.
+func (b *bench) alive(who string) (alive, most int, ok bool) {
+	if t := b.tunnels[who]; t != nil {
+		return t.Alive()
+	}
+	return 0, 0, false
+}
+
 // charge notes a violation.
 func (b *bench) charge(v judge.Violation) {
 	for _, old := range b.found {

@@ -138,13 +138,21 @@ func (s *Service) Accept(sentence string, opts ...Option) *Socket {
 	who := s.t.nextLocal("service")
 	x := s.t.expect(sentence, Message, LocalEffect, opts).on(who, spec.Step{Expect: "is dialled"})
 	var conn *net.TCPConn
+	var refusal Frame
+	turnedDown := false
 	s.t.wait(x.within, func() bool {
 		if len(s.waiting) > 0 {
 			conn, s.waiting = s.waiting[0], s.waiting[1:]
+			return true
 		}
-		return conn != nil
+		refusal, turnedDown = s.turnedDown()
+		return turnedDown
 	})
-	if conn == nil {
+	switch {
+	case conn != nil:
+	case turnedDown:
+		s.t.failed(x, "a connection to the service at "+s.Addr, refusal.String())
+	default:
 		s.t.failed(x, "a connection to the service at "+s.Addr, "none within "+brief(x.within))
 	}
 	s.t.met(x, s.t.Now())

@@ -48,9 +48,10 @@ type T struct {
 	setup      int                 // depth of helpers whose failure means that nothing can be tested
 	nextID     uint32
 	unusedID   uint32
-	drained    bool         // the subject was told to end
-	apiUsed    map[int]bool // ports that APIPort gave away
-	shown      bool         // the next finding is about what the record ends with
+	led        map[uint16]request // of a client: the latest request by the port that it names; the recorder's mu guards it
+	drained    bool               // the subject was told to end
+	apiUsed    map[int]bool       // ports that APIPort gave away
+	shown      bool               // the next finding is about what the record ends with
 
 	findings []Finding // appended by the case's goroutine alone
 	notes    []string

@@ -41,6 +41,7 @@ type Tunnel struct {
 	owesAnswer bool              // to the KeepAlive behind the client's HELLO, once the suite has said HELLO
 	limits     map[uint32]uint64 // what the subject's WINDOWs let the suite send, by ID
 	moved      map[uint32]uint64 // octets of Data that came, by ID
+	overbooks  bool              // OPENs beyond the client's max-connections are on purpose
 
 	cb [3]wire.CB // by binding (section 30)
 }
@@ -94,6 +95,7 @@ func (n *Tunnel) sendAs(b []byte, frames ...Frame) {
 // How says what else a dialogue has to know about it. The caller holds mu.
 func (n *Tunnel) record(frames []Frame, rest []byte, how *spec.Step) {
 	for i, f := range frames {
+		n.seat(f)
 		if f.Type == TypeKeepAlive && f.Size == 0 {
 			n.asked = append(n.asked, false)
 		}

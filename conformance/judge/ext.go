@@ -72,6 +72,26 @@ func (t *Tunnel) greet(f wire.Frame, side Side) {
 	t.ext, t.rules = x, extended()
 }
 
+// aliveNow is how many connections the wire shows to be alive, of both kinds.
+func (t *Tunnel) aliveNow() int {
+	n := t.ext.alive
+	for _, l := range t.lives { // of Core: those from before the HELLO alone
+		if !l.strange && !l.blind && !l.over() {
+			n++
+		}
+	}
+	return n
+}
+
+// Alive is how many connections an extended tunnel has, of both kinds, and how many its client takes; ok is false where
+// the wire does not tell.
+func (t *Tunnel) Alive() (alive, most int, ok bool) {
+	if t.ext == nil || t.void || t.full {
+		return 0, 0, false
+	}
+	return t.aliveNow(), t.ext.most, true
+}
+
 // note enters a frame that is about the tunnel, whatever became of the tunnel.
 func (x *extension) note(v *view) {
 	if !v.Sound() {

@@ -109,15 +109,7 @@ func badTarget(v *view) bool {
 }
 
 // tooMany counts what the wire shows to be alive: the server may know of more.
-func tooMany(v *view) bool {
-	n := v.t.ext.alive + 1
-	for _, l := range v.t.owed {
-		if !l.strange && !l.over() {
-			n++
-		}
-	}
-	return n > v.t.ext.most
-}
+func tooMany(v *view) bool { return v.t.aliveNow() >= v.t.ext.most }
 
 func ofCore(v *view) bool        { return v.known() && !v.l.over() }
 func aboveHighest(v *view) bool  { return v.l == nil && v.s == nil && int64(v.ID()) > v.t.ext.highest }

@@ -14,6 +14,7 @@ var Odds = map[string]string{
 	"bytewise":   "sends much of its Data one octet a frame, and Data with no octets between",
 	"chunks":     "hands its octets to the transport in pieces of 1 to 13",
 	"coalesce":   "gathers everything that it sends for 40 ms, and hands it over in one",
+	"few":        "takes one connection at a time; extended only",
 	"grease":     "puts TLVs into all that can have them, and frames between all others, that nobody knows; extended only",
 	"half":       "has a queue of 500,000 octets",
 	"ids":        "chooses its connection IDs at random, or with large gaps",

@@ -135,6 +135,8 @@ func newTunnel(role Role, o Options, sock transport, silence time.Duration) *tun
 		t.maxConns = 4
 	}
 	switch t.choice {
+	case "few":
+		t.maxConns = 1
 	case "none":
 		t.window0 = 0
 	case "tiny":

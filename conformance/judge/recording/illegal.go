@@ -114,6 +114,7 @@ var Illegal = []Exchange{
 	{hellos + "C drain, wait 7s", "server AWAY-002"},
 	{hellos + "S openless", "server XOPEN-001"},
 	{hellos + "S open 7, S open 8, S open 9", "server XOPEN-011"},
+	{"C hello, S request, S hello, C success, S open 8, S open 9", "server XOPEN-011"},
 	{"C hello, S request, S hello, C fin, wait 7s", "client HELLO-009, server HELLO-009"},
 	{hellos + "C data, wait 7s", "client XID-003, server XID-003"},
 	{stream + "S reset 8", "server XID-003"},
