@@ -218,18 +218,18 @@ func TestWhatNobodyTakesIsNotSpliced(t *testing.T) {
 }
 
 // loose is a Core connection that is open, of a session that does not run, with its sockets.
-func loose(t *testing.T, cfg Config) (c *conn, tunnel, local *script, visitor far) {
+func loose(t *testing.T, cfg Config) (*conn, scripted) {
 	t.Helper()
-	r := &rig{t: t}
+	r := scripted{rig: &rig{t: t}}
 	near, end := r.pipe(0)
-	tunnel = &script{Splicer: near.(sock.Splicer)}
-	near, visitor = r.pipe(0)
-	local = &script{Splicer: near.(sock.Splicer)}
+	r.tunnel, r.rig.tunnel = &script{Splicer: near.(sock.Splicer)}, end
+	near, r.visitor = r.pipe(0)
+	r.local = &script{Splicer: near.(sock.Splicer)}
 	cfg.Protocol = CoreOnly
-	s := New(tunnel, cfg)
+	s := New(r.tunnel, cfg)
 	s.mu.Lock()
 	core := s.addCoreLocked(1, open)
-	core.local.sock = local
+	core.local.sock = r.local
 	s.live[&core.conn] = struct{}{}
 	s.unlock()
 	t.Cleanup(func() {
@@ -237,7 +237,7 @@ func loose(t *testing.T, cfg Config) (c *conn, tunnel, local *script, visitor fa
 		s.wg.Wait()
 		end.Close()
 	})
-	return &core.conn, tunnel, local, visitor
+	return &core.conn, r
 }
 
 // inPipe returns that many bytes in a pipe.
@@ -261,14 +261,17 @@ func inPipe(t *testing.T, n int) *sock.Buf {
 	return b
 }
 
-func fillSocket(t *testing.T, s sock.Socket) {
+// fillSocket has s take no more: neither end's system gets more room later.
+func fillSocket(t *testing.T, s *script, end far) {
 	t.Helper()
-	for {
-		if n, err := s.TryWrite(make([]byte, 64<<10)); err != nil || n == 0 {
-			if err != nil {
-				t.Fatal(err)
-			}
-			return
+	near := s.Splicer.(*sock.TCP)
+	if err := errors.Join(near.Conn.SetWriteBuffer(1), end.(*net.TCPConn).SetReadBuffer(1)); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n > 0; {
+		var err error
+		if n, err = near.TryWrite(make([]byte, 64<<10)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -297,10 +300,10 @@ func TestWhatALocalSocketDoesNotTake(t *testing.T) {
 		{name: "more than all tunnels may hold", n: much, full: true, most: 1, calls: []string{"splice out 65536 false"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			conn, _, local, _ := loose(t, Config{MaxQueue: c.queue})
-			s := conn.s
+			conn, sockets := loose(t, Config{MaxQueue: c.queue})
+			s, local := conn.s, sockets.local
 			if c.full {
-				fillSocket(t, local.Splicer)
+				fillSocket(t, local, sockets.visitor)
 			}
 			s.mu.Lock()
 			local.err, conn.in.ended, conn.in.writing = c.err, c.ended, c.writes
@@ -379,9 +382,10 @@ func TestHowALocalSocketIsRead(t *testing.T) {
 		{"little may be sent", large, leastSpliced - 1, true, leastSpliced, false, "read 65535", false, large},
 		{"no pipe", large, spliced, true, leastSpliced, true, "read 524288", false, large},
 	} {
-		conn, _, local, visitor := loose(t, Config{})
+		conn, sockets := loose(t, Config{})
+		local := sockets.local
 		conn.out.want, local.noPipe = c.want, c.noPipe
-		if _, err := visitor.Write(make([]byte, c.comes)); err != nil {
+		if _, err := sockets.visitor.Write(make([]byte, c.comes)); err != nil {
 			t.Fatal(err)
 		}
 		b, err := conn.readSome(c.size, c.sendable)
@@ -393,7 +397,7 @@ func TestHowALocalSocketIsRead(t *testing.T) {
 		}
 		b.Release()
 	}
-	conn, _, _, _ := loose(t, Config{})
+	conn, _ := loose(t, Config{})
 	conn.s.splicer = nil
 	if conn.splicer() != nil {
 		t.Error("a socket is spliced whose tunnel cannot be")
@@ -421,10 +425,10 @@ func TestTheSizeOfReadsFollowsWhatComes(t *testing.T) {
 // What is in a pipe can be cut later, so others do not make its reads small.
 func TestReadsOfPipesAreNotCut(t *testing.T) {
 	for _, splices := range []bool{true, false} {
-		conn, _, local, _ := loose(t, Config{})
+		conn, sockets := loose(t, Config{})
 		want := spliced
 		if !splices {
-			conn.local.sock = plain{local}
+			conn.local.sock = plain{sockets.local}
 			want = fair
 		}
 		conn.out.want = spliced
@@ -446,7 +450,8 @@ func TestReadsOfPipesAreNotCut(t *testing.T) {
 
 // A head leaves together with its payload, which follows from its pipe, and with nothing else.
 func TestHowPiecesAreWritten(t *testing.T) {
-	conn, tunnel, _, _ := loose(t, Config{})
+	conn, sockets := loose(t, Config{})
+	tunnel := sockets.tunnel
 	s, o := conn.s, &conn.s.inFlight
 	o.control(keepAlive(), false)
 	o.data(conn, inPipe(t, leastSpliced))
@@ -462,7 +467,7 @@ func TestHowPiecesAreWritten(t *testing.T) {
 	tunnel.calls = nil
 	o.data(conn, inPipe(t, leastSpliced))
 	o.control(keepAlive(), false)
-	fillSocket(t, tunnel.Splicer)
+	fillSocket(t, tunnel, sockets.rig.tunnel)
 	if n, err := s.tryWrite(); n != 0 || err != nil || !slices.Equal(tunnel.calls, []string{"try 10"}) {
 		t.Errorf("of a full tunnel %d bytes are taken, %v, by %q; want 0 by one call", n, err, tunnel.calls)
 	}
