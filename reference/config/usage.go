@@ -65,7 +65,7 @@ const apikeyUsage = `adit-server apikey NAME makes a key for the HTTP API, adds 
 A server that was started with --security.api.enable_auth takes a new key at once, and no more one whose line was removed.
 Flags are those of the server, of which it reads where the file is: --security.api.keys_file.
 
-  --role ROLE           read (the default) or operate
+  --role ROLE           read (the default), operate, or visit: for visitors of the web alone
   --config FILE         YAML or JSON file with the keys below
   --check               look at flags, environment and file, print ok or what is wrong, and end
   --debug               no effect
@@ -84,7 +84,7 @@ It is made with the secret of that file, which is made if there is none; a serve
 until it expires. To end all tokens at once change the secret. Tokens of others (HS256 with that secret, or the algorithm of
 the public key that the file has) need aud "adit", exp, sub, and role "read" or "operate".
 
-  --role ROLE           read (the default) or operate
+  --role ROLE           read (the default), operate, or visit: for visitors of the web alone
   --lifetime DURATION   how long the token is good: 1h
   --config FILE         YAML or JSON file with the keys below
   --check               look at flags, environment and file, print ok or what is wrong, and end
