@@ -119,7 +119,6 @@ func (s *Server) awaitTunnel(v *visit) {
 		select {
 		case <-arrived:
 		case <-s.waiting.Done():
-			return
 		}
 	}
 }
