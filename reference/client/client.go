@@ -68,6 +68,7 @@ type Client struct {
 
 	mu       sync.Mutex // guards the following fields
 	stage    stage
+	tried    func()             // ends Try; nil: it does not run
 	draining []*session.Session // that may not say that they are done before the next tunnel is there (AWAY-013)
 }
 

@@ -8,6 +8,7 @@
 //
 //	client.go    Config, Client: connect, serve, wait, drain
 //	reload.go    what of a Config changes while the client runs
+//	try.go       one tunnel, to see whether there can be one
 //	status.go    what a client does now, for people
 //	retry.go     how long to wait before the next attempt
 //	tls.go       the encrypted way to the server, and in plain words why there is none

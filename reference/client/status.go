@@ -42,6 +42,9 @@ func (c *Client) reach(state string, s *session.Session, err error) {
 		err = c.stage.err
 	}
 	c.stage = stage{state, time.Now(), err, s}
+	if state == "connected" && c.tried != nil {
+		c.tried()
+	}
 }
 
 // Status is the client's, now. Its counters are those of the tunnel that is there.

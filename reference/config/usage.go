@@ -16,6 +16,7 @@ const serverUsage = `adit-server accepts tunnels from clients behind NAT, and vi
   adit-server apikey NAME --role operate   makes a key for the HTTP API, and prints it
   adit-server ctl --help                   asks a server that runs, and changes its mappings and keys
   adit-server token NAME --role read       makes a token for the HTTP API, which expires, and prints it
+  adit-server doctor                       looks for what keeps this server from serving; flags are the server's
   adit-server schema                       prints the JSON Schema of config.yaml, for editors
 
 Without keys clients of this machine alone are taken, unless --open takes all of them.
@@ -105,6 +106,7 @@ const clientUsage = `adit-client keeps a tunnel to a server, and connects its vi
   adit-client --server example.org:9000                           without a key, to a server that was started with --open
   adit-client --server example.org:9000 --tls --ca server.crt     the same encrypted, to a server with that certificate
   adit-client status --status_socket PATH                         asks a client that runs here with that path; --json first for scripts
+  adit-client doctor --server example.org:9000                    looks for what keeps this client from its server
   adit-client schema                                              prints the JSON Schema of the config file, for editors
 
 Flags take two dashes or one. Every key of the config file is a flag of the same name, and a variable of the environment:

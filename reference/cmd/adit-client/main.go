@@ -27,6 +27,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "status" {
 		os.Exit(showStatus(os.Args[2:], os.Stdout, os.Stderr))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "doctor" {
+		os.Exit(doctor(os.Args[2:], os.Stdout, os.Stderr))
+	}
 	os.Exit(cmd.Main("adit-client", version, load, run))
 }
 

@@ -26,7 +26,10 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	go func() { defer close(done); serveStatus(l, func() client.Status { return want }, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		defer close(done)
+		serveStatus(l, func() client.Status { return want }, slog.New(slog.DiscardHandler))
+	}()
 	if info, err := os.Stat(path); err != nil || info.Mode() != os.ModeSocket|0o600 {
 		t.Errorf("the socket is %v, %v; want one for its owner alone", info.Mode(), err)
 	}

@@ -30,6 +30,8 @@ func main() {
 			os.Exit(keygen(os.Args[2:], os.Stdout, os.Stderr))
 		case "apikey", "token":
 			os.Exit(credential(command, os.Args[2:], os.Stdout, os.Stderr))
+		case "doctor":
+			os.Exit(doctor(os.Args[2:], os.Stdout, os.Stderr))
 		case "schema":
 			os.Exit(cmd.Print("adit-server", config.WriteServerSchema))
 		case "ctl":
