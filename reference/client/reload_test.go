@@ -30,6 +30,9 @@ func TestOtherPublications(t *testing.T) {
 			return wire.Bound{Port: b.Port}
 		}
 		servers, told, log := publishes(t, []string{"8080", "8081", "8082"}, time.Minute, func(c *Client, servers []*bindServer) {
+			if got := fmt.Sprint(c.Status().Published); strings.Contains(got, ":8082") || !strings.Contains(got, ":8081") {
+				t.Errorf("published at first: %s; want what the server has given alone", got)
+			}
 			if err := c.Reload(publications(t, "8081=82", "8083")); err != nil {
 				t.Error(err)
 			}
