@@ -40,12 +40,13 @@ var policy = []struct {
 	{"reference/mapping", "spec spec/wire", ""}, // all who deal with mappings know it, and it what a host can be
 	{"reference/logging", "", ""},
 	{"reference/store", "reference/mapping", ""},
-	{"reference/access", "reference/files", ""}, // keys, tokens and roles; knows no HTTP
+	{"reference/access", "reference/files", ""},                                                   // keys, tokens and roles; knows no HTTP
+	{"reference/web", "reference/mapping reference/access reference/files", "reference/certtest"}, // routes and visitors of HTTP; knows no tunnels
 	{"reference/api", "reference/mapping reference/access reference/keys", ""},
 	{"reference/keys", "spec/wire reference/files reference/mapping", "spec"}, // knows no sessions
-	{"reference/config", "spec reference/mapping reference/trust reference/keys reference/access", "reference/certtest conformance/schematest"},
+	{"reference/config", "spec reference/files reference/mapping reference/trust reference/keys reference/access", "reference/certtest conformance/schematest"},
 	{"reference/client", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/trust", "reference/certtest"},
-	{"reference/server", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/api reference/access reference/trust reference/keys", "reference/client reference/store reference/certtest"},
+	{"reference/server", "spec spec/wire reference/sock reference/session reference/forward reference/mapping reference/api reference/access reference/trust reference/keys reference/web", "reference/client reference/store reference/certtest"},
 	{"reference/cmd", "reference/...", ""},
 	{"reference/e2e", "spec spec/wire", "reference/certtest"},   // runs the binaries
 	{"reference/deploy", "", "reference/config reference/keys"}, // files, tried as the programs read them

@@ -7,13 +7,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"syscall"
 	"time"
-
-	psnet "github.com/shirou/gopsutil/v3/net"
-	"github.com/shirou/gopsutil/v3/process"
 
 	"github.com/adit-tunnel/adit/reference/cmd"
 	"github.com/adit-tunnel/adit/reference/config"
@@ -75,26 +74,17 @@ func look(host string, port int) (string, error) {
 	return "", errors.New("another program has it, of another user; ask ss -ltnp as root, and stop that, or choose another port")
 }
 
-// holder is the program that listens at a port, and its process; 0: nobody says.
-func holder(port int) (name string, pid int32) {
-	all, err := psnet.Connections("tcp")
-	if err != nil {
-		return "", 0
+// users finds a program and its process in a line of ss.
+var users = regexp.MustCompile(`users:\(\("([^"]+)",pid=(\d+)`)
+
+// holder is the program that listens at a port, and its process, as ss knows it; 0: nobody says.
+func holder(port int) (name string, pid int) {
+	line, err := exec.Command("ss", "-Hltnp", "sport = :"+strconv.Itoa(port)).Output()
+	if m := users.FindSubmatch(line); err == nil && m != nil {
+		name = string(m[1])
+		pid, _ = strconv.Atoi(string(m[2]))
 	}
-	for _, c := range all {
-		if c.Status != "LISTEN" || c.Laddr.Port != uint32(port) || c.Pid == 0 {
-			continue
-		}
-		p, err := process.NewProcess(c.Pid)
-		if err == nil {
-			name, err = p.Name()
-		}
-		if err != nil {
-			name = "a program"
-		}
-		return name, c.Pid
-	}
-	return "", 0
+	return name, pid
 }
 
 // writable reports why no file can be made in a folder, or in the nearest one above it that is there.
