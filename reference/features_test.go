@@ -43,8 +43,8 @@ func TestWrongRowsAreFound(t *testing.T) {
 		{"`spec.TestFrames`", "`spec/none.TestFrames`", "A1 names spec/none.TestFrames, and there is none"},
 		{"`spec.TestFrames`", "TestFrames", "A1: what is in the column of tests"},
 		{"not yet: `doctor`", "", ""},
-		{"| D1 | HTTP reverse proxy | not yet | |", "| D1 | HTTP reverse proxy | soon | |", "D1 names no test"},
-		{"| D1 | HTTP reverse proxy | not yet | |", "| D1 | HTTP reverse proxy | not yet |", "D1 has 3 cells"},
+		{"| D2 | HTTP forward proxy | not yet | |", "| D2 | HTTP forward proxy | soon | |", "D2 names no test"},
+		{"| D2 | HTTP forward proxy | not yet | |", "| D2 | HTTP forward proxy | not yet |", "D2 has 3 cells"},
 		{"`reference/config.TestFlagsOverFileOverDefaults`", "", "C3 names no test"},
 		{"TLS 1.2, whose exporter does not name a connection (TLS-001)", "", "A9 declines something and does not say what and why"},
 	} {

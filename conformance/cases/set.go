@@ -16,7 +16,7 @@ import (
 const Spec = "1.3"
 
 // DefaultSet is the requirement set that a run scores by.
-const DefaultSet = "1.2"
+const DefaultSet = "1.3"
 
 //go:embed sets/*.json
 var sets embed.FS
