@@ -69,6 +69,11 @@ func TestEveryCellIsShownOrExcused(t *testing.T) {
 			if err := dialogue.Check(v); err != nil {
 				t.Errorf("%s: its dialogue cannot be played: %v", name, err)
 			}
+			for _, s := range c.happens() {
+				if s.From == string(c.role) && s.Note == "" {
+					t.Errorf("%s: what is %q for?", name, dialogue.Describe(s))
+				}
+			}
 		case !excused:
 			t.Errorf("%s (%s): neither a case nor an excuse", name, c.promise())
 		case len(shown) == 0:

@@ -59,6 +59,11 @@ func (c cell) happens() []spec.Step {
 	if !proven {
 		states[c.profile()][c.To].prove(k)
 	}
+	for i, s := range k.steps {
+		if s.From == string(c.role) && s.Note == "" {
+			k.steps[i].Note = "it shows state " + c.To
+		}
+	}
 	return k.steps
 }
 
@@ -445,6 +450,11 @@ func (k *talk) barrier() { k.passes(k.requirement()) }
 
 // passes is barrier for a requirement.
 func (k *talk) passes(req string) {
+	defer func() {
+		if s := k.last(); s.Note == "" {
+			s.Note = "the barrier: nothing else comes before it"
+		}
+	}()
 	switch {
 	case k.up():
 		k.send(wire.Ping(mark))

@@ -1,12 +1,14 @@
 package cases
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
 	"github.com/adit-tunnel/adit/spec"
@@ -115,8 +117,27 @@ func (s Set) Excludes(c engine.Case) string {
 	if slices.Contains(s.Cases, c.Name()) {
 		return ""
 	}
-	return "not in set " + s.Name
+	why := "not in set " + s.Name
+	if name := sinceSet()[c.Name()]; name != "" {
+		why += " (--set " + name + " scores it)"
+	}
+	return why
 }
+
+// sinceSet is the first set that has a case, by its name.
+var sinceSet = sync.OnceValue(func() map[string]string {
+	first := map[string]string{}
+	for _, name := range SetNames() {
+		s, err := LoadSet(name)
+		if err != nil {
+			panic("cases: internal error: " + err.Error())
+		}
+		for _, c := range s.Cases {
+			first[c] = cmp.Or(first[c], name)
+		}
+	}
+	return first
+})
 
 // Lookup finds a requirement as the set judges it: a later one has no level that counts.
 func (s Set) Lookup(id string) (engine.Requirement, bool) {

@@ -97,6 +97,12 @@ func TestWhatIsNotInTheSetDoesNotScore(t *testing.T) {
 	if why := s.Excludes(engine.Case{ID: "FRAME-001", Role: engine.Server, Variant: "later"}); why != "not in set 0.1" {
 		t.Errorf("a later case: %q", why)
 	}
+	draft := All(Lookup)[slices.IndexFunc(All(Lookup), func(c engine.Case) bool { return c.ID == "AUTH-001" })]
+	for name, want := range map[string]string{"1.2": "not in set 1.2 (--set 1.3 scores it)", "1.3": ""} {
+		if set, err := LoadSet(name); err != nil || set.Excludes(draft) != want {
+			t.Errorf("set %s excludes %s: %q, %v; want %q", name, draft.Name(), set.Excludes(draft), err, want)
+		}
+	}
 	if r, ok := s.Lookup("FRAME-001"); !ok || r.Level != "MUST" {
 		t.Errorf("FRAME-001 is %+v", r)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/adit-tunnel/adit/conformance/engine"
+	"github.com/adit-tunnel/adit/conformance/wire"
 	"github.com/adit-tunnel/adit/spec"
 )
 
@@ -119,6 +120,21 @@ func words(f engine.Finding) string {
 		s += "; got " + f.Got
 	}
 	return s
+}
+
+// Starts says what a dialogue needs that replay does not start a subject with; nil for nothing.
+func Starts(v spec.Vector, role engine.Role) error {
+	for _, s := range v.Steps {
+		if s.From != string(role) || s.Frame == nil || s.Frame.Type != engine.TypeHello.String() {
+			continue
+		}
+		for _, t := range s.Frame.TLVs {
+			if t.Tag == wire.TagBind.String() || t.Tag == wire.TagAuth.String() {
+				return fmt.Errorf("the %s says HELLO with tag %s: replay starts no subject with that option; run %s, whose cases do", role, t.Tag, strings.Join(v.Requirements, ","))
+			}
+		}
+	}
+	return nil
 }
 
 // NeedsVisitors reports whether a server has to be given visitors.

@@ -105,7 +105,7 @@ func TestExpectData(t *testing.T) {
 
 func TestBetweenIsNotEarlyAndNotLate(t *testing.T) {
 	early, n := inbox(Close(7))
-	if got := outcome(early, func() { n.Expect("Close after a second", CloseFor(7), Between(0, time.Second, 2*time.Second)) }); !strings.HasPrefix(got, "at ") {
+	if got := outcome(early, func() { n.Expect("Close after a second", CloseFor(7), Between(0, time.Second, 2*time.Second)) }); !strings.HasSuffix(got, ", not before 1s as it should") {
 		t.Errorf("an early frame: %q; want a charge with its time", got)
 	}
 	late, n := inbox()

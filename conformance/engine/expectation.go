@@ -64,7 +64,7 @@ func (t *T) met(x expectation, at time.Duration) {
 	t.await(x)
 	if x.timed && at < x.early-Earliness {
 		t.shown = true
-		t.charge(x.req, x.aspect, x.sentence, fmt.Sprintf("not before %s", brief(x.early)), "at "+brief(at))
+		t.charge(x.req, x.aspect, x.sentence, fmt.Sprintf("not before %s", brief(x.early)), fmt.Sprintf("at %s, not before %s as it should", brief(at), brief(x.early)))
 		panic(caseOver{})
 	}
 }

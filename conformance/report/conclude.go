@@ -167,7 +167,10 @@ func (f File) conclusion() (t tone, head, rest string) {
 		return warn, "INCONCLUSIVE", ": nothing failed, but not everything could be told; run again on a quieter machine"
 	}
 	text := ": no case that was selected could be run"
-	if len(f.Selection) > 0 {
+	switch i := slices.IndexFunc(f.Results, func(e Entry) bool { return e.Unscored != "" && e.Verdict.Scored() }); {
+	case i >= 0:
+		text = ": what was run is " + f.Results[i].Unscored
+	case len(f.Selection) > 0:
 		text += "; adit-conform list ID says what tests a requirement, and in whom"
 	}
 	return warn, "NOTHING SCORED", text

@@ -172,6 +172,21 @@ func TestUnscored(t *testing.T) {
 	}
 }
 
+// A run in which nothing but later cases could be run says so.
+func TestNothingScored(t *testing.T) {
+	of := func(v engine.Verdict) string {
+		r := &Run{About: About{Selection: []string{"AUTH-001"}}}
+		r.Add(engine.Result{Case: engine.Case{ID: "AUTH-001", Role: engine.Server, Unscored: "not in set 1.2 (--set 1.3 scores it)"}, Verdict: v})
+		return r.File().Conclusion
+	}
+	if got, want := of(engine.Pass), "NOTHING SCORED: what was run is not in set 1.2 (--set 1.3 scores it)"; got != want {
+		t.Errorf("of a later case that passed: %q; want %q", got, want)
+	}
+	if got, want := of(engine.NotRun), "NOTHING SCORED: no case that was selected could be run; adit-conform list ID says"; !strings.HasPrefix(got, want) {
+		t.Errorf("of a later case that was not run: %q; want %q", got, want)
+	}
+}
+
 func TestExitCode(t *testing.T) {
 	of := func(vs ...engine.Verdict) *Run {
 		r := &Run{}

@@ -76,6 +76,9 @@ func (f *replayFlags) run(ctx context.Context, name string, stdout, stderr io.Wr
 		if s == nil {
 			continue
 		}
+		if err := dialogue.Starts(v, role); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 		err = f.play(ctx, v, s, role, stdout)
 		if ue, ok := errors.AsType[*engine.UnreachableError](err); ok {
 			fmt.Fprintf(stderr, "adit-conform: %v\n", ue)

@@ -95,7 +95,7 @@ func TestReplayGolden(t *testing.T) {
 
 func TestReplayUsage(t *testing.T) {
 	t.Parallel()
-	name := "../../../spec/vectors/dialogue_server_echo.json"
+	name, bind := "../../../spec/vectors/dialogue_server_echo.json", "../../../spec/vectors/dialogue_bind_"
 	wrong := filepath.Join(t.TempDir(), "wrong.json")
 	if err := os.WriteFile(wrong, []byte(`{"id": "dialogue_x", "rol": "server"}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -106,6 +106,9 @@ func TestReplayUsage(t *testing.T) {
 		want string
 	}{
 		{[]string{"replay", name}, 2, "client-cmd"},
+		{[]string{"replay", bind + "server_any.json", "--server", "127.0.0.1:1", "--visitor", "127.0.0.1:1"}, 2, "dialogue_bind_server_any.json: the server says HELLO with tag 0x0012: replay starts no subject with that option; run BIND-004,"},
+		{[]string{"replay", bind + "client_bind.json", "--client-cmd", "true {addr}"}, 2, "the client says HELLO with tag 0x0012"},
+		{[]string{"replay", bind + "server_not_agreed.json", "--server", refusing(t), "--visitor", refusing(t)}, 3, "unreachable"},
 		{[]string{"replay", wrong, "--server", "127.0.0.1:1"}, 2, "rol"},
 		{[]string{"replay", name, "--client-cmd", "true {addr}"}, 2, "server"},
 		{[]string{"replay", name, "--server", refusing(t), "--visitor", refusing(t)}, 3, "unreachable"},

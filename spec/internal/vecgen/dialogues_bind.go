@@ -102,7 +102,10 @@ func bindServerDialogues() []spec.Vector {
 			fromServer(ping(mark), free("mark"), through(1), within("answer"), req("BIND-007")),
 			fromClient(unbind(1, "ok")), refuses(1, "cancelled", "BIND-005"), fromServer(unbind(1, "ok"), within("answer"), req("BIND-005"))),
 		d("held", "the port of a lost tunnel is held for its owner", "The clients have proven the same key before. A visitor connects to the port of the latest BOUND.",
-			binds(instanceA), asks(1, 10022), event("tunnel ends"), event("tunnel begins"), binds(instanceB), asks(1, 10022, "BIND-008"), visited(1)),
+			binds(instanceA), asks(1, 10022), event("tunnel ends"),
+			event("visitor connects", on("A")),
+			expect("visitor is ended", on("A"), within("local-effect"), req("BIND-008", "OPEN-026"), note("accepted, as the port is held, and ended with no octet read")),
+			event("tunnel begins"), binds(instanceB), asks(1, 10022, "BIND-008"), visited(1)),
 	}
 }
 
