@@ -43,6 +43,7 @@ func TestNoConnectionIsOpenedBeyondTheClientsBound(t *testing.T) {
 		"behind the suite's FIN":     {1, func(n *Tunnel) { n.Send(wire.Open(1)); n.take(wire.Opened(1)); n.Send(wire.Fin(1), wire.Open(2)) }, "takes 1"},
 		"on purpose":                 {1, func(n *Tunnel) { n.Overbook(wire.Open(1), wire.Open(2)) }, ""},
 		"on purpose, and then again": {1, func(n *Tunnel) { n.Overbook(wire.Open(1)); n.Send(wire.Open(2)) }, "takes 1"},
+		"the other tunnel is closed": {1, func(n *Tunnel) { n.Send(wire.Open(1)); n.closed = true; n.Send(wire.Open(2)) }, ""},
 		"on another tunnel": {1, func(n *Tunnel) {
 			n.Send(wire.Open(1))
 			other := &Tunnel{n: 2, link: &link{t: n.t, who: "tunnel 2"}, limits: map[uint32]uint64{}, moved: map[uint32]uint64{}}
