@@ -242,11 +242,11 @@ func TestTheExtendedClassIsForThoseWhoClaimIt(t *testing.T) {
 		cases bool
 		not   []string
 	}{
-		{SubjectFlags{Server: "h:1", Visitor: "h:2"}, cases.DefaultSet, false, []string{"ext-server"}},
-		{SubjectFlags{Server: "h:1", Visitor: "h:2", API: "http://h:3", Extended: true}, cases.DefaultSet, true, nil},
-		{SubjectFlags{Client: "prog {addr}"}, cases.DefaultSet, false, []string{"ext-client"}},
+		{SubjectFlags{Server: "h:1", Visitor: "h:2"}, "1.2", false, []string{"ext-server"}},
+		{SubjectFlags{Server: "h:1", Visitor: "h:2", API: "http://h:3", Extended: true}, "1.2", true, nil},
+		{SubjectFlags{Client: "prog {addr}"}, "1.2", false, []string{"ext-client"}},
 		{SubjectFlags{Server: "h:1", Visitor: "h:2"}, "1.1", false, nil},
-		{SubjectFlags{Server: "h:1", Visitor: "h:2"}, "1.3", false, []string{"ext-server", "auth-server", "tls-server", "bind-server"}},
+		{SubjectFlags{Server: "h:1", Visitor: "h:2"}, cases.DefaultSet, false, []string{"ext-server", "auth-server", "tls-server", "bind-server"}},
 		{SubjectFlags{Server: "h:1", Visitor: "h:2", Extended: true}, "1.3", true, []string{"auth-server", "tls-server", "bind-server"}},
 		{SubjectFlags{File: reference}, "1.3", true, nil},
 	} {
