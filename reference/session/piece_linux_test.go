@@ -49,7 +49,10 @@ func (s *script) Read(pool *sock.Pool, size int) (*sock.Buf, error) {
 
 func (s *script) SpliceRead(size int) (*sock.Buf, error) {
 	s.note("splice %d", size)
-	if s.noPipe {
+	s.mu.Lock()
+	noPipe := s.noPipe
+	s.mu.Unlock()
+	if noPipe {
 		return nil, sock.ErrNoPipe
 	}
 	return s.Splicer.SpliceRead(size)
