@@ -54,7 +54,7 @@ func TestBadServerStart(t *testing.T) {
 		{"timer above its bound", "", []string{"-tunnel.timers.stall_limit", "1m"}, 2, []string{"tunnel.timers.stall_limit", "1m", "must be 5s to 10s"}},
 		{"broken YAML", "tunnel: [\n", nil, 2, []string{"config.yaml"}},
 		{"key given twice", "api:\n  listen_port: 1\napi:\n  listen_port: 2\n", nil, 2, []string{"config.yaml", "api", "remove one"}},
-		{"no such file", "", []string{"-config", "/nowhere/config.yaml"}, 2, []string{"/nowhere/config.yaml", "name a YAML file"}},
+		{"no such file", "", []string{"-config", "/nowhere/config.yaml"}, 2, []string{"/nowhere/config.yaml", "name a YAML or JSON file"}},
 		{"unknown flag", "", []string{"-nonsense"}, 2, []string{"nonsense", "-help lists"}},
 		{"flag without its value", "", []string{"-api.listen_port"}, 2, []string{"api.listen_port", "-help lists"}},
 		{"flag with a wrong value", "", []string{"-api.listen_port", "x"}, 2, []string{"api.listen_port", "-help lists"}},
@@ -114,7 +114,7 @@ func TestUnreadable(t *testing.T) {
 		code       int
 		words      []string
 	}{
-		{"config", "-config", 2, []string{"-config", "unreadable", "name a YAML file"}},
+		{"config", "-config", 2, []string{"-config", "unreadable", "name a YAML or JSON file"}},
 		{"database", "-database.path", 1, []string{"database.path", "unreadable", "change its permissions"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

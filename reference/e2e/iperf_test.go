@@ -37,6 +37,8 @@ func TestIperf(t *testing.T) {
 		args []string
 	}{{name: "upload"}, {"download", []string{"-R"}}} {
 		t.Run(direction.name, func(t *testing.T) {
+			mark := server.log.mark()
+			defer server.log.wait(t, mark, "Server listening") // until then it takes nobody
 			out, code := run(t, nil, iperf, append([]string{
 				"-c", "127.0.0.1", "-p", strconv.Itoa(portOf(t, tun.public[0])), "-P", "10", "-t", "3", "-J",
 			}, direction.args...)...)
