@@ -38,6 +38,8 @@ func (r *running) stateOf(port int) string {
 // suspended is a BIND of b for what a has, which waits for the outcome of a probe that the test decides.
 func (k *keyed) suspended(t *testing.T, a, b *asker, port int) (p *probe, id uint32) {
 	t.Helper()
+	old := k.ofClient(t, a)
+	eventually(t, "the answer to the first PING, which would be a sign of life", func() bool { return old.session.Stats().RTT > 0 })
 	a.frozen.shut.Store(true)
 	id = b.Bind(wire.Bind{Service: "ssh", Port: uint16(port), HasPort: true})
 	eventually(t, "a probe", func() bool {
