@@ -159,7 +159,7 @@ func (s *Server) newProxy() *httputil.ReverseProxy {
 // key is what a connection is used again for: the same route for the same visitor. It looks like an address.
 func (a *asked) key() string {
 	visitor := strings.NewReplacer(":", "-", ".", "-").Replace(a.from.Addr().String())
-	return fmt.Sprintf("%p.%s.%d:80", a.route, visitor, a.from.Port())
+	return fmt.Sprintf("%d.%s.%d:80", a.route.number, visitor, a.from.Port())
 }
 
 // dial connects to the service of a request.

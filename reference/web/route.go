@@ -18,12 +18,15 @@ type Route struct {
 	Users []string // names of keys of role visit, one of which is asked for; none: nobody is
 	// Dial connects to the service for a visitor. The error is an [*Error], or it is the service's that cannot be reached.
 	Dial func(ctx context.Context, from netip.AddrPort) (net.Conn, error)
+
+	number uint64 // of all routes that were added; unlike its address in memory no later one has it
 }
 
 // routes are all of them, by host. Safe for use from any number of goroutines.
 type routes struct {
-	mu  sync.RWMutex // guards the following field
-	all map[string][]*Route
+	mu    sync.RWMutex // guards the following fields
+	all   map[string][]*Route
+	added uint64
 }
 
 func (t *routes) add(r *Route) {
@@ -32,6 +35,8 @@ func (t *routes) add(r *Route) {
 	if t.all == nil {
 		t.all = map[string][]*Route{}
 	}
+	t.added++
+	r.number = t.added
 	t.all[r.Host] = append(t.all[r.Host], r)
 	slices.SortFunc(t.all[r.Host], func(a, b *Route) int { return len(b.Path) - len(a.Path) })
 }

@@ -107,6 +107,23 @@ func TestHostsAsRoutesHaveThem(t *testing.T) {
 	}
 }
 
+// What is kept open to the service of a route that was removed is not used for a later one, wherever that lies in memory.
+func TestARouteHasItsOwnConnections(t *testing.T) {
+	var all routes
+	r := &Route{Host: "a.b"}
+	a := &asked{route: r}
+	all.add(r)
+	before := a.key()
+	if again := a.key(); again != before {
+		t.Errorf("%s, then %s: a visitor's connection is not used again", before, again)
+	}
+	all.remove(r)
+	all.add(r)
+	if a.key() == before {
+		t.Errorf("%s before it was removed and after", before)
+	}
+}
+
 func FuzzRoute(f *testing.F) {
 	for _, path := range []string{"/x/../admin", "/%61dmin", "/;a/admin", `\admin`, "/ADMIN"} {
 		f.Add("a.b", path)
